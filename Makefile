@@ -1,0 +1,70 @@
+# The two commands of the paper are `make reproduce` and `make test`; `make help` names the others.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.ONESHELL:
+MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
+.DEFAULT_GOAL := help
+
+# The Python that makes the environment, and more options for pip, for example
+#   make reproduce PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+PYTHON ?= python3
+PIP_FLAGS ?=
+SMOKE_DIR ?= /tmp/precip-sae-smoke
+
+VENV := .venv
+READY := $(VENV)/.ready
+# Stages start `precip-sae` by name: it has to be this environment's.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+unexport PYTHONPATH PRECIP_SAE_ROOT
+
+.PHONY: help
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Made once, and again when the locked versions change.
+$(READY): requirements.lock pyproject.toml
+	@if ! command -v $(PYTHON) > /dev/null; then
+	  echo "No $(PYTHON) on this machine: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python3." >&2
+	  exit 1
+	fi
+	if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+	  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), expected Python 3.11 or newer: make PYTHON=/path/to/python3." >&2
+	  exit 1
+	fi
+	echo "Installing the locked packages into $(VENV) (once, a few minutes) ..."
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: reproduce
+reproduce: $(READY) ## Redo everything, from the data to the PDF, and compare the headline claims
+	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
+	dvc pull --quiet data.dvc
+	dvc repro --force
+	precip-sae headline
+
+.PHONY: test
+test: $(READY) ## Run the tests
+	@python -m pytest
+
+.PHONY: verify
+verify: $(READY) ## Redo what is out of date and hold every claim against the numbers
+	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
+	dvc repro
+	cat paper/claims.md
+
+.PHONY: smoke
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about a minute
+	@precip-sae smoke $(SMOKE_DIR)
+
+.PHONY: lint
+lint: $(READY) ## Check the style of the code
+	@ruff check .
+	ruff format --check .
+
+.PHONY: clean
+clean: ## Remove the environment and what tools leave behind; results stay
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .earlier build src/*.egg-info precip-sae-error.log
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,219 @@
+"""The command line: thin, and quick to answer because each command imports what it needs when it runs."""
+
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from precip_sae.errors import PaperError, StageError
+
+LOG = "precip-sae-error.log"
+
+app = typer.Typer(
+    help="A paper on sparse autoencoders that rebuilds itself. `dvc repro` runs the stages; see README.md.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+task_app = typer.Typer(help="One prediction problem of your own.", no_args_is_help=True)
+app.add_typer(task_app, name="task")
+
+
+@app.command()
+def simulate(
+    records: Annotated[int | None, typer.Option(help="5-minute records; default: params.yaml's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; default: params.yaml's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default: the project's data/.")] = None,
+) -> None:
+    """Simulate the observations and write observations.parquet."""
+    from precip_sae.observations.deposit import deposit_simulation
+    from precip_sae.observations.schema import validate
+    from precip_sae.observations.simulate import simulate as simulated
+    from precip_sae.paths import locate
+    from precip_sae.settings import SimulationSettings, load_settings, parse
+
+    paths = locate()
+    given = {"records": records, "seed": seed}
+    chosen = load_settings(paths.params).simulation.model_dump() | {k: v for k, v in given.items() if v is not None}
+    settings = parse(SimulationSettings, chosen, "simulate", "--")
+    with _Bar("Simulating") as bar:
+        frame = validate(simulated(settings.records, settings.seed, bar.advance))
+    target = deposit_simulation(out or paths.data, frame, settings)
+    typer.echo(f"{target}: {len(frame)} simulated records (seed {settings.seed}).")
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="Its name in dvc.yaml, for example train.")],
+    task: Annotated[str | None, typer.Option(help="Section below `tasks` in params.yaml.")] = None,
+) -> None:
+    """Run one stage, as DVC does; `dvc repro` runs those that need it."""
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.runner import run_stage
+    from precip_sae.pipeline.stages import named
+
+    run_stage(named(name), task, locate())
+
+
+@app.command()
+def settings() -> None:
+    """Print every key of params.yaml with its meaning and default."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from precip_sae.pipeline.keys import described
+    from precip_sae.settings import Settings
+
+    table = Table("key", "default", "meaning", box=None)
+    for key, default, meaning in described(Settings):
+        table.add_row(key, default, meaning)
+    # a pipe gets whole lines: there is no terminal whose width they should keep to
+    Console(width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+
+
+@app.command()
+def check() -> None:
+    """Read params.yaml and every task's table, and say which rows are used."""
+    from precip_sae.paths import locate
+    from precip_sae.settings import load_settings
+    from precip_sae.tasks import prepare, read_table
+
+    paths = locate()
+    for name, task in load_settings(paths.params).tasks.items():
+        counts = prepare(read_table(paths.root / task.data.table, task.data), task.data).counts
+        typer.echo(f"{name}: " + ", ".join(f"{rows} {reason}" for reason, rows in counts.items()) + ".")
+
+
+@app.command()
+def headline() -> None:
+    """Say how the headline claims compare with the numbers made here."""
+    from precip_sae.manuscript.claims import headline as compared
+    from precip_sae.paths import locate
+
+    typer.echo(compared(locate()))
+
+
+@app.command()
+def readme() -> None:
+    """Write the ledger of claims into README.md, between its marks."""
+    from precip_sae.manuscript.readme import update
+    from precip_sae.paths import locate
+
+    typer.echo(f"{update(locate())}: the ledger is that of paper/claims.md.")
+
+
+@app.command()
+def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
+    """Make the whole paper from little data in a folder of its own, in about a minute."""
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.smoke import smoke as small_paper
+
+    with _Bar("Simulating") as bar:
+        paths = small_paper(locate(), folder, bar.advance)
+    typer.echo(f"{paths.paper / 'manuscript.pdf'}: the whole paper, from little data.")
+
+
+@task_app.command("run")
+def task_run(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The keys of one section below `tasks`.")],
+    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")],
+    smoke: Annotated[bool, typer.Option("--smoke", help="Few seeds and epochs: a first look.")] = False,
+) -> None:
+    """Train, fit and interpret one task of your own, outside the paper."""
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.task_folder import run_task
+
+    run_task(file, out, locate(), smoke, typer.echo)
+    typer.echo(f"{out}: done; the pages to read are in {out / 'paper' / 'supplement'}.")
+
+
+class _Bar:
+    """A progress bar that is drawn from the first `advance` on, on terminals only, and is then taken away."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+
+    def __enter__(self) -> "_Bar":
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._row = self._progress.add_task(self._description, total=None)
+        return self
+
+    def advance(self, done: int, total: int) -> None:
+        self._progress.start()
+        self._progress.update(self._row, completed=done, total=total)
+        if done >= total:
+            self._progress.stop()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command and answers whatever goes wrong with one sentence on stderr.
+
+    Args:
+        arguments: instead of the process's own.
+
+    Returns:
+        The exit status: 0, 1 for a sentence, 2 for a misused command line, 130 if interrupted.
+    """
+    earlier = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        app(arguments)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if code == 130:
+            _say("Interrupted; run the same command again to continue.")
+        return code
+    except PaperError as error:
+        _say(str(error))
+    except OSError as error:
+        _say(_os_sentence(error))
+    except Exception as error:
+        _say(_defect_sentence(error))
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+    return 1
+
+
+def _terminated(*_: object) -> None:
+    # as an exception, so that earlier outputs are put back
+    raise StageError("Terminated; run the same command again to continue.")
+
+
+def _os_sentence(error: OSError) -> str:
+    from precip_sae.files import output_error
+
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename}: no such file."
+    return str(output_error(Path(error.filename or "A file"), error))
+
+
+def _defect_sentence(error: Exception) -> str:
+    """What to say about a defect of this package; the traceback goes to a file."""
+    what = f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(".: ")
+    for folder in (Path.cwd(), Path(tempfile.gettempdir())):
+        log = folder / LOG
+        try:
+            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        except OSError:
+            continue
+        return f"precip-sae failed in a way it should not ({what}); the details are in {log}."
+    return f"precip-sae failed in a way it should not ({what}), and no log file could be written."
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Writing files so that nobody ever sees half of one: write beside, then rename."""
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from precip_sae.errors import OutputError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission was denied",
+    errno.EPERM: "permission was denied",
+    errno.ENOTDIR: "a file stands where a folder is needed",
+    errno.EEXIST: "a file stands where a folder is needed",
+    errno.EISDIR: "a folder stands where the file should be",
+}
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The sentence for a file that could not be written."""
+    reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    return OutputError(f"{path}: cannot be written, {reason}; the earlier file, if any, is untouched.")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A fresh file name beside `path` that takes its place when the block ends without an exception.
+
+    The temporary name keeps the suffix of `path`, so that writers that look at it behave the same.
+
+    Raises:
+        OutputError: the folder cannot be made or the file cannot be written; `path` is then untouched.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise output_error(path, error) from error
+    beside = Path(name)
+    try:
+        try:
+            yield beside
+            # mkstemp makes private files; outputs get the permissions that a plain open() would give.
+            mask = os.umask(0)
+            os.umask(mask)
+            beside.chmod(0o666 & ~mask)
+            beside.replace(path)
+        except OSError as error:
+            raise output_error(path, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 text with `\\n` line ends."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON that diffs well: sorted keys, two spaces, NaN refused (use null for "not defined")."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file written by an earlier stage."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_parquet(path: Path, frame: "Any") -> None:
+    """Writes a DataFrame without its index; the same frame gives the same bytes."""
+    with replacing(path) as beside:
+        frame.to_parquet(beside, index=False, compression="zstd", engine="pyarrow")

@@ -1,0 +1,1 @@
+"""What units and latents respond to, and how well SAEs reconstruct."""

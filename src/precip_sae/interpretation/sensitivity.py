@@ -1,0 +1,65 @@
+"""Which inputs a unit is sensitive to: the study's measure, and versions of it that count every unit."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# The ways in which the mean number of sensitive inputs per unit is taken. The study's leaves out units that are
+# dead or sensitive to nothing, so that sparsity alone can lower it; the others show whether it did.
+COUNTED = {
+    "published": "units with at least one sensitive input",
+    "living": "units that are ever active, with or without a sensitive input",
+    "every": "all units; dead ones count as sensitive to nothing",
+}
+
+
+def correlations(units: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Pearson correlation of every unit's activation with every input.
+
+    Args:
+        units: activations [models, rows, units].
+        inputs: standardised inputs [rows, inputs].
+
+    Returns:
+        [models, units, inputs]; NaN where the unit (or the input) does not vary.
+    """
+    x = inputs.astype(np.float64) - inputs.mean(axis=0, dtype=np.float64)
+    a = units.astype(np.float64) - units.mean(axis=1, keepdims=True, dtype=np.float64)
+    # A constant float32 column can leave a rounding residue after centring; ask the values themselves.
+    varies = np.ptp(units, axis=1)[:, :, None] > 0
+    norms = np.sqrt((a * a).sum(axis=1))[:, :, None] * np.sqrt((x * x).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.einsum("mru,ri->mui", a, x, optimize=True) / norms
+    return np.clip(np.where(varies & (norms > 0), r, np.nan), -1.0, 1.0)
+
+
+def sensitive_inputs(r: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+    """How many inputs each unit is sensitive to: |r| > threshold, strictly; [.., units, inputs] -> [.., units]."""
+    return (np.abs(np.nan_to_num(r, nan=0.0)) > threshold).sum(axis=-1)
+
+
+def mean_sensitive(r: NDArray[np.float64], threshold: float, counted: str) -> NDArray[np.float64]:
+    """Mean number of sensitive inputs per unit, over the units that `counted` (see COUNTED) names.
+
+    Args:
+        r: correlations [models, units, inputs].
+
+    Returns:
+        [models]; NaN where no unit is counted.
+    """
+    numbers = sensitive_inputs(r, threshold)
+    match counted:
+        case "published":
+            which = numbers > 0
+        case "living":
+            which = ~np.isnan(r).all(axis=-1)
+        case "every":
+            which = np.ones_like(numbers, dtype=bool)
+        case _:
+            raise ValueError(f"counted is {counted!r}, expected one of {', '.join(COUNTED)}")
+    total = which.sum(axis=-1)
+    return np.divide(np.where(which, numbers, 0).sum(axis=-1), total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def reduction(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 - after / before, element by element; NaN where either is not defined."""
+    return 1.0 - np.divide(after, before, out=np.full(np.shape(before), np.nan), where=before > 0)

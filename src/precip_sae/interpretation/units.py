@@ -1,0 +1,170 @@
+"""The units of a task's networks and the latents of its SAEs, side by side: one table, one summary.
+
+Variants: `mlp`, the hidden units; one per L1 convention, the latents of the fitted SAEs; and the control
+`untrained`, the latents of the same SAEs with their initial weights. A reduction that the control shows as well is
+no finding about training.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from precip_sae.files import read_json
+from precip_sae.interpretation import metrics
+from precip_sae.interpretation.sensitivity import (
+    COUNTED,
+    correlations,
+    mean_sensitive,
+    reduction,
+    sensitive_inputs,
+)
+from precip_sae.models.initial import sae_weights
+from precip_sae.models.sae import SAE
+from precip_sae.models.store import load_models
+from precip_sae.spread import over_seeds
+
+UNTRAINED = "untrained"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Units of one kind, over all seeds, on the test part.
+
+    Attributes:
+        activations: [models, rows, units].
+        r: correlation with each input [models, units, inputs]; NaN for units that do not vary.
+        dead: never above zero [models, units].
+    """
+
+    activations: NDArray[np.float32]
+    r: NDArray[np.float64]
+    dead: NDArray[np.bool_]
+
+
+def untrained_saes(seeds: list[int], hidden: int, latents: int) -> SAE:
+    """The SAEs as they start, one per seed."""
+    return SAE.of([sae_weights(seed, hidden, latents) for seed in seeds])
+
+
+def variants(hidden: NDArray[np.float32], saes: Mapping[str, SAE], inputs: NDArray[np.float32]) -> dict[str, Variant]:
+    """The hidden units and the latents of every kind of SAE, with their correlations.
+
+    Args:
+        hidden: hidden activations on the test part [models, rows, hidden].
+        saes: the SAEs by name; each stack in the order of the models.
+        inputs: standardised inputs of the test part [rows, inputs].
+    """
+    activations = {"mlp": hidden}
+    with torch.no_grad():
+        activations |= {name: sae.encode(torch.from_numpy(hidden)).numpy() for name, sae in saes.items()}
+    return {name: Variant(a, correlations(a, inputs), metrics.dead(a)) for name, a in activations.items()}
+
+
+def unit_table(found: Mapping[str, Variant], seeds: list[int], inputs: list[str], threshold: float) -> pd.DataFrame:
+    """One row per variant, seed and unit: dead, number of sensitive inputs, and r with every input."""
+    frames = []
+    for name, variant in found.items():
+        models, units, _ = variant.r.shape
+        frame = pd.DataFrame(variant.r.reshape(models * units, -1), columns=[f"r_{i}" for i in inputs])
+        frame.insert(0, "sensitive", sensitive_inputs(variant.r, threshold).ravel())
+        frame.insert(0, "dead", variant.dead.ravel())
+        frame.insert(0, "unit", np.tile(np.arange(units), models))
+        frame.insert(0, "seed", np.repeat(seeds, units))
+        frame.insert(0, "variant", name)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def per_seed(found: Mapping[str, Variant], seeds: list[int], threshold: float) -> pd.DataFrame:
+    """One row per variant, way of counting and seed: mean sensitive inputs per unit and its reduction from `mlp`."""
+    rows = []
+    for counted in COUNTED:
+        before = mean_sensitive(found["mlp"].r, threshold, counted)
+        for name, variant in found.items():
+            after = mean_sensitive(variant.r, threshold, counted)
+            columns = {"variant": name, "counted": counted, "seed": seeds, "sensitive": after}
+            rows.append(pd.DataFrame(columns | {"reduction": reduction(before, after)}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def _insensitive(r: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+    """Living units that are sensitive to no input, [models, units, inputs] -> [models]."""
+    living = ~np.isnan(r).all(axis=2)
+    return (living & (sensitive_inputs(r, threshold) == 0)).sum(axis=1)
+
+
+def summary(table: pd.DataFrame, found: Mapping[str, Variant], threshold: float) -> dict[str, Any]:
+    """Spread over seeds of every variant: sensitive inputs and reductions by way of counting, dead units, L0.
+
+    `beyond_untrained` is the reduction minus that of the untrained control, seed by seed.
+
+    Args:
+        table: see `per_seed`.
+    """
+    result: dict[str, Any] = {}
+    control = table[table["variant"] == UNTRAINED].set_index(["counted", "seed"])["reduction"]
+    for name, variant in found.items():
+        mine = table[table["variant"] == name].groupby("counted", sort=True)
+        gain = table[table["variant"] == name].set_index(["counted", "seed"])["reduction"] - control
+        result[name] = {
+            "sensitive": {counted: over_seeds(rows["sensitive"]) for counted, rows in mine},
+            "reduction": {counted: over_seeds(rows["reduction"]) for counted, rows in mine},
+            "beyond_untrained": {counted: over_seeds(rows) for counted, rows in gain.groupby("counted")},
+            "dead": over_seeds(variant.dead.sum(axis=1)),
+            "insensitive": over_seeds(_insensitive(variant.r, threshold)),
+            "active_per_row": over_seeds(metrics.active_per_row(variant.activations)),
+            "units": variant.r.shape[1],
+        }
+    return result
+
+
+def typical_seed(table: pd.DataFrame, variant: str, counted: str = "published") -> int:
+    """The seed whose reduction is nearest to the median over seeds; the first of them in a tie.
+
+    Args:
+        table: see `per_seed`.
+    """
+    rows = table[(table["variant"] == variant) & (table["counted"] == counted)]
+    distance = (rows["reduction"] - rows["reduction"].median()).abs().fillna(np.inf)
+    return int(rows["seed"].to_numpy()[int(np.argmin(distance.to_numpy()))])
+
+
+def feature_names(
+    r: NDArray[np.float64], dead_units: NDArray[np.bool_], inputs: list[str], threshold: float
+) -> list[str]:
+    """The inputs that each latent of one model is sensitive to, with the sign of r: `T+ Fs-`.
+
+    Args:
+        r: [latents, inputs].
+        dead_units: [latents].
+    """
+    described = []
+    for row, gone in zip(r, dead_units, strict=True):
+        strong = [
+            name + ("+" if value > 0 else "−")
+            for name, value in zip(inputs, np.nan_to_num(row), strict=True)
+            if abs(value) > threshold
+        ]
+        described.append("dead" if gone else " ".join(strong) or "none")
+    return described
+
+
+def load_saes(folder: Path, seeds: list[int]) -> dict[str, SAE]:
+    """The fitted SAEs by L1 convention, the headline first, and the untrained control.
+
+    Args:
+        folder: holds one folder of models per convention.
+
+    Raises:
+        StageError: a convention's models are missing.
+    """
+    conventions = read_json(next(folder.glob("*/config.json")))["settings"]["l1_conventions"]
+    saes = {convention: load_models(folder / convention, SAE)[0] for convention in conventions}
+    _, hidden, latents = next(iter(saes.values())).encoder_weight.shape
+    return saes | {UNTRAINED: untrained_saes(seeds, hidden, latents)}

@@ -1,0 +1,144 @@
+"""Every number of the manuscript: gathered from the results of the stages, formatted once, asked for by key.
+
+`numbers.json` maps a key such as `classifier.interpret.variants.keras3.reduction.published` to
+`{"value": 0.33, "text": "33.0 % (95 % interval 28.1 to 37.9 %)"}`. The manuscript prints `text`; an unknown key
+does not compile.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from precip_sae.errors import ManuscriptError
+from precip_sae.files import read_json
+from precip_sae.paths import Paths
+
+MINUS = "\u2212"
+THIN = "\u202f"
+
+# How the values below a word of the key are written: percentages, or so many decimals and a unit.
+PERCENT = frozenset(
+    {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "rows_share"},
+)
+POINTS = frozenset({"beyond_untrained"})  # differences of shares, in percentage points
+DECIMALS = {
+    "mse": 3,
+    "mae": 3,
+    "cross_entropy": 4,
+    "sensitive": 2,
+    "active_per_row": 2,
+    "dead": 1,
+    "insensitive": 1,
+    "epochs": 1,
+    "loss": 3,
+    "threshold": 1,
+}
+SPREAD = {"mean", "sd", "low", "high", "least", "most", "n", "undefined"}
+
+
+def signed(text: str) -> str:
+    """A number with a typographic minus sign."""
+    return text.replace("-", MINUS)
+
+
+def grouped(value: int) -> str:
+    """A whole number with thin spaces between thousands: 46 000; four digits stay together."""
+    return signed(f"{value:,}".replace(",", THIN) if abs(value) >= 10_000 else str(value))
+
+
+def significant(value: float) -> str:
+    """Four significant digits, never an exponent: 271.2, 0.8386, 25 640."""
+    rounded = float(f"{value:.4g}")
+    return grouped(int(rounded)) if abs(rounded) >= 1000 else signed(f"{rounded:.4g}")
+
+
+def text_of(words: Sequence[str], value: float | int | str | None) -> str:
+    """How one value is written, by the words of its key.
+
+    Args:
+        words: the key's parts, for example ["classifier", "train", "skill", "test", "accuracy", "mean"].
+        value: the number; None (not defined) is written as a dash.
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return grouped(value)
+    if words[-1] in {"sd", "low", "high", "least", "most", "mean"} and len(words) > 1:
+        words = [w for w in words if w not in SPREAD] or words
+    if PERCENT & set(words):
+        return signed(f"{100 * value:.1f}{THIN}%")
+    if POINTS & set(words):
+        return signed(f"{100 * value:.1f}")
+    for word in reversed(words):
+        if word in DECIMALS:
+            return signed(f"{value:.{DECIMALS[word]}f}")
+    return significant(value)
+
+
+def spread_text(words: Sequence[str], spread: Mapping[str, Any]) -> str:
+    """A mean with its 95 % interval: 0.42 (95 % interval 0.40 to 0.44)."""
+    mean = text_of(words, spread["mean"])
+    if spread["low"] is None:
+        return mean
+    low, high = text_of(words, spread["low"]), text_of(words, spread["high"])
+    return f"{mean} (95{THIN}% interval {low.removesuffix(f'{THIN}%')} to {high})"
+
+
+def flatten(value: Any, words: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Keys and numbers of a nested result; a spread over seeds is also a number of its own."""
+    key = ".".join(words)
+    if isinstance(value, Mapping):
+        if set(value) >= SPREAD:
+            yield key, {"value": _rounded(value["mean"]), "text": spread_text(words, value)}
+        for name in sorted(value):
+            yield from flatten(value[name], [*words, name])
+    elif isinstance(value, list):
+        if all(isinstance(item, str) for item in value):
+            yield key, {"value": value, "text": ", ".join(value)}
+    else:
+        yield key, {"value": _rounded(value), "text": text_of(words, value)}
+
+
+def _rounded(value: Any) -> Any:
+    """Six significant digits: what a reader can compare, and less than differs between processors."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def collect(paths: Paths, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """All numbers of the results folder.
+
+    Raises:
+        ManuscriptError: a stage's results are missing.
+    """
+    numbers = dict(flatten(_results(paths.results / "observe.json"), ["observe"]))
+    for task in tasks:
+        for stage in ("train", "fit", "interpret"):
+            results = _results(paths.task_results(task) / f"{stage}.json")
+            numbers |= dict(flatten(results, [task, stage]))
+    numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
+    return numbers
+
+
+def _results(path: Any) -> Any:
+    try:
+        return read_json(path)
+    except FileNotFoundError as error:
+        raise ManuscriptError(f"{path}: no such file, the stage that writes it has not run.") from error
+
+
+def number(numbers: Mapping[str, dict[str, Any]], key: str) -> dict[str, Any]:
+    """One number by its key.
+
+    Raises:
+        ManuscriptError: no such key.
+    """
+    if key not in numbers:
+        from precip_sae.errors import closest
+
+        near = [k for k in numbers if k.split(".")[0] == key.split(".")[0]]
+        raise ManuscriptError(f"paper/numbers.json: has no number '{key}'; {closest(key, near)[:300]}.")
+    return numbers[key]

@@ -1,0 +1,197 @@
+"""The tables of the manuscript, as text: CSV for the PDF and for readers, LaTeX for a journal."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from precip_sae.files import write_text
+from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.manuscript.numbers import number, signed
+from precip_sae.observations.schema import BY_NAME
+from precip_sae.paths import Paths
+from precip_sae.settings import TaskSettings
+
+Numbers = Mapping[str, dict[str, Any]]
+
+# The study's one published number about the reduction (abstract of King et al. 2025), as a share.
+PUBLISHED_REDUCTION = 0.33
+
+VARIANT_NAMES = {
+    "keras3": "SAE, penalty summed over the batch",
+    "batch_mean": "SAE, penalty averaged over the batch",
+    "untrained": "SAE, untrained (control)",
+}
+SCORES = {
+    "classification": {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "cross_entropy": "Loss"},
+    "regression": {"mse": "MSE", "mae": "MAE", "r2": "R²"},
+}
+
+
+def variables(numbers: Numbers) -> pd.DataFrame:
+    """Name, unit, meaning, mean and spread of every numeric column of the observations."""
+    rows = []
+    for name, column in BY_NAME.items():
+        if f"observe.variables.{name}.mean" not in numbers:
+            continue
+        rows.append(
+            {
+                "Variable": name,
+                "Unit": column.unit or "–",
+                "Meaning": column.meaning,
+                "Mean": number(numbers, f"observe.variables.{name}.mean")["text"],
+                "SD": number(numbers, f"observe.variables.{name}.sd")["text"],
+                "Missing": number(numbers, f"observe.variables.{name}.missing.share")["text"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
+    """What each task predicts from what, and how its networks and SAEs are trained; one column per task."""
+    columns = {}
+    for name, task in tasks.items():
+        mlp, sae, data = task.mlp, task.sae, task.data
+        columns[name] = {
+            "Response": data.response,
+            "Inputs": ", ".join(f"log10 {p}" if p in data.log10 else p for p in data.predictors),
+            "Network": f"{len(data.predictors)}–{mlp.hidden}–{len(data.classes) or 1}",
+            "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}",
+            "SAE": f"{mlp.hidden}–{sae.latents}–{mlp.hidden}",
+            "SAE training": f"{'up to ' if sae.patience else ''}{sae.epochs} epochs, batch {sae.batch}, "
+            f"step {sae.learning_rate:g}",
+            "Early stopping": f"patience {sae.patience}" if sae.patience else "none",
+            "L1 weight": f"{sae.l1:g}",
+            "Seeds": str(len(task.seeds)),
+        }
+    return pd.DataFrame(columns).rename_axis("Setting").reset_index()
+
+
+def skill(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
+    """Scores of every task on every part, mean and 95 % interval over seeds, and of a forecast without inputs."""
+    rows = []
+    for name, task in tasks.items():
+        for score, shown in SCORES[task.data.kind].items():
+            row = {"Task": task.title, "Score": shown}
+            for part in ("train", "validation", "test"):
+                row[part.capitalize()] = number(numbers, f"{name}.train.skill.{part}.{score}.mean")["text"]
+            test = f"{name}.train.skill.test.{score}"
+            row["Test, 95 % interval"] = interval(numbers, test)
+            without = f"{name}.train.baseline.{score}"
+            row["Without inputs, test"] = numbers[without]["text"] if without in numbers else "–"
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
+    """Sensitive inputs per unit before and after, and the reduction, by task, SAE and way of counting."""
+    rows = []
+    for name, task in tasks.items():
+        for variant in [*task.sae.l1_conventions, "untrained"]:
+            for counted in COUNTED:
+                key = f"{name}.interpret.variants"
+                change = f"{key}.{variant}.reduction.{counted}"
+                rows.append(
+                    {
+                        "Task": task.title,
+                        "Latents": VARIANT_NAMES[variant],
+                        "Units counted": counted,
+                        "MLP": number(numbers, f"{key}.mlp.sensitive.{counted}.mean")["text"],
+                        "SAE": number(numbers, f"{key}.{variant}.sensitive.{counted}.mean")["text"],
+                        "Reduction": number(numbers, f"{change}.mean")["text"],
+                        "95 % interval": interval(numbers, change),
+                        "Seeds": number(numbers, f"{change}.n")["text"],
+                        "Published": f"{100 * PUBLISHED_REDUCTION:.0f} %" if counted == "published" else "–",
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
+    """How well and how sparsely every kind of SAE reconstructs the activations of the test part."""
+    rows = []
+    for name, task in tasks.items():
+        for convention in task.sae.l1_conventions:
+            variant = f"{name}.interpret.variants.{convention}"
+            rows.append(
+                {
+                    "Task": task.title,
+                    "Latents": VARIANT_NAMES[convention],
+                    "FVU": number(numbers, f"{name}.fit.{convention}.fvu.mean")["text"],
+                    "Active per row": number(numbers, f"{variant}.active_per_row.mean")["text"],
+                    "Dead": number(numbers, f"{variant}.dead.mean")["text"],
+                    "Alive, insensitive": number(numbers, f"{variant}.insensitive.mean")["text"],
+                    "Of": number(numbers, f"{variant}.units")["text"],
+                    "Epochs": number(numbers, f"{name}.fit.{convention}.epochs.mean")["text"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def fidelity(path: Path) -> pd.DataFrame:
+    """The simulation beside the published statistics, as the observe stage compared them."""
+    compared = pd.read_csv(path)
+    return pd.DataFrame(
+        {
+            "Statistic": compared["statistic"],
+            "Published": [signed(f"{value:.4g}") for value in compared["published"]],
+            "Simulated": [signed(f"{value:.4g}") for value in compared["simulated"]],
+            "Tolerance": ["same sign" if pd.isna(value) else f"±{value:.3g}" for value in compared["tolerance"]],
+            "Agrees": ["yes" if passed else "no" for passed in compared["passed"]],
+        }
+    )
+
+
+def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
+    """One row per task, variant, way of counting and seed: columns task, variant, metric, seed, reduction."""
+    frames = []
+    for name, task in tasks.items():
+        frame = pd.read_parquet(paths.task_results(name) / "reductions.parquet")
+        frame = frame[frame["variant"] != "mlp"].rename(columns={"counted": "metric"})
+        frames.append(frame.assign(task=task.title))
+    return pd.concat(frames, ignore_index=True)
+
+
+def all_tables(numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths) -> dict[str, pd.DataFrame]:
+    """Every table of the manuscript by name; `fidelity` only where the observations are simulated."""
+    made = {
+        "variables": variables(numbers),
+        "settings": settings(tasks),
+        "skill": skill(numbers, tasks),
+        "reductions": reductions(numbers, tasks),
+        "quality": quality(numbers, tasks),
+    }
+    compared = paths.results / "fidelity.csv"
+    return made | {"fidelity": fidelity(compared)} if compared.exists() else made
+
+
+def interval(numbers: Numbers, key: str) -> str:
+    """`low to high` of a spread over seeds."""
+    low, high = (number(numbers, f"{key}.{end}")["text"] for end in ("low", "high"))
+    return f"{low} to {high}"
+
+
+def write_tables(paths: Paths, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Writes paper/tables/NAME.csv and NAME.tex for every table."""
+    for name, table in tables.items():
+        write_text(paths.tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_text(paths.tables / f"{name}.tex", latex(table.columns, table.to_numpy().tolist()))
+
+
+def latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A booktabs table."""
+    body = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in rows]
+    head = " & ".join(_escaped(name) for name in columns) + r" \\"
+    lines = [rf"\begin{{tabular}}{{{'l' * len(columns)}}}", r"\toprule", head, r"\midrule", *body]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\u2212": "$-$", "\u202f": r"\,", "–": "--", "²": "$^2$",
+}  # fmt: skip
+
+
+def _escaped(cell: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in str(cell))

@@ -1,0 +1,218 @@
+"""The readable training loops: the specification of how the study's models are trained.
+
+They follow Keras 3.5, in which the study is written: its form of Adam, its reported losses, its early stopping and
+its activity penalty. All models of a stack train side by side on one thread, each as if it were alone.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from precip_sae.models.initial import mlp_weights, row_order, sae_weights
+from precip_sae.models.mlp import MLP
+from precip_sae.models.sae import SAE
+from precip_sae.models.stack import Stack
+from precip_sae.settings import MLPSettings, SAESettings
+from precip_sae.tasks import Part
+
+Progress = Callable[[int, int], None]
+
+
+class KerasAdam:
+    """Adam in Keras 3's algebraic form (Kingma & Ba 2015, end of section 2; Keras puts epsilon there).
+
+    m += (g - m)(1 - b1);  v += (g^2 - v)(1 - b2);  a_t = lr sqrt(1 - b2^t) / (1 - b1^t);
+    w -= m a_t / (sqrt(v) + epsilon).
+    torch.optim.Adam adds epsilon to the bias-corrected root, which drifts apart over a full training.
+    """
+
+    def __init__(self, stack: Stack, learning_rate: float) -> None:
+        self.weights = list(stack.parameters())
+        self.m = [torch.zeros_like(w) for w in self.weights]
+        self.v = [torch.zeros_like(w) for w in self.weights]
+        self.learning_rate, self.steps = learning_rate, 0
+
+    def step(self, loss: torch.Tensor) -> None:
+        """One step down the gradient of `loss` (a scalar)."""
+        self.steps += 1
+        b1, b2, epsilon = 0.9, 0.999, 1e-7
+        size = self.learning_rate * math.sqrt(1 - b2**self.steps) / (1 - b1**self.steps)
+        gradients = torch.autograd.grad(loss, self.weights)
+        with torch.no_grad():
+            for w, m, v, g in zip(self.weights, self.m, self.v, gradients, strict=True):
+                m.add_(g - m, alpha=1 - b1)
+                v.add_(g * g - v, alpha=1 - b2)
+                w.sub_(m * size / (v.sqrt() + epsilon))
+
+    def keep(self, stack: Stack, which: torch.Tensor) -> None:
+        """Goes on with the models `which` of the stack alone, moments included."""
+        self.weights = list(stack.parameters())
+        self.m = [m[which] for m in self.m]
+        self.v = [v[which] for v in self.v]
+
+
+def batches(rows: int, size: int) -> Iterator[slice]:
+    """Consecutive batches; the last, partial one is kept."""
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def response_loss(z: torch.Tensor, y: torch.Tensor, kind: str) -> torch.Tensor:
+    """Mean loss over the rows of every model: cross-entropy of the logits, or squared error.
+
+    Args:
+        z: network outputs [models, rows, outputs].
+        y: class numbers or responses [models, rows].
+
+    Returns:
+        [models].
+    """
+    if kind == "classification":
+        return cross_entropy(z.transpose(1, 2), y, reduction="none").mean(dim=1)
+    return (z[..., 0] - y).square().mean(dim=1)
+
+
+def response_score(z: torch.Tensor, y: torch.Tensor, kind: str) -> torch.Tensor:
+    """Accuracy (share of rows) or mean absolute error (unit of the response) of every model, [models]."""
+    if kind == "classification":
+        return (z.argmax(dim=2) == y).float().mean(dim=1)
+    return (z[..., 0] - y).abs().mean(dim=1)
+
+
+SCORE = {"classification": "accuracy", "regression": "mae"}
+
+
+def train_mlps(
+    train: Part,
+    validation: Part,
+    kind: str,
+    outputs: int,
+    settings: MLPSettings,
+    seeds: Sequence[int],
+    progress: Progress | None = None,
+) -> tuple[MLP, pd.DataFrame]:
+    """Trains one network per seed on the same rows, each with its own initial weights and row order.
+
+    Args:
+        train, validation: parts of a prepared table.
+        kind: `classification` (cross-entropy) or `regression` (mean squared error).
+        outputs: number of classes, or 1.
+        progress: called as progress(epochs done, epochs) after every epoch.
+
+    Returns:
+        The trained stack, in the order of `seeds`, and its history with the columns seed, epoch, loss, val_loss,
+        and accuracy, val_accuracy or mae, val_mae. Loss and score are the row-weighted means over the batches
+        while the weights move, as Keras reports them; val_ is evaluated at the end of the epoch.
+    """
+    torch.set_num_threads(1)  # the steps are too small to share, and one thread gives the same bytes everywhere
+    inputs = train.x.shape[1]
+    stack = MLP.of([mlp_weights(seed, inputs, settings.hidden, outputs) for seed in seeds])
+    adam = KerasAdam(stack, settings.learning_rate)
+    val_x = torch.from_numpy(validation.x)
+    val_y = torch.from_numpy(validation.y).expand(len(seeds), -1)
+    score = SCORE[kind]
+    history = []
+    for epoch in range(settings.epochs):
+        if epoch == 0 or settings.shuffle == "per_epoch":
+            order = np.stack([row_order(seed, len(train), epoch, settings.shuffle) for seed in seeds])
+            x, y = torch.from_numpy(train.x[order]), torch.from_numpy(train.y[order])
+        sums = torch.zeros(2, len(seeds), dtype=torch.float64)
+        for rows in batches(len(train), settings.batch):
+            z = stack(x[:, rows])
+            loss = response_loss(z, y[:, rows], kind)
+            adam.step(loss.sum())
+            with torch.no_grad():
+                sums += torch.stack([loss, response_score(z, y[:, rows], kind)]) * z.shape[1]
+        with torch.no_grad():
+            z = stack(val_x)
+            val = response_loss(z, val_y, kind), response_score(z, val_y, kind)
+        losses, scores = (sums / len(train)).tolist()
+        columns = {
+            "seed": list(seeds), "epoch": epoch + 1, "loss": losses, "val_loss": val[0].tolist(),
+            score: scores, f"val_{score}": val[1].tolist(),
+        }  # fmt: skip
+        history.append(pd.DataFrame(columns))
+        if progress:
+            progress(epoch + 1, settings.epochs)
+    return stack, pd.concat(history, ignore_index=True).sort_values(["seed", "epoch"], ignore_index=True)
+
+
+def sae_loss(h: torch.Tensor, sae: SAE, l1: float, convention: str) -> torch.Tensor:
+    """The SAE's objective on a batch, for every model.
+
+    mean over rows and units of (h - h^)^2, plus the activity penalty: l1 times the sum of |f| over rows and
+    latents (`keras3`: Keras 3 does not divide by the batch size), or that sum divided by the rows (`batch_mean`).
+
+    Args:
+        h: hidden activations [models, rows, hidden].
+
+    Returns:
+        [models].
+    """
+    latents = sae.encode(h)
+    error = (sae.decode(latents) - h).square().mean(dim=(1, 2))
+    activity = latents.abs().sum(dim=(1, 2))
+    return error + l1 * (activity if convention == "keras3" else activity / h.shape[1])
+
+
+def train_saes(
+    hidden: NDArray[np.float32],
+    settings: SAESettings,
+    convention: str,
+    seeds: Sequence[int],
+    progress: Progress | None = None,
+) -> tuple[SAE, pd.DataFrame]:
+    """Fits one SAE per seed, on that seed's hidden activations, rows in time order.
+
+    With `settings.patience`, a model stops once its epoch loss has not fallen (strictly) below its best for that
+    many epochs; the weights of the last epoch are kept, not the best ones.
+
+    Args:
+        hidden: hidden activations of the SAE part, [models, rows, hidden].
+        convention: see `sae_loss`.
+        progress: called as progress(epochs done, epochs) after every epoch.
+
+    Returns:
+        The trained stack, in the order of `seeds`, and its history with the columns seed, epoch, loss.
+    """
+    torch.set_num_threads(1)
+    h = torch.from_numpy(hidden)
+    stack = SAE.of([sae_weights(seed, h.shape[2], settings.latents) for seed in seeds])
+    adam = KerasAdam(stack, settings.learning_rate)
+    running = torch.arange(len(seeds))
+    best = torch.full((len(seeds),), math.inf, dtype=torch.float64)
+    waited = torch.zeros(len(seeds), dtype=torch.int64)
+    finished: dict[int, SAE] = {}
+    history = []
+    for epoch in range(settings.epochs):
+        sums = torch.zeros(len(running), dtype=torch.float64)
+        for rows in batches(h.shape[1], settings.batch):
+            batch = h[:, rows]
+            loss = sae_loss(batch, stack, settings.l1, convention)
+            adam.step(loss.sum())
+            sums += loss.detach() * batch.shape[1]
+        losses = sums / h.shape[1]
+        history += [(seeds[int(k)], epoch + 1, value) for k, value in zip(running, losses.tolist(), strict=True)]
+        if settings.patience:
+            better = losses < best
+            best = torch.where(better, losses, best)
+            waited = torch.where(better, 0, waited + 1)
+            stopping = waited >= settings.patience
+            if stopping.any():
+                finished |= {int(running[k]): stack[int(k)] for k in stopping.nonzero()}
+                going = (~stopping).nonzero()[:, 0]
+                stack, h, running = stack[going.tolist()], h[going], running[going]
+                best, waited = best[going], waited[going]
+                adam.keep(stack, going)
+        if progress:
+            progress(epoch + 1, settings.epochs)
+        if len(running) == 0:
+            break
+    finished |= {int(k): stack[position] for position, k in enumerate(running)}
+    trained = SAE.of([finished[k].arrays(0) for k in range(len(seeds))])
+    frame = pd.DataFrame(history, columns=["seed", "epoch", "loss"])
+    return trained, frame.sort_values(["seed", "epoch"], ignore_index=True)

@@ -1,0 +1,1 @@
+"""Observations: the columns of the table, its labels, and a simulator of it."""

@@ -1,0 +1,40 @@
+"""The data folder: the observations, what they are (source.json) and a note for whoever opens the folder."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from precip_sae.files import write_json, write_parquet, write_text
+from precip_sae.observations.describe import SIMULATION
+from precip_sae.settings import SimulationSettings
+
+README = """\
+# These observations are simulated
+
+`observations.parquet` holds {records} five-minute records of precipitation, written by `precip-sae simulate` from the
+seed {seed}. They are **not measurements**: the tables of King et al. (2025, doi 10.1029/2025JH000769) were never
+published, so this package ships a physical simulation of their site, Marquette, Michigan, held to the statistics that
+were published about it. The column `melted` and the label `phase` are known to a simulation only.
+
+Columns, units and ranges: `src/precip_sae/observations/schema.py`. How near the simulation comes to the published
+statistics: `results/fidelity.csv`. The same command and seed give the same bytes.
+
+The real microphysics are in the PIP archive (doi 10.7302/37yx-9q53). To run the paper on them, or on any table, write
+the columns of the schema to `observations.parquet` here, say in `source.json` what they are
+(`{{"kind": "archive", "name": "..."}}`), and run `dvc add data` and `dvc repro`.
+"""
+
+
+def deposit_simulation(folder: Path, frame: pd.DataFrame, settings: SimulationSettings) -> Path:
+    """Writes simulated observations with their source and a note; returns the table's path.
+
+    Args:
+        folder: where to; made if needed.
+        frame: the simulated table.
+        settings: what it was simulated from.
+    """
+    table = folder / "observations.parquet"
+    write_parquet(table, frame)
+    write_json(folder / "source.json", {"kind": SIMULATION, **settings.model_dump()})
+    write_text(folder / "README.md", README.format(**settings.model_dump()))
+    return table

@@ -1,0 +1,99 @@
+"""What the table of observations is and holds, in numbers."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from precip_sae.errors import StageError
+from precip_sae.files import read_json
+from precip_sae.paths import Paths
+from precip_sae.settings import SimulationSettings
+
+# Variables of the distribution figure and of the correlation matrix; logarithms where the study takes them.
+SHOWN = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "T", "RH", "reflectivity_3", "ETH"]
+LOGGED = ["n0", "lambda", "Nt", "Rho", "Dm"]
+CORRELATED = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "Sr", "T", "RH", "P", "WS", "reflectivity_3", "ETH"]
+LABELS = ["regime3", "density", "temperature", "phase"]
+SIMULATION = "simulation"
+
+
+def read_source(paths: Paths, simulation: SimulationSettings) -> dict[str, Any]:
+    """What `data/source.json` says the observations are.
+
+    Raises:
+        StageError: there is no such file, or it is a simulation with other settings than `simulation`: DVC sees
+            the table, not the settings it was made from, so a changed seed would else go unnoticed.
+    """
+    path = paths.data / "source.json"
+    try:
+        source = read_json(path)
+    except FileNotFoundError as error:
+        raise StageError(f"{path}: no such file, run `dvc pull data.dvc` or `precip-sae simulate`.") from error
+    if source["kind"] == SIMULATION:
+        for name, wanted in simulation.model_dump().items():
+            if source[name] != wanted:
+                raise StageError(
+                    f"params.yaml: simulation.{name} is {wanted}, but data/ was simulated with {source[name]}; "
+                    "run `precip-sae simulate` and then `dvc add data`."
+                )
+    return source
+
+
+def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:
+    """Rows, storms, years, mean and standard deviation of every numeric column, and the share of every label.
+
+    Args:
+        frame: observations that satisfy the schema.
+        source: see `read_source`.
+    """
+    variables = {}
+    for column in frame.select_dtypes("number").columns.drop("storm"):
+        values = frame[column]
+        missing = int(values.isna().sum())
+        variables[column] = _moments(values) | {"missing": {"rows": missing, "share": missing / len(frame)}}
+    logarithms = {column: _moments(np.log10(frame[column].where(frame[column] > 0))) for column in LOGGED}
+    return {
+        "source": source,
+        "rows": len(frame),
+        "storms": int(frame["storm"].nunique()),
+        "first_year": str(frame["time"].min().year),
+        "last_year": str(frame["time"].max().year),
+        "variables": variables,
+        "log10": logarithms,
+        "labels": {label: shares(frame[label]) for label in LABELS},
+    }
+
+
+def _moments(values: pd.Series) -> dict[str, float]:
+    return {"mean": float(values.mean()), "sd": float(values.std(ddof=0))}
+
+
+def shares(labels: pd.Series) -> dict[str, dict[str, float]]:
+    """Rows and share of every label."""
+    counts = labels.value_counts().sort_index()
+    return {str(name): {"rows": int(n), "share": float(n / len(labels))} for name, n in counts.items()}
+
+
+def correlations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Pearson correlations of CORRELATED, pairwise complete; log10 of LOGGED, whose names then say so."""
+    columns = {}
+    for column in CORRELATED:
+        values = frame[column].astype(np.float64)
+        name = f"log10 {column}" if column in LOGGED else column
+        columns[name] = np.log10(values.where(values > 0)) if column in LOGGED else values
+    return pd.DataFrame(columns).corr()
+
+
+def varied_storm(frame: pd.DataFrame, label: str = "regime3", least: int = 24) -> pd.DataFrame:
+    """The rows of the storm whose labels are spread most evenly (largest entropy), of at least `least` records.
+
+    Without a storm that long, the longest one.
+    """
+    counts = frame.groupby(["storm", label]).size().unstack(fill_value=0)
+    total = counts.sum(axis=1)
+    p = counts.div(total, axis=0)
+    entropy = -(p * np.log(p.where(p > 0, 1.0))).sum(axis=1)
+    long_enough = entropy[total >= least]
+    chosen = long_enough.idxmax() if len(long_enough) else total.idxmax()
+    return frame[frame["storm"] == chosen]

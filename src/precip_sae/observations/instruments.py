@@ -1,0 +1,213 @@
+"""The instruments: a video disdrometer (PIP) with its 5-minute processing, and a 24 GHz profiling radar (MRR)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from precip_sae.observations import microphysics as mp
+from precip_sae.observations.schema import GATES
+from precip_sae.observations.weather import Weather
+
+Array = NDArray[np.float64]
+
+BIN_WIDTH = 0.2
+DIAMETERS = np.round(0.1 + BIN_WIDTH * np.arange(131), 1)
+"""PIP bin centres (mm), shape (131,)."""
+MINUTES = 5
+TRIES = 20
+SMALLEST = 0.2
+"""Below this diameter (mm) a particle is a single 0.1 mm pixel or two, and PIP does not count it."""
+
+# Cross-section (m^2) that particles fall through: 64 mm field of view times about 100 mm of depth in focus.
+PIP_AREA = 0.0064
+# Blur enlarges the image by 7 %, so the effective density is 1 / 1.07^3 of the true one: chosen to meet the
+# published density of rain, log10 Rho = -0.109, which is not that of water.
+PIP_DENSITY_FACTOR = 0.81
+PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles
+
+GATE_HEIGHTS = 100.0 * (np.array(GATES) + 1.0)
+"""Heights (m) of the radar gates, shape (27,)."""
+ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smith 1984), and of water
+# Reflectivity grows from the cloud top downward as (distance fallen)^growth: chosen to meet 0.3 dB per 100 m in
+# deep snow; lake-effect snow grows fast near its top.
+DEEP_GROWTH, LAKE_GROWTH = 2.4, 1.2
+MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
+BRIGHT_BAND = 6.0  # dB, where half of the mass has melted
+# One-way attenuation by rain at 24 GHz, dB/km = k R^alpha (ITU-R P.838-3).
+ATTENUATION, ATTENUATION_POWER = 0.14, 1.01
+# Detection limit: -14 dBZ at 500 m, -8 dBZ at 3000 m (Maahn and Kollias 2012, doi 10.5194/amt-5-2661-2012).
+DETECTION_1KM, DETECTION_PER_DECADE = -11.7, 7.7
+RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
+RUN = 4  # gates in a row that make an echo
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """What PIP measures in 5 minutes: arrays of shape (records, 131)."""
+
+    psd: Array  # m^-3 mm^-1, mean over the 5 minutes
+    speed: Array  # m/s, NaN where no particle was counted
+    density: Array  # g cm^-3, NaN where no particle was counted
+
+
+@dataclass(frozen=True)
+class Echo:
+    """What the radar sees; NaN where the echo is below the detection limit."""
+
+    reflectivity: Array  # dBZ, (records, 27)
+    velocity: Array  # m/s downward, (records, 27)
+    top: Array  # m, (records,)
+
+
+def sample_spectra(p: mp.Particles, rng: np.random.Generator) -> Spectra:
+    """Count particles through the PIP's cross-section in 5 minutes (Poisson) and measure them."""
+    true_density = mp.density(DIAMETERS, p.riming[:, None], p.liquid[:, None])
+    true_speed = fall_speed(p, true_density)
+    volume = PIP_AREA * true_speed * 60.0 * MINUTES  # m^3
+    expected = mp.gamma_distribution(DIAMETERS, p.number, p.shape, p.slope) * BIN_WIDTH * volume
+    expected[:, DIAMETERS < SMALLEST] = 0.0
+    counts = rng.poisson(expected)
+    empty = counts.sum(axis=1) == 0  # a record exists because something fell
+    counts[empty, expected[empty].argmax(axis=1)] = 1
+    seen = counts > 0
+    spread = rng.standard_normal((2, *counts.shape)) / np.sqrt(np.maximum(counts, 1))
+    speed = true_speed * np.exp(PIP_SPEED_SPREAD * spread[0])
+    density = PIP_DENSITY_FACTOR * true_density * np.exp(PIP_DENSITY_SPREAD * spread[1])
+    return Spectra(
+        psd=counts / (volume * BIN_WIDTH),
+        speed=np.where(seen, speed, np.nan),
+        density=np.where(seen, np.minimum(density, 1.0), np.nan),
+    )
+
+
+def fall_speed(p: mp.Particles, density: Array) -> Array:
+    """Fall speed (m/s) by record and bin, shape (records, 131), from ice to water by `liquid`."""
+    ice = p.drag[:, None] * mp.ice_speed(DIAMETERS, density)
+    return ice * (1 - p.liquid[:, None]) + mp.rain_speed(DIAMETERS) * p.liquid[:, None]
+
+
+def measure(p: mp.Particles, rng: np.random.Generator) -> dict[str, Array]:
+    """`five_minute_record` of sampled spectra; a record that its fit would drop is sampled again."""
+    record = five_minute_record(sample_spectra(p, rng))
+    for _ in range(TRIES):
+        dropped = np.flatnonzero(np.isnan(record["n0"]))
+        if not dropped.size:
+            break
+        again = five_minute_record(sample_spectra(p.rows(dropped), rng))
+        for name, values in again.items():
+            record[name][dropped] = values
+    return record
+
+
+def five_minute_record(spectra: Spectra) -> dict[str, Array]:
+    """The published processing: n0, lambda, Nt, Rho, Fs, Dm and the precipitation rate, each (records,).
+
+    Nt sums the size distribution over the 5 minutes and the bins; Rho and Fs are means of the bins that hold
+    particles; Dm = sum(rho psd D^4) / sum(rho psd D^3). `rate` (mm/h, liquid equivalent) is the integral of
+    pi/6 rho D^3 v psd.
+    """
+    n0, slope = fit_exponential(spectra.psd)
+    mass = np.nan_to_num(spectra.density) * spectra.psd * DIAMETERS**3
+    flux = np.pi / 6 * mass * np.nan_to_num(spectra.speed) * BIN_WIDTH  # mg m^-2 s^-1
+    return {
+        "n0": n0,
+        "lambda": slope,
+        "Nt": MINUTES * spectra.psd.sum(axis=1),
+        "Rho": np.nanmean(spectra.density, axis=1),
+        "Fs": np.nanmean(spectra.speed, axis=1),
+        "Dm": (mass * DIAMETERS).sum(axis=1) / mass.sum(axis=1),
+        "rate": flux.sum(axis=1) * 3.6e-3,
+    }
+
+
+def fit_exponential(psd: ArrayLike) -> tuple[Array, Array]:
+    """Least squares of n0 exp(-lambda D) in linear space: n0 (m^-3 mm^-1) and lambda (mm^-1), each (records,).
+
+    psd is (records, 131). n0 is linear in the problem, so only lambda is searched (variable projection): the best
+    of a grid, then Newton steps to the stationary point. This is the minimum that the published `curve_fit`
+    looks for from (1e4, 2), without depending on the start. NaN outside 0 < n0 < 1e7 and 0 < lambda < 10.
+    """
+    psd = np.asarray(psd, dtype=float)
+    grid = np.geomspace(0.02, 10.0, 240)
+    basis = np.exp(-np.outer(DIAMETERS, grid))
+    # 6 decimals: a tie that the last digit of a matrix product would decide goes to the smaller lambda everywhere
+    gain = np.log(np.maximum(psd @ basis, 1e-300)) - 0.5 * np.log((basis**2).sum(axis=0))
+    slope = grid[np.round(gain, 6).argmax(axis=1)]
+    for _ in range(6):
+        e = np.exp(-slope[:, None] * DIAMETERS)
+        p0, p1, p2 = ((psd * e * DIAMETERS**k).sum(axis=1) for k in range(3))
+        e0, e1, e2 = ((e * e * DIAMETERS**k).sum(axis=1) for k in range(3))
+        force = p1 * e0 - p0 * e1
+        stiffness = 2 * p0 * e2 - p2 * e0 - p1 * e1
+        step = np.where(stiffness != 0, force / np.where(stiffness != 0, stiffness, 1.0), 0.0)
+        slope = slope - np.clip(step, -0.05 * slope, 0.05 * slope)
+    e = np.exp(-slope[:, None] * DIAMETERS)
+    n0 = (psd * e).sum(axis=1) / (e * e).sum(axis=1)
+    kept = (n0 > 0) & (n0 < 1e7) & (slope > 0) & (slope < 10)
+    return np.where(kept, n0, np.nan), np.where(kept, slope, np.nan)
+
+
+def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np.random.Generator) -> Echo:
+    """The radar's profile above the particles; melted is (records, 51) at LEVELS, x (records,) standard normal.
+
+    Rayleigh scattering. Ice grows from the cloud top to the melting level (or the ground); below it, the flux and
+    so the reflectivity stay. The dielectric factor and the fall speed change in melting and nearly cancel
+    (0.224 x 4); the bright band is what they leave between.
+    """
+    m = melted[:, np.searchsorted(mp.LEVELS, GATE_HEIGHTS)]
+    top = air.cloud_top[:, None]
+    frozen_from = np.minimum(100.0 * (melted > 0.01).sum(axis=1), 0.9 * air.cloud_top)[:, None]
+    grown = np.maximum((top - np.maximum(GATE_HEIGHTS, frozen_from)) / (top - frozen_from), 1e-6)
+    exponent = np.where(air.lake, LAKE_GROWTH, DEEP_GROWTH)[:, None]
+    growth = 10 * exponent * np.log10(grown)
+    band = BRIGHT_BAND * 4 * (m * (1 - m) - (p.melted * (1 - p.melted))[:, None])
+    step = MELTING_STEP * (p.melted[:, None] - m)
+    rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
+    loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
+    calibration = 0.5 * x[:, None]
+    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss + calibration
+    dbz += RADAR_NOISE * rng.standard_normal(dbz.shape)
+
+    # each phase falls at the speed of its reflectivity-weighted diameter; ice near the top is small and slow
+    flake = (7.0 - 2 * mp.DENSITY_POWER + p.shape) / p.slope
+    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None] * np.maximum(grown, 0.05) ** 0.15
+    rain = mp.rain_speed((7.0 + p.shape) / p.slope)[:, None]
+    liquid = mp.liquid_likeness(m)
+    velocity = ice * (1 - liquid) + rain * liquid + DOPPLER_NOISE * rng.standard_normal(m.shape)
+
+    heard = dbz > DETECTION_1KM + DETECTION_PER_DECADE * np.log10(GATE_HEIGHTS / 1000.0)
+    return Echo(np.where(heard, dbz, np.nan), np.where(heard, velocity, np.nan), echo_top(heard))
+
+
+def surface_reflectivity(p: mp.Particles) -> Array:
+    """Equivalent reflectivity near the ground (dBZ), shape (records,), of the true size distribution.
+
+    Rayleigh: Ze = sum |K|^2 / |K_w|^2 N D^6, with |K|^2 = 0.209 rho^2 in ice (Smith 1984) and 0.93 rho^2 in water.
+    """
+    density = mp.density(DIAMETERS, p.riming[:, None], p.liquid[:, None])
+    factor = (ICE_DIELECTRIC * (1 - p.melted) + WATER_DIELECTRIC * p.melted) / WATER_DIELECTRIC
+    psd = mp.gamma_distribution(DIAMETERS, p.number, p.shape, p.slope)
+    return 10 * np.log10(factor * (psd * density**2 * DIAMETERS**6).sum(axis=1) * BIN_WIDTH)
+
+
+def rain_rate(p: mp.Particles) -> Array:
+    """Rain rate (mm/h) of the liquid part, shape (records,), from the gamma distribution's mass flux."""
+    content = np.pi / 6 * p.number * (p.shape + 1) * (p.shape + 2) * (p.shape + 3) / p.slope**3  # mg m^-3
+    return 3.6e-3 * content * mp.rain_speed(p.mass_diameter) * p.liquid
+
+
+def echo_top(heard: NDArray[np.bool_]) -> Array:
+    """Height (m) of the top of the first run, from below, of at least 4 gates with an echo; NaN without one.
+
+    heard is (records, 27).
+    """
+    run = np.zeros(len(heard), dtype=np.int64)
+    top = np.full(len(heard), np.nan)
+    for gate, height in enumerate(GATE_HEIGHTS):
+        ended = ~heard[:, gate] & (run >= RUN)
+        run = np.where(ended, -len(GATE_HEIGHTS), np.where(heard[:, gate], run + 1, np.where(run < 0, run, 0)))
+        top = np.where(run >= RUN, height, top)
+    return top

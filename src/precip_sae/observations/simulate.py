@@ -1,0 +1,98 @@
+"""Simulated observations: weather, particles, instruments and the published 5-minute processing in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from precip_sae.observations import instruments, labels, microphysics
+from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
+from precip_sae.observations.weather import FIRST_WINTER, Storms, Weather, calendar, latent, weather
+
+CHUNK_RECORDS = 4096
+"""Records simulated at once, about: the spectra of 4096 records take 4 MB an array."""
+
+# Decimals that the instruments report; what is not named here has five significant digits.
+DECIMALS = {"T": 2, "RH": 2, "P": 2, "WS": 2, "ETH": 0, "t_15": 2, "rh_15": 2, "melted": 4}
+SIGNIFICANT = 5
+_POWERS = np.array([float(f"1e{k}") for k in range(23)])  # exact, unlike 10.0 ** k on some processors
+
+
+def simulate(records: int, seed: int, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+    """A table of observations in time order that keeps to `schema.COLUMNS`: `records` rows of 5 minutes each.
+
+    The same seed gives the same values; columns are rounded to what instruments report. `progress(done, records)`
+    is called after every chunk of storms. Raises ValueError when `records` is not between 1 and 200,000.
+    """
+    storms = calendar(records, np.random.default_rng([seed, 0]))
+    ends = np.cumsum(storms.length)
+    parts, first = [], 0
+    while first < len(ends):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_RECORDS, side="right")))
+        parts.append(_chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first])))
+        if progress is not None:
+            progress(int(ends[last - 1]), records)
+        first = last
+    return pd.concat(parts, ignore_index=True)
+
+
+def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFrame:
+    """The records of the chosen storms."""
+    air = weather(storms, chosen, rng)
+    x = latent(rng, storms.length[chosen], 6)
+    falling, melted = microphysics.particles(air, x)
+    record = instruments.measure(falling, rng)
+    echo = instruments.observe_echo(air, falling, melted, x[:, 4], rng)
+
+    values: dict[str, NDArray] = {
+        "time": np.datetime64(f"{FIRST_WINTER}-01-01", "ns") + air.step * np.timedelta64(STEP_MINUTES, "m"),
+        "storm": air.storm,
+        **{name: record[name] for name in ("n0", "lambda", "Nt", "Rho", "Fs", "Dm")},
+        "T": air.temperature + labels.FREEZING,
+        "RH": air.humidity,
+        "P": air.pressure,
+        "WS": air.wind,
+        "ETH": echo.top,
+        "t_15": _at_900_hpa(air) + labels.FREEZING,
+        "rh_15": np.clip(air.humidity + 0.3 * (100 - air.humidity) - 5.0 + 6.0 * x[:, 5], 30.0, 100.0),
+        "melted": falling.melted,
+    }
+    for column, gate in enumerate(GATES):
+        values[f"reflectivity_{gate}"] = echo.reflectivity[:, column]
+        values[f"dv_{gate}"] = echo.velocity[:, column]
+    values = {name: _rounded(name, column) for name, column in values.items()}
+
+    # the PIP tools call a record snow or rain by its density and report its rate as one or the other
+    values["density"] = labels.density(values["Rho"])
+    rate = _rounded("Sr", record["rate"])
+    values["Sr"] = np.where(values["density"] == "Snow", rate, 0.0)
+    values["Rr"] = np.where(values["density"] == "Snow", 0.0, rate)
+    values["regime3"] = labels.regime3(values["T"], values["Rho"], values["Fs"])
+    values["temperature"] = labels.temperature(values["T"])
+    values["phase"] = labels.phase(values["melted"])
+    frame = pd.DataFrame({column.name: values[column.name] for column in COLUMNS})
+    return frame.astype({column.name: column.dtype for column in COLUMNS})
+
+
+def _at_900_hpa(air: Weather) -> NDArray[np.float64]:
+    """Air temperature (C) at 900 hPa, whose height follows from the hypsometric equation."""
+    mean_of_layer = air.temperature + labels.FREEZING - 3.0
+    height = 29.27 * mean_of_layer * np.log(air.pressure / 900.0)
+    return microphysics.temperature_profile(air, height[:, None])[:, 0]
+
+
+def _rounded(name: str, values: NDArray) -> NDArray:
+    """Values to what the instrument reports, so that another processor's last digit does not show."""
+    if BY_NAME[name].dtype != "float64":
+        return values
+    if name in DECIMALS:
+        return np.round(values, DECIMALS[name])
+    if name.startswith(("reflectivity", "dv")):
+        return np.round(values, 2)
+    decimals = SIGNIFICANT - 1 - np.floor(np.log10(np.where(values > 0, values, 1.0))).astype(int)
+    up, down = _POWERS[np.maximum(decimals, 0)], _POWERS[np.maximum(-decimals, 0)]
+    return np.round(values * up / down) / up * down

@@ -1,0 +1,180 @@
+"""Storms and the weather they come with: when they pass, how warm, moist, windy and deep they are.
+
+Every storm has a date, a temperature anomaly that persists from storm to storm, a depth, and possibly a cold front;
+the records within a storm vary about the storm's own state as a first-order autoregressive process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+Array = NDArray[np.float64]
+
+FIRST_WINTER, WINTERS = 2015, 8
+"""PIP at Marquette: the winters 2015-16 to 2022-23."""
+SEASON_START, SEASON_DAYS = "09-01", 288
+STEPS_PER_DAY = 288
+RECORDS_PER_STORM, FEWEST_STORMS = 60, 40
+MOST_RECORDS = 200_000
+
+# Storms are more frequent in midwinter than in autumn and spring: chosen to meet the published share of rain.
+MIDWINTER_EXCESS = 0.82
+MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
+
+# Site climate (C): annual mean and amplitude of air temperature, coldest on 22 January; lake surface, coldest in
+# early March. NOAA normals for Marquette and GLERL Lake Superior surface temperatures, rounded.
+AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 6.1, 14.2, 143.0
+LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
+ANOMALY, ANOMALY_DAYS = 4.6, 3.0  # standard deviation (K) and memory (days) of the storms' anomalies
+
+# Lake-effect convection wants air at 900 hPa about 12 K colder than the lake (Holroyd 1971: 13 K at 850 hPa) and
+# the northwesterly flow that follows a cold front, here a cold anomaly.
+LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.8, 2.0
+
+RECORD_MEMORY = 0.93  # correlation of successive 5-minute records: an hour or so
+STORM_SHARE = 0.35  # share of the variance of each latent variable that is common to a storm
+
+
+@dataclass(frozen=True)
+class Storms:
+    """The calendar: arrays of shape (storms,) unless said otherwise."""
+
+    length: NDArray[np.int64]  # records
+    step: NDArray[np.int64]  # first 5-minute step, counted from FIRST_WINTER's first of January
+    season: Array  # days since the season's start
+    anomaly: Array  # K
+    lake: NDArray[np.bool_]  # shallow lake-effect snow rather than deep synoptic precipitation
+
+
+@dataclass(frozen=True)
+class Weather:
+    """The state of the atmosphere: arrays of shape (records,)."""
+
+    step: NDArray[np.int64]
+    storm: NDArray[np.int32]
+    lake: NDArray[np.bool_]
+    temperature: Array  # C
+    humidity: Array  # %
+    pressure: Array  # hPa
+    wind: Array  # m/s
+    lapse: Array  # K/m
+    nose: Array  # warm air aloft, K
+    cloud_top: Array  # m
+    intensity: Array  # of precipitation, standard normal
+
+
+def latent(rng: np.random.Generator, lengths: NDArray[np.int64], columns: int) -> Array:
+    """Standard normal variables of shape (records, columns) that remember their storm and the record before."""
+    rows = []
+    for length in lengths:
+        noise = rng.standard_normal((length + 1, columns))
+        noise[1:] *= np.sqrt(1 - RECORD_MEMORY**2)
+        within = lfilter([1.0], [1.0, -RECORD_MEMORY], noise, axis=0)[1:]
+        rows.append(np.sqrt(STORM_SHARE) * rng.standard_normal(columns) + np.sqrt(1 - STORM_SHARE) * within)
+    return np.concatenate(rows)
+
+
+def calendar(records: int, rng: np.random.Generator) -> Storms:
+    """Storms that hold `records` records in all, in time order, spread over every season of every winter.
+
+    Few records make few and short storms, not a short period, so that any chronological part has all phases.
+    Raises ValueError when the winters cannot hold that many records.
+    """
+    if not 1 <= records <= MOST_RECORDS:
+        raise ValueError(f"records is {records}; expected 1 to {MOST_RECORDS}.")
+    storms = min(records, max(FEWEST_STORMS, records // RECORDS_PER_STORM))
+    weight = np.clip(rng.lognormal(0.0, 0.6, storms), 0.3, 3.0)
+    edges = np.round(np.cumsum(weight) / weight.sum() * records).astype(np.int64)
+    length = np.diff(edges, prepend=0)
+
+    position = (np.arange(storms) + rng.uniform(0.0, 0.5, storms)) / storms * WINTERS
+    winter = position.astype(np.int64)
+    season = _season_day(position - winter)
+    first = np.array([np.datetime64(f"{FIRST_WINTER + w}-{SEASON_START}", "D") for w in range(WINTERS)])
+    origin = np.datetime64(f"{FIRST_WINTER}-01-01", "D")
+    start = (first[winter] - origin).astype(np.int64) * STEPS_PER_DAY + (season * STEPS_PER_DAY).astype(np.int64)
+    for k in range(1, storms):  # a long storm delays the next by its own span (pauses included) and half an hour
+        start[k] = max(start[k], start[k - 1] + 2 * length[k - 1] + 6)
+
+    days = start / STEPS_PER_DAY
+    anomaly = np.empty(storms)
+    memory = 0.0
+    for k in range(storms):
+        r = np.exp(-(days[k] - days[k - 1]) / ANOMALY_DAYS) if k else 0.0
+        memory = r * memory + np.sqrt(1 - r * r) * rng.standard_normal()
+        anomaly[k] = ANOMALY * memory
+    contrast = lake_temperature(season) - (air_temperature(season) + anomaly - 8.0)
+    chance = _logistic((contrast - LAKE_CONTRAST) / LAKE_CONTRAST_WIDTH) * _logistic(
+        (LAKE_ANOMALY - anomaly) / LAKE_ANOMALY_WIDTH
+    )
+    return Storms(length, start, season, anomaly, rng.random(storms) < chance)
+
+
+def air_temperature(season: Array) -> Array:
+    """Mean air temperature (C) by days since the season's start."""
+    return AIR_MEAN - AIR_AMPLITUDE * np.cos(2 * np.pi * (season - AIR_COLDEST) / 365.25)
+
+
+def lake_temperature(season: Array) -> Array:
+    """Lake surface temperature (C) by days since the season's start."""
+    return LAKE_MEAN - LAKE_AMPLITUDE * np.cos(2 * np.pi * (season - LAKE_COLDEST) / 365.25)
+
+
+def weather(storms: Storms, chosen: slice, rng: np.random.Generator) -> Weather:
+    """The weather of the records of the chosen storms."""
+    length = storms.length[chosen]
+    numbers = np.repeat(np.arange(len(storms.length), dtype=np.int32)[chosen], length)
+    per_record = np.repeat(np.arange(len(length)), length)
+    lake = storms.lake[chosen][per_record]
+    offset = np.concatenate([_offsets(rng, n) for n in length])
+    step = storms.step[chosen][per_record] + offset
+    x = latent(rng, length, 8)
+
+    # cold front: temperature falls and pressure rises as it passes, at some moment of a deep storm
+    count = len(length)
+    moment = rng.uniform(0, 1, count) * length
+    fall = np.where(storms.lake[chosen], 0.5, rng.gamma(1.5, 1.2, count))
+    passed = np.tanh((offset - moment[per_record]) / 18.0)
+    hour = (step % STEPS_PER_DAY) / 12.0 - 6.0  # local solar time at 88 W
+    temperature = (
+        (air_temperature(storms.season[chosen]) + storms.anomaly[chosen])[per_record]
+        - fall[per_record] * passed
+        - 0.8 * np.cos(2 * np.pi * (hour - 3.0) / 24.0)
+        + 1.0 * x[:, 0]
+        - 1.0 * lake
+    )
+    pressure = np.where(lake, 1016.5, 1011.0) + fall[per_record] * passed - 0.25 * temperature + 7.5 * x[:, 1]
+
+    # precipitation keeps the air between saturation over ice and over water, less some evaporation below cloud,
+    # of which heavy precipitation leaves less
+    ice = np.exp(0.00972 * np.minimum(temperature, 0.0))  # saturation over ice / over water, Murphy and Koop 2005
+    warm = _logistic((temperature - 1.5) / 1.0)
+    wind = 2.75 * np.exp(0.10 * lake - 0.012 * temperature - 0.15 * warm + (0.46 + 0.1 * warm) * x[:, 2])
+    deficit = np.exp(np.log(7.6 - 2.8 * warm) + 0.55 * x[:, 3] - 0.15 * x[:, 7])
+    humidity = np.clip(100.0 * ice**0.4 - deficit, 55.0, 100.0)
+
+    lapse = np.where(lake, 7.5e-3, 4.2e-3 + 0.8e-3 * np.clip(x[:, 4], -2, 2))
+    nose = np.where(lake, 0.0, np.clip(1.0 + 1.2 * x[:, 5] - 0.05 * temperature, 0.0, 4.0))
+    cloud_top = np.where(lake, 1100.0 * np.exp(0.20 * x[:, 6]), np.clip(5000.0 + 800.0 * x[:, 6], 2400.0, 9000.0))
+    return Weather(step, numbers, lake, temperature, humidity, pressure, wind, lapse, nose, cloud_top, x[:, 7])
+
+
+def _season_day(fraction: Array) -> Array:
+    """Day of the season before which this fraction (0-1) of a winter's storms has come."""
+    days = np.linspace(0.0, SEASON_DAYS, 2001)
+    rate = 1 + MIDWINTER_EXCESS * np.cos(2 * np.pi * (days - MIDWINTER_DAY) / SEASON_DAYS)
+    return np.interp(fraction, np.cumsum(rate) / rate.sum(), days)
+
+
+def _offsets(rng: np.random.Generator, length: int) -> NDArray[np.int64]:
+    """5-minute steps of a storm's records since its start: mostly successive, with pauses."""
+    pause = np.where(rng.random(length) < 0.08, rng.integers(1, 5, length), 0)
+    return np.minimum(np.arange(length) + np.cumsum(pause), 2 * np.arange(length))
+
+
+def _logistic(x: Array) -> Array:
+    return 1.0 / (1.0 + np.exp(-x))

@@ -1,0 +1,89 @@
+"""Every path of the project, from one root.
+
+The root is the folder that holds `params.yaml`: the one named by the environment variable PRECIP_SAE_ROOT, else
+the nearest at or above the working directory. Notebooks, stages, tests and `precip-sae task run` all find their
+files here, so the same code works in a clone, in a temporary copy and in Jupyter (which starts in `notebooks/`).
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from precip_sae.errors import SettingsError
+
+ROOT_VARIABLE = "PRECIP_SAE_ROOT"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where things are, below `root`."""
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def observations(self) -> Path:
+        return self.data / "observations.parquet"
+
+    @property
+    def notebooks(self) -> Path:
+        return self.root / "notebooks"
+
+    def models(self, task: str) -> Path:
+        return self.root / "models" / task
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    def task_results(self, task: str) -> Path:
+        return self.results / task
+
+    @property
+    def figures(self) -> Path:
+        return self.root / "figures"
+
+    def task_figures(self, task: str) -> Path:
+        return self.figures / task
+
+    @property
+    def paper(self) -> Path:
+        return self.root / "paper"
+
+    @property
+    def tables(self) -> Path:
+        return self.paper / "tables"
+
+    @property
+    def supplement(self) -> Path:
+        return self.paper / "supplement"
+
+    def relative(self, path: Path) -> str:
+        """`path` as seen from the root, with forward slashes: the form in which outputs may name files."""
+        return Path(path).resolve().relative_to(self.root).as_posix()
+
+
+def locate(start: Path | None = None) -> Paths:
+    """The project that `start` (default: the working directory) belongs to.
+
+    Raises:
+        SettingsError: no `params.yaml` there nor in any folder above, nor where PRECIP_SAE_ROOT points.
+    """
+    named = os.environ.get(ROOT_VARIABLE)
+    if start is None and named:
+        root = Path(named).resolve()
+        if not (root / "params.yaml").is_file():
+            raise SettingsError(f"{ROOT_VARIABLE} names {root}, which holds no params.yaml.")
+        return Paths(root)
+    begin = (start or Path.cwd()).resolve()
+    for folder in (begin, *begin.parents):
+        if (folder / "params.yaml").is_file():
+            return Paths(folder)
+    raise SettingsError(f"No params.yaml in {begin} nor in any folder above it: run this inside the project.")

@@ -1,0 +1,80 @@
+"""Earlier outputs survive a stage that fails.
+
+The outputs are `persist: true` in dvc.yaml, so DVC does not delete them before it runs the stage. They are moved
+aside here: a stage starts from nothing (files of dropped seeds do not linger), and what it replaces comes back
+if it fails, is interrupted, or, at the next start, if it was killed.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from precip_sae.files import output_error
+
+FOLDER = ".earlier"
+COMPLETE = "complete"
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(target)
+
+
+def _restore(root: Path, outputs: list[str], shelf: Path) -> None:
+    """Puts back what is on the shelf; once all was moved there, anything else is a half-made output."""
+    for output in outputs:
+        earlier = shelf / output
+        if (shelf / COMPLETE).exists() or earlier.exists():
+            _remove(root / output)
+        if earlier.exists():
+            _move(earlier, root / output)
+    _clear(shelf)
+
+
+def _clear(shelf: Path) -> None:
+    if shelf.exists():
+        shutil.rmtree(shelf)
+    if shelf.parent.is_dir() and not any(shelf.parent.iterdir()):
+        shelf.parent.rmdir()
+
+
+@contextmanager
+def set_aside(root: Path, label: str, outputs: Iterable[str]) -> Iterator[None]:
+    """Runs its block with `outputs` out of the way, and puts them back unless the block ends well.
+
+    Args:
+        root: the project.
+        label: of the stage; names the folder below `.earlier`.
+        outputs: relative to the root.
+
+    Raises:
+        OutputError: the outputs cannot be moved; they are then where they were.
+    """
+    outputs, shelf = list(outputs), root / FOLDER / label
+    try:
+        # A shelf that exists was left by a killed run: what is on it is the last complete state.
+        _restore(root, outputs, shelf)
+        for output in outputs:
+            if (root / output).exists():
+                _move(root / output, shelf / output)
+        shelf.mkdir(parents=True, exist_ok=True)
+        (shelf / COMPLETE).touch()
+    except OSError as error:
+        # what cannot be put back now is still on the shelf, and comes back at the next start
+        with suppress(OSError):
+            _restore(root, outputs, shelf)
+        raise output_error(Path(error.filename or shelf), error) from error
+    try:
+        yield
+    except BaseException:
+        _restore(root, outputs, shelf)
+        raise
+    _clear(shelf)

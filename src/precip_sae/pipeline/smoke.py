@@ -1,0 +1,125 @@
+"""The whole paper, small: every stage in about a minute, in a folder of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from precip_sae.errors import OutputError, SettingsError, StageError
+from precip_sae.files import output_error, write_text
+from precip_sae.paths import ROOT_VARIABLE, Paths
+from precip_sae.pipeline.stages import STAGES
+from precip_sae.settings import Settings, parse, read_yaml
+
+OVERLAY = "params.smoke.yaml"
+EVERY_TASK = "every_task"
+
+# Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
+_LEFT_OUT = {
+    ".git", ".venv", ".earlier", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__", ".ipynb_checkpoints",
+    "data", "data.dvc", "dvc.lock", "models", "results", "figures", "supplement",
+}  # fmt: skip
+_LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
+
+
+def merged(base: Any, overlay: Any) -> Any:
+    """`base` with `overlay` laid over it: mappings key by key, anything else replaced."""
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        return base | {key: merged(base.get(key), value) for key, value in overlay.items()}
+    return overlay
+
+
+def small_settings(params: Path, overlay: Path) -> dict[str, Any]:
+    """params.yaml made small: the overlay's `every_task` is laid over each task, the rest over the whole.
+
+    Raises:
+        SettingsError: either file, or what they make together, is wrong.
+    """
+    content, small = read_yaml(params), read_yaml(overlay)
+    every = small.pop(EVERY_TASK, {})
+    parse(Settings, content, params.name)
+    content["tasks"] = {name: merged(task, every) for name, task in content["tasks"].items()}
+    content = merged(content, small)
+    parse(Settings, content, f"{params.name} with {overlay.name}")
+    return content
+
+
+def copy_project(source: Paths, folder: Path) -> Paths:
+    """A copy of the project without outputs, data, environment and history.
+
+    Raises:
+        OutputError: `folder` exists and is not empty, is a file, lies in the way, or cannot be written.
+    """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder}: is not empty, expected a new or empty folder.")
+    target = folder.resolve()
+    made = {source.root / output for stage in STAGES.values() for output in stage.writes if "{" not in output}
+
+    def left_out(place: str, names: list[str]) -> set[str]:
+        here = Path(place)
+        out = {n for n in names if n in _LEFT_OUT and not here.is_relative_to(source.root / "src")}
+        out |= {n for n in names if n.endswith(".egg-info") or n == "__pycache__"}
+        if here == source.root / ".dvc":
+            out |= _LEFT_OUT_OF_DVC.intersection(names)
+        if here == source.root / "tests":
+            return set(names)
+        return out | {n for n in names if here / n in made or (here / n).resolve() == target}
+
+    try:
+        shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
+    except shutil.Error as error:
+        raise OutputError(f"{folder}: not everything could be copied there ({error.args[0][0][2]}).") from error
+    except OSError as error:
+        raise output_error(folder, error) from error
+    return Paths(target)
+
+
+def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | None = None) -> Paths:
+    """Copies the project to `folder`, simulates little data and makes the whole paper of it.
+
+    Raises:
+        PaperError: the settings are wrong, the folder cannot be used, or a stage failed.
+    """
+    from ruamel.yaml import YAML
+
+    from precip_sae.observations.deposit import deposit_simulation
+    from precip_sae.observations.schema import validate
+    from precip_sae.observations.simulate import simulate
+
+    if not (source.root / OVERLAY).is_file():
+        raise SettingsError(f"{source.root / OVERLAY}: no such file.")
+    content = small_settings(source.params, source.root / OVERLAY)
+    paths = copy_project(source, folder)
+    with paths.params.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(content, stream)
+    settings = parse(Settings, content, "params.yaml")
+    frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
+    deposit_simulation(paths.data, frame, settings.simulation)
+    write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
+    dvc(paths, "add", "--quiet", "data")
+    dvc(paths, "repro")
+    return paths
+
+
+def environment(paths: Paths) -> dict[str, str]:
+    """The environment in which DVC runs the stages of `paths` with the sources of `paths`."""
+    inherited = {name: value for name, value in os.environ.items() if name != ROOT_VARIABLE}
+    return inherited | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(paths.root / "src"), os.environ.get("PYTHONPATH")])),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+
+
+def dvc(paths: Paths, *arguments: str) -> None:
+    """Runs a DVC command in the project.
+
+    Raises:
+        StageError: DVC ended with an error; what it said is on the terminal.
+    """
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=paths.root, env=environment(paths), check=False)
+    if done.returncode:
+        raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")

@@ -1,0 +1,155 @@
+"""The stages of the paper: what each one is given, reads and writes.
+
+A stage is a notebook of the same name. `dvc.yaml` says the same in DVC's words, and a test holds the two together.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from precip_sae.errors import SettingsError, StageError, closest
+from precip_sae.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook run by the pipeline.
+
+    Attributes:
+        name: of the stage, and of its notebook without `.ipynb`.
+        per_task: whether it runs once for each section below `tasks` in params.yaml.
+        sections: what its notebook is given: sections of the task (`per_task`), else see `values`.
+        reads: files and folders that earlier stages made, `{task}` and `{table}` standing for the task's.
+        writes: files and folders that it makes, besides its own page in the supplement.
+    """
+
+    name: str
+    per_task: bool
+    sections: tuple[str, ...]
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @property
+    def notebook(self) -> str:
+        return f"{self.name}.ipynb"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names that the notebook's `parameters` cell must define, no more and no fewer."""
+        return ("task", *self.sections) if self.per_task else self.sections
+
+    def label(self, task: str | None) -> str:
+        """`train-classifier`, or `paper`: the name of the executed notebook."""
+        return f"{self.name}-{task}" if self.per_task else self.name
+
+    def address(self, task: str | None) -> str:
+        """`train@classifier`, or `paper`: what DVC calls it."""
+        return f"{self.name}@{task}" if self.per_task else self.name
+
+    def phrase(self, task: str | None) -> str:
+        """`stage train, task classifier`, or `stage paper`: for sentences."""
+        return f"stage {self.name}, task {task}" if self.per_task else f"stage {self.name}"
+
+    def outputs(self, task: str | None) -> list[str]:
+        """Everything it makes, relative to the root."""
+        page = f"paper/supplement/{self.label(task)}"
+        return [*(w.format(task=task) for w in self.writes), f"{page}.ipynb", f"{page}.html"]
+
+    def values(self, settings: Settings, task: str | None) -> dict[str, Any]:
+        """The values of its parameters: plain numbers, strings, lists and dicts."""
+        if self.per_task:
+            section = settings.tasks[task or ""]
+            return {"task": task, **section.model_dump(include=set(self.sections))}
+        whole = {"simulation": settings.simulation.model_dump(), "tasks": list(settings.tasks)}
+        return {name: whole[name] for name in self.sections}
+
+    def check_task(self, settings: Settings, task: str | None) -> None:
+        """Refuses a task that the stage does not take.
+
+        Raises:
+            SettingsError: params.yaml has no such task.
+            StageError: a task is needed and none is given, or the other way round.
+        """
+        if self.per_task and task is None:
+            raise StageError(
+                f"The stage {self.name} runs for one task: add --task with one of {', '.join(settings.tasks)}."
+            )
+        if not self.per_task and task is not None:
+            raise StageError(f"The stage {self.name} covers all tasks: leave out --task {task}.")
+        if task is not None and task not in settings.tasks:
+            raise SettingsError(f"params.yaml: tasks.{task} does not exist; {closest(task, settings.tasks)}.")
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage(
+            "observe",
+            per_task=False,
+            sections=("simulation",),
+            reads=("data/observations.parquet", "data/source.json"),
+            writes=("results/observe.json", "results/fidelity.csv", "figures/data"),
+        ),
+        Stage(
+            "train",
+            per_task=True,
+            sections=("data", "seeds", "mlp"),
+            reads=("{table}",),
+            writes=(
+                "models/{task}/mlp",
+                "results/{task}/train.json",
+                "results/{task}/history.csv",
+            ),
+        ),
+        Stage(
+            "fit",
+            per_task=True,
+            sections=("data", "seeds", "sae"),
+            reads=("{table}", "models/{task}/mlp"),
+            writes=("models/{task}/sae", "results/{task}/fit.json"),
+        ),
+        Stage(
+            "interpret",
+            per_task=True,
+            sections=("data", "seeds", "sensitivity"),
+            reads=("{table}", "models/{task}/mlp", "models/{task}/sae"),
+            writes=(
+                "results/{task}/interpret.json",
+                "results/{task}/units.parquet",
+                "results/{task}/reductions.parquet",
+                "figures/{task}",
+            ),
+        ),
+        Stage(
+            "collect",
+            per_task=False,
+            sections=("tasks",),
+            reads=("results",),
+            writes=("paper/numbers.json", "paper/tables", "figures/reductions"),
+        ),
+        Stage(
+            "paper",
+            per_task=False,
+            sections=(),
+            reads=("figures", "paper/numbers.json", "paper/tables", "paper/manuscript.typ", "paper/references.bib"),
+            writes=("paper/manuscript.pdf", "paper/manuscript.tex"),
+        ),
+        Stage(
+            "verify",
+            per_task=False,
+            sections=(),
+            reads=("paper/numbers.json", "paper/claims.yaml"),
+            writes=("paper/claims.json", "paper/claims.md"),
+        ),
+    )
+}
+
+
+def named(name: str) -> Stage:
+    """The stage of that name.
+
+    Raises:
+        StageError: there is none.
+    """
+    if name not in STAGES:
+        raise StageError(f"There is no stage '{name}'; {closest(name, STAGES)}.")
+    return STAGES[name]

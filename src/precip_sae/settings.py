@@ -1,0 +1,208 @@
+"""Typed settings: the one source of the names, defaults and descriptions of every choice of the study.
+
+`params.yaml` is read as YAML 1.2 (as DVC reads it: `1e-3` is a number) and unknown keys are refused.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from precip_sae.errors import SettingsError, closest
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+Shuffle = Literal["fixed", "per_epoch"]
+L1Convention = Literal["keras3", "batch_mean"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: values are fixed after reading, unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SimulationSettings(Section):
+    """The simulated observations (`precip-sae simulate`)."""
+
+    records: int = Field(46_000, ge=200, description="5-minute records of precipitation to simulate")
+    seed: int = Field(2025, ge=0, description="seed of the simulation; the same seed gives the same bytes")
+
+
+class DataSettings(Section):
+    """Which columns of which table a network sees."""
+
+    table: str = Field(description="parquet or CSV file, relative to the project")
+    predictors: list[str] = Field(min_length=1, description="input columns, in order")
+    response: str = Field(description="column to predict")
+    kind: Literal["classification", "regression"] = Field(description="what kind of response it is")
+    classes: list[str] = Field([], description="classification: class names, in the order of the outputs")
+    drop_classes: list[str] = Field([], description="classification: labels whose rows are left out")
+    log10: list[str] = Field([], description="predictors of which log10 is taken before standardising")
+    time: str | None = Field(None, description="column that puts the rows in time order; null: as they stand")
+    missing: Literal["drop", "refuse", "median"] = Field(
+        "drop", description="rows with a missing predictor: left out, an error, or the training part's median"
+    )
+    names: dict[str, str] = Field({}, description="column: name to show in figures and tables")
+    units: dict[str, str] = Field({}, description="column: unit to show; observations.schema knows its own")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "DataSettings":
+        if repeated := sorted({p for p in self.predictors if self.predictors.count(p) > 1}):
+            raise ValueError(f"predictors names {', '.join(repeated)} more than once")
+        if self.response in self.predictors:
+            raise ValueError(f"the response {self.response} is also among the predictors")
+        if unknown := [c for c in self.log10 if c not in self.predictors]:
+            raise ValueError(f"log10 names {', '.join(unknown)}, which is not among the predictors")
+        if self.kind == "classification" and len(set(self.classes)) < 2:
+            raise ValueError("a classification needs at least two different class names in classes")
+        if self.kind == "regression" and (self.classes or self.drop_classes):
+            raise ValueError("classes and drop_classes belong to a classification, and kind is regression")
+        return self
+
+
+class MLPSettings(Section):
+    """The single-hidden-layer network and its training."""
+
+    hidden: int = Field(6, ge=1, le=256, description="hidden ReLU units")
+    epochs: Count = Field(32, description="passes over the training part")
+    batch: Count = Field(32, description="rows per step; the last partial batch is kept")
+    learning_rate: Positive = Field(5e-4, description="Adam's step size")
+    shuffle: Shuffle = Field(
+        "fixed", description="row order: one permutation per seed for all epochs (Keras with a seed), or anew"
+    )
+
+
+class SAESettings(Section):
+    """The sparse autoencoder on the hidden activations and its training."""
+
+    latents: int = Field(12, ge=1, le=1024, description="latent ReLU units")
+    epochs: Count = Field(75, description="passes over the SAE part, rows in time order")
+    batch: Count = Field(8, description="rows per step; the last partial batch is kept")
+    learning_rate: Positive = Field(1e-3, description="Adam's step size")
+    l1: NonNegative = Field(0.01, description="weight of the activity penalty")
+    l1_conventions: list[L1Convention] = Field(
+        ["keras3", "batch_mean"],
+        min_length=1,
+        description="keras3: l1 x sum over batch and units (as published); batch_mean: that divided by the rows "
+        "of the batch (Keras 2). The first is the headline, all are fitted and reported",
+    )
+    patience: Count | None = Field(
+        None, description="stop when the epoch's training loss has not fallen for so many epochs; null: never"
+    )
+
+
+class SensitivitySettings(Section):
+    """When an input counts as one that a unit responds to."""
+
+    threshold: float = Field(0.4, gt=0, lt=1, description="an input is sensitive when |r| is above this, strictly")
+
+
+class TaskSettings(Section):
+    """One prediction problem: a table, a network on it and the SAEs on the network's activations."""
+
+    title: str = Field(description="what the manuscript calls it")
+    data: DataSettings
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(list(range(20)), min_length=1, description="one model each")
+    mlp: MLPSettings = MLPSettings()
+    sae: SAESettings = SAESettings()
+    sensitivity: SensitivitySettings = SensitivitySettings()
+
+    @model_validator(mode="after")
+    def _distinct_seeds(self) -> "TaskSettings":
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds names a seed more than once")
+        return self
+
+
+class Settings(Section):
+    """The whole of params.yaml."""
+
+    simulation: SimulationSettings = SimulationSettings()
+    tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
+
+    @model_validator(mode="after")
+    def _task_names(self) -> "Settings":
+        for name in self.tasks:
+            if not name.isidentifier():
+                raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
+        return self
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML 1.2 file.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML or does not hold a mapping.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such file.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as text ({error}).") from error
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise SettingsError(f"{path.name}: is not valid YAML{line} ({getattr(error, 'problem', error)}).") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path.name}: found {type(content).__name__}, expected keys and values.")
+    return content
+
+
+def load_settings(path: Path) -> Settings:
+    """Reads and checks params.yaml.
+
+    Raises:
+        SettingsError: the first thing that is wrong with it, in one sentence.
+    """
+    return parse(Settings, read_yaml(path), path.name)
+
+
+def parse(section: type[Section], content: dict[str, Any], source: str, prefix: str = "") -> Any:
+    """`content` as a checked `section`.
+
+    Args:
+        section: the class to make.
+        content: keys and values, as read from YAML or passed to a notebook.
+        source: file (or notebook) to name in the sentence if something is wrong.
+        prefix: where in that file the section stands, for example `tasks.classifier.`.
+
+    Raises:
+        SettingsError: the first thing that is wrong, in one sentence.
+    """
+    try:
+        return section.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, section, source, prefix)) from error
+
+
+def _sentence(error: ValidationError, section: type[Section], source: str, prefix: str) -> str:
+    # An unknown key is named before a missing one: a misspelt key causes both, and the first says it best.
+    problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    first = problems[0]
+    place = prefix + ".".join(str(part) for part in first["loc"])
+    match first["type"]:
+        case "extra_forbidden":
+            known = _fields_at(section, first["loc"][:-1])
+            return f"{source}: {place} is not a known key; {closest(str(first['loc'][-1]), known)}."
+        case "missing":
+            return f"{source}: {place} is missing."
+        case "value_error":
+            where = f" {place}:" if place else ""
+            return f"{source}:{where} {first['ctx']['error']!s}."
+        case _:
+            message = first["msg"][0].lower() + first["msg"][1:]
+            return f"{source}: {place} is {first['input']!r}, but {message}."
+
+
+def _fields_at(section: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
+    """The known keys at `place`, following sections, and mappings and lists of sections."""
+    current: Any = section
+    for part in place:
+        fields = getattr(current, "model_fields", None)
+        current = fields[part].annotation if fields else get_args(current)[-1]
+    return list(current.model_fields)

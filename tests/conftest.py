@@ -1,0 +1,113 @@
+"""What several test folders share: a small project with stand-in notebooks, and a clean environment."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from precip_sae.paths import Paths
+from precip_sae.pipeline.stages import STAGES
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+PARAMS = """\
+simulation: {records: 300, seed: 1}
+tasks:
+  rain:
+    title: Rain rate
+    data: {table: data/table.csv, predictors: [a, b], response: y, kind: regression}
+    seeds: [0, 1]
+    mlp: {hidden: 3}
+    sae: {latents: 4}
+    sensitivity: {}
+"""
+
+# Stands in for every notebook: writes all that its stage promises, from what it is given and what it reads.
+STAND_IN = """\
+import json
+from precip_sae.files import write_json, write_text
+from precip_sae.paths import locate
+from precip_sae.pipeline.inputs import fingerprints
+from precip_sae.pipeline.stages import STAGES
+
+stage, root = STAGES["{name}"], locate().root
+given = {{name: globals()[name] for name in stage.parameters}}
+names = {{"task": given.get("task"), "table": given.get("data", {{}}).get("table")}}
+read = fingerprints(root, [path.format(**names) for path in stage.reads])
+for output in stage.writes:
+    path = root / output.format(**names)
+    if path.suffix == ".json":
+        write_json(path, {{"read": read, **{{k: v for k, v in given.items() if k != "data"}}}})
+    elif path.suffix == ".csv":
+        write_text(path, "epoch,loss\\n1,2\\n2,1\\n")
+    else:
+        write_text(path if path.suffix else path / "all.txt", json.dumps([given, read]))
+print("done")
+"""
+
+
+def write_notebook(path: Path, parameters: str | None, *cells: str) -> None:
+    """A notebook with a heading, a cell tagged `parameters` (unless None) and code cells."""
+    code = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
+    content = [{"cell_type": "markdown", "id": "h", "metadata": {}, "source": f"# About {path.stem}"}]
+    if parameters is not None:
+        content.append({**code, "id": "p", "metadata": {"tags": ["parameters"]}, "source": parameters})
+    content += [{**code, "id": f"c{k}", "source": source} for k, source in enumerate(cells)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"cells": content, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def write_project(root: Path) -> Paths:
+    """A project of one task without dvc.yaml or sources: params.yaml, a table and stand-in notebooks."""
+    paths = Paths(root.resolve())
+    paths.data.mkdir(parents=True)
+    paths.params.write_text(PARAMS)
+    (paths.data / "table.csv").write_text("a,b,y\n" + "".join(f"{k},{k % 7},{k % 5}\n" for k in range(200)))
+    paths.observations.write_text("stands for the observations")
+    (paths.data / "source.json").write_text("{}")
+    for name, stage in STAGES.items():
+        parameters = "\n".join(f"{parameter} = {{}}" for parameter in stage.parameters)
+        write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))
+    for name in ("manuscript.typ", "references.bib", "claims.yaml"):
+        (paths.paper / name).parent.mkdir(exist_ok=True)
+        (paths.paper / name).write_text(f"stands for {name}")
+    return paths
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Paths:
+    return write_project(tmp_path / "project")
+
+
+@pytest.fixture
+def notebook() -> Callable[..., None]:
+    return write_notebook
+
+
+@pytest.fixture(scope="session")
+def make_project() -> Callable[[Path], Paths]:
+    return write_project
+
+
+@pytest.fixture(scope="session")
+def repository() -> Paths:
+    """The project that these tests belong to."""
+    return Paths(REPOSITORY)
+
+
+@pytest.fixture(autouse=True)
+def _no_project_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a variable of the shell must not lead tests into another project
+    monkeypatch.delenv("PRECIP_SAE_ROOT", raising=False)
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` with its bytes."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture(scope="session")
+def snapshot() -> Callable[[Path], dict[str, bytes]]:
+    return files_below

@@ -1,0 +1,105 @@
+"""The simulated table: the same for the same seed, and physically possible."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from precip_sae.observations import simulate as simulation
+from precip_sae.observations.labels import FREEZING
+from precip_sae.observations.microphysics import wet_bulb
+from precip_sae.observations.schema import GATES
+from precip_sae.observations.simulate import simulate
+
+
+def test_same_seed_gives_the_same_values_and_another_seed_others() -> None:
+    assert_frame_equal(simulate(400, seed=3), simulate(400, seed=3), check_exact=True)
+    other = simulate(400, seed=4)
+    assert not np.isclose(simulate(400, seed=3)["n0"], other["n0"]).any()
+
+
+@pytest.mark.parametrize("records", [1, 37, 200, 1234])
+def test_exactly_the_asked_number_of_records_comes(records: int) -> None:
+    assert len(simulate(records, seed=1)) == records
+
+
+@pytest.mark.parametrize("records", [0, -5, 10**7])
+def test_an_impossible_number_of_records_is_refused_in_a_sentence(records: int) -> None:
+    with pytest.raises(ValueError, match=f"records is {records}; expected 1 to"):
+        simulate(records, seed=1)
+
+
+def test_progress_is_reported_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "CHUNK_RECORDS", 100)
+    calls: list[tuple[int, int]] = []
+    simulate(500, seed=1, progress=lambda done, total: calls.append((done, total)))
+    assert len(calls) > 3
+    assert calls[-1] == (500, 500)
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+
+
+@pytest.mark.parametrize("records", [200, 1000])
+@pytest.mark.parametrize("seed", [1, 2025])
+def test_every_chronological_fifth_of_a_small_table_has_all_three_regimes(records: int, seed: int) -> None:
+    regime = simulate(records, seed)["regime3"]
+    for fifth in np.array_split(regime, 5):
+        assert {"Rain", "Snow", "Mixed-phase"} <= set(fifth)
+
+
+def test_no_snow_falls_in_warm_air_and_no_rain_in_deep_frost(table: pd.DataFrame) -> None:
+    celsius = table["T"] - FREEZING
+    warm = wet_bulb(celsius, table["RH"]) > 5
+    assert not (table["phase"][warm] == "Snow").any()
+    assert not (table["density"][warm] == "Snow").any()
+    assert not (table["phase"][celsius < -8] == "Rain").any()
+    assert (table.loc[celsius < -8, "melted"] == 0).all()
+
+
+def test_rain_is_denser_and_faster_than_snow(table: pd.DataFrame) -> None:
+    rain, snow = (table[table["phase"] == phase] for phase in ("Rain", "Snow"))
+    for name in ("Rho", "Fs"):
+        assert rain[name].quantile(0.02) > snow[name].quantile(0.98)
+
+
+def test_each_record_is_reported_as_snow_or_as_rain(table: pd.DataFrame) -> None:
+    is_snow = table["density"] == "Snow"
+    assert (table.loc[is_snow, "Sr"] > 0).all()
+    assert (table.loc[~is_snow, "Rr"] > 0).all()
+    assert (table["Sr"] * table["Rr"] == 0).all()
+
+
+def test_records_of_a_storm_resemble_each_other(table: pd.DataFrame) -> None:
+    assert (table["storm"].diff().dropna() >= 0).all()
+    for name in ("n0", "Dm", "T"):
+        values = np.log(table[name])
+        following = values.groupby(table["storm"]).shift()
+        assert values.corr(following) > 0.7, name
+
+
+def test_storms_come_in_every_winter_and_season(table: pd.DataFrame) -> None:
+    time = table["time"].dt
+    assert set(time.year) == set(range(2015, 2024))
+    assert {9, 10, 11, 12, 1, 2, 3, 4, 5, 6} == set(time.month)
+
+
+def test_rain_shows_a_melting_layer_and_snow_does_not(table: pd.DataFrame) -> None:
+    deep = table[table["ETH"] == 3000]
+    rain = deep[(deep["phase"] == "Rain") & (deep["T"] - FREEZING).between(4, 7)]
+    low, high = rain["dv_3"].median(), rain["dv_29"].median()
+    assert low > 4
+    assert high < 2
+    snow = deep[deep["phase"] == "Snow"]
+    assert abs(snow["dv_3"].median() - snow["dv_29"].median()) < 0.6
+
+
+def test_an_echo_has_both_reflectivity_and_velocity(table: pd.DataFrame) -> None:
+    for gate in GATES:
+        assert (table[f"reflectivity_{gate}"].isna() == table[f"dv_{gate}"].isna()).all()
+
+
+def test_values_carry_no_more_digits_than_instruments_report(table: pd.DataFrame) -> None:
+    for name, decimals in {"T": 2, "RH": 2, "ETH": 0, "reflectivity_3": 2, "dv_20": 2, "melted": 4}.items():
+        values = table[name].dropna().to_numpy()
+        assert (values == np.round(values, decimals)).all(), name
+    for name in ("n0", "Nt", "Dm"):
+        assert all(value == float(f"{value:.5g}") for value in table[name].head(3000)), name

@@ -1,0 +1,157 @@
+"""The stages under DVC, with stand-in notebooks: what is redone, what a failure leaves, what a clone brings."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from ruamel.yaml import YAML
+
+from precip_sae.files import write_text
+from precip_sae.pipeline.smoke import environment
+from precip_sae.pipeline.stages import STAGES
+
+
+def dvc(paths, *arguments, check=True):
+    """Runs DVC in the project; returns its status and all that it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=paths.root,
+        env=environment(paths),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout
+    return done.returncode, done.stdout
+
+
+def git(folder, *arguments):
+    who = {f"GIT_{role}_{what}": "test@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    subprocess.run(["git", *arguments], cwd=folder, env=os.environ | who | alone, check=True, capture_output=True)
+
+
+def stages_run(said):
+    return re.findall(r"Running stage '([^']+)'", said)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, make_project, repository):
+    """A git repository with the real dvc.yaml, DVC settings and sources, and stand-in notebooks; all stages ran."""
+    paths = make_project(tmp_path_factory.mktemp("dvc") / "project")
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
+        write_text(paths.root / name, (repository.root / name).read_text())
+    write_text(paths.root / "requirements.lock", "stands for the lock file\n")
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(repository.root / "src", paths.root / "src", ignore=ignore)
+    git(paths.root, "init", "--quiet")
+    dvc(paths, "add", "--quiet", "data")
+    _, said = dvc(paths, "repro")
+    assert stages_run(said) == [stage.address("rain") for stage in STAGES.values()]
+    dvc(paths, "push", "--quiet")
+    git(paths.root, "add", "--all")
+    git(paths.root, "commit", "--quiet", "--message", "all stages ran")
+    return paths
+
+
+@pytest.fixture(autouse=True)
+def _as_committed(project):
+    yield
+    git(project.root, "checkout", "--quiet", ".")
+    git(project.root, "clean", "--quiet", "-d", "--force")
+    dvc(project, "checkout", "--quiet", "--force")
+
+
+def set_hidden(project, value):
+    text = project.params.read_text()
+    project.params.write_text(text.replace("hidden: 3", f"hidden: {value}"))
+
+
+def test_nothing_is_redone_when_nothing_changed(project):
+    _, said = dvc(project, "repro")
+    assert stages_run(said) == []
+
+
+def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(project):
+    set_hidden(project, 5)
+    _, said = dvc(project, "status", "--json")
+    assert list(json.loads(said)) == ["train@rain", "collect"]
+
+
+def test_a_changed_setting_redoes_what_depends_on_it(project):
+    set_hidden(project, 5)
+    _, said = dvc(project, "repro")
+    assert stages_run(said) == [s.address("rain") for s in STAGES.values() if s.name != "observe"]
+    _, said = dvc(project, "metrics", "diff", "--json")
+    assert json.loads(said)["results/rain/train.json"]["mlp.hidden"] == {"old": 3, "new": 5, "diff": 2}
+
+
+def test_a_failing_stage_leaves_the_earlier_results_in_place(project, notebook, snapshot):
+    # the outputs are `persist: true`: without it DVC deletes them before the stage starts
+    def results():
+        kept = {}
+        for folder in ("models", "results", "figures", "paper"):
+            kept |= {f"{folder}/{name}": content for name, content in snapshot(project.root / folder).items()}
+        return kept
+
+    before = results()
+    notebook(project.notebooks / "train.ipynb", "task = data = seeds = mlp = None", "1 / 0")
+    status, said = dvc(project, "repro", check=False)
+    assert status != 0
+    assert "train.ipynb failed in cell 3 with ZeroDivisionError: division by zero; see paper/supplement/" in said
+    assert "Traceback" not in said
+    after = results()
+    assert after.pop("paper/supplement/train-rain.failed.ipynb")
+    assert after == before
+
+
+def test_a_new_section_gets_its_stages_without_a_change_of_dvc_yaml(project):
+    yaml = YAML(typ="safe", pure=True)
+    content = yaml.load(project.params.read_text())
+    content["tasks"]["snow"] = content["tasks"]["rain"]
+    with project.params.open("w") as stream:
+        yaml.dump(content, stream)
+    _, said = dvc(project, "stage", "list", "--name-only")
+    assert {"train@snow", "fit@snow", "interpret@snow"} <= set(said.split())
+
+
+def test_a_section_without_settings_is_refused_by_dvc_before_anything_runs(project):
+    text = project.params.read_text()
+    project.params.write_text(text.replace("    mlp: {hidden: 3}\n", ""))
+    status, said = dvc(project, "repro", check=False)
+    assert status != 0
+    assert "Parameters 'tasks.rain.mlp' are missing from 'params.yaml'" in said
+    assert stages_run(said) == []
+
+
+def test_importing_the_package_leaves_every_stage_up_to_date(project):
+    write_text(project.root / "src" / "precip_sae" / "models" / "__pycache__" / "x.pyc", "x")
+    _, said = dvc(project, "status")
+    assert "up to date" in said
+
+
+def test_a_clone_is_complete_without_a_server(project, tmp_path):
+    git(tmp_path, "clone", "--quiet", str(project.root), "clone")
+    clone = type(project)((tmp_path / "clone").resolve())
+    assert not clone.data.exists()
+    dvc(clone, "pull", "--quiet")
+    for stage in STAGES.values():
+        assert all((clone.root / output).exists() for output in stage.outputs("rain"))
+    _, said = dvc(clone, "status")
+    assert "up to date" in said
+
+
+def test_a_zip_without_history_runs(project, tmp_path):
+    shutil.copytree(project.root, tmp_path / "zip")
+    for name in (".git", ".dvc/cache", ".dvc/tmp", "data", "models", "paper/supplement"):
+        shutil.rmtree(tmp_path / "zip" / name)
+    unpacked = type(project)((tmp_path / "zip").resolve())
+    dvc(unpacked, "config", "--local", "core.no_scm", "true")
+    dvc(unpacked, "pull", "--quiet")
+    _, said = dvc(unpacked, "repro")
+    assert stages_run(said) == []

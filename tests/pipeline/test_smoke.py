@@ -1,0 +1,95 @@
+import pytest
+
+from precip_sae.errors import OutputError, SettingsError
+from precip_sae.files import write_text
+from precip_sae.pipeline.smoke import copy_project, environment, merged, small_settings, smoke
+from precip_sae.settings import Settings, parse
+
+OVERLAY = "simulation: {records: 250}\nevery_task: {seeds: [7], mlp: {epochs: 1}}\n"
+
+
+def test_an_overlay_goes_deep_and_leaves_the_rest():
+    base = {"a": {"b": 1, "c": 2}, "d": [1, 2]}
+    assert merged(base, {"a": {"b": 3}, "d": [9], "e": 5}) == {"a": {"b": 3, "c": 2}, "d": [9], "e": 5}
+    assert base == {"a": {"b": 1, "c": 2}, "d": [1, 2]}
+
+
+def test_every_task_is_made_small_a_new_one_too(project):
+    text = project.params.read_text()
+    project.params.write_text(text + text[text.index("  rain:") :].replace("rain:", "snow:"))
+    write_text(project.root / "small.yaml", OVERLAY)
+    small = parse(Settings, small_settings(project.params, project.root / "small.yaml"), "small")
+    assert small.simulation.records == 250
+    for task in small.tasks.values():
+        assert (task.seeds, task.mlp.epochs, task.mlp.hidden) == ([7], 1, 3)
+
+
+@pytest.mark.parametrize("slip", ["every_tasks: {}", "every_task: {mpl: {}}", "simulation: {records: 1}"])
+def test_a_slip_in_the_overlay_is_named(project, slip):
+    write_text(project.root / "small.yaml", slip)
+    with pytest.raises(SettingsError, match=r"^params.yaml with small.yaml: "):
+        small_settings(project.params, project.root / "small.yaml")
+
+
+def test_the_project_s_own_overlay_makes_every_task_small(repository):
+    small = parse(
+        Settings, small_settings(repository.params, repository.root / "params.smoke.yaml"), "params.smoke.yaml"
+    )
+    assert small.simulation.records < 10_000
+    assert all(len(t.seeds) <= 3 and t.mlp.epochs <= 5 and t.sae.epochs <= 5 for t in small.tasks.values())
+
+
+def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(project, tmp_path):
+    for name in (
+        "dvc.yaml", "dvc.lock", "data.dvc", ".git/HEAD", ".venv/x", ".dvc/config", ".dvc/config.local", ".dvc/cache/x",
+        ".dvc/store/x", "models/rain/mlp/x", "results/rain/train.json", "figures/x.svg", "paper/numbers.json",
+        "paper/supplement/x.html", "src/precip_sae/models/mlp.py", "src/precip_sae/__pycache__/x.pyc",
+        "src/precip_sae/figures/x.py", "tests/test_x.py",
+    ):  # fmt: skip
+        write_text(project.root / name, "x")
+    copy = copy_project(project, tmp_path / "copy")
+    names = {p.relative_to(copy.root).as_posix() for p in copy.root.rglob("*") if p.is_file()}
+    assert {n for n in names if not n.startswith("notebooks/")} == {
+        "params.yaml",
+        "dvc.yaml",
+        ".dvc/config",
+        "paper/manuscript.typ",
+        "paper/references.bib",
+        "paper/claims.yaml",
+        "src/precip_sae/models/mlp.py",
+        "src/precip_sae/figures/x.py",
+    }
+    assert "notebooks/train.ipynb" in names
+
+
+def test_a_copy_inside_the_project_does_not_copy_itself(project):
+    copy = copy_project(project, project.root / "smoke")
+    assert (copy.root / "params.yaml").is_file()
+    assert not (copy.root / "smoke").exists()
+
+
+def test_a_folder_with_something_in_it_is_refused(project, tmp_path):
+    write_text(tmp_path / "mine" / "thesis.txt", "x")
+    with pytest.raises(OutputError, match=r"mine: is not empty, expected a new or empty folder"):
+        copy_project(project, tmp_path / "mine")
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_where_the_folder_should_be_is_refused(project, tmp_path):
+    write_text(tmp_path / "file", "x")
+    with pytest.raises(OutputError, match=r"file: .*a file stands where a folder is needed"):
+        copy_project(project, tmp_path / "file")
+
+
+def test_a_project_without_overlay_is_refused(project, tmp_path):
+    with pytest.raises(SettingsError, match=r"params.smoke.yaml: no such file"):
+        smoke(project, tmp_path / "copy")
+
+
+def test_stages_of_the_copy_run_the_sources_of_the_copy(project, monkeypatch):
+    monkeypatch.setenv("PRECIP_SAE_ROOT", "/elsewhere")
+    monkeypatch.setenv("PYTHONPATH", "/mine")
+    found = environment(project)
+    assert "PRECIP_SAE_ROOT" not in found
+    assert found["PYTHONPATH"].startswith(f"{project.root}/src")
+    assert found["PYTHONPATH"].endswith("/mine")

@@ -1,0 +1,153 @@
+import pytest
+
+from precip_sae.errors import OutputError, SettingsError, StageError
+from precip_sae.files import write_text
+from precip_sae.paths import Paths
+from precip_sae.pipeline import task_folder
+from precip_sae.pipeline.task_folder import run_task
+from precip_sae.settings import load_settings
+
+TASK = """\
+title: Rain rate
+data: {table: tables/mine.csv, predictors: [a, b], response: y, kind: regression}
+seeds: [0, 1]
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    write_text(tmp_path / "tables" / "mine.csv", "a,b,y\n1,2,3\n")
+    write_text(tmp_path / "rain.yaml", TASK)
+    return tmp_path / "rain.yaml"
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The stages that were run, by name; nothing is executed, their outputs are written."""
+    names = []
+
+    def run(stage, task, paths):
+        names.append(stage.name)
+        for output in stage.outputs(task):
+            path = paths.root / output
+            write_text(path if path.suffix else path / "x", f"{stage.values(load_settings(paths.params), task)}")
+
+    monkeypatch.setattr(task_folder, "run_stage", run)
+    return names
+
+
+def test_the_three_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, project, ran):
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret"]
+    paths = Paths(tmp_path / "out")
+    settings = load_settings(paths.params)
+    assert list(settings.tasks) == ["rain"]
+    assert settings.tasks["rain"].mlp.hidden == 6
+    assert (paths.root / settings.tasks["rain"].data.table).read_text() == "a,b,y\n1,2,3\n"
+    assert sorted(p.name for p in paths.notebooks.iterdir()) == ["fit.ipynb", "interpret.ipynb", "train.ipynb"]
+
+
+def test_a_second_run_does_nothing(file, tmp_path, project, ran):
+    said = []
+    run_task(file, tmp_path / "out", project)
+    run_task(file, tmp_path / "out", project, say=said.append)
+    assert ran == ["train", "fit", "interpret"]
+    assert said == [f"{name}: nothing changed, skipped." for name in ran]
+
+
+def test_only_what_a_changed_setting_touches_is_redone(file, tmp_path, project, ran):
+    run_task(file, tmp_path / "out", project)
+    ran.clear()
+    write_text(file, TASK + "sae: {latents: 5}\n")
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["fit", "interpret"]
+
+
+@pytest.mark.parametrize("changed", ["tables/mine.csv", "project/notebooks/train.ipynb"])
+def test_a_changed_table_or_notebook_is_noticed(file, tmp_path, project, ran, changed):
+    run_task(file, tmp_path / "out", project)
+    ran.clear()
+    with (tmp_path / changed).open("a") as stream:
+        stream.write(" ")
+    run_task(file, tmp_path / "out", project)
+    assert ran[0] == "train"
+
+
+def test_a_run_that_failed_continues_where_it_stopped(file, tmp_path, project, ran, monkeypatch):
+    run = task_folder.run_stage
+
+    def fails(stage, task, paths):
+        if stage.name == "fit":
+            raise StageError("fit failed.")
+        run(stage, task, paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task_folder, "run_stage", fails)
+        with pytest.raises(StageError, match="fit failed"):
+            run_task(file, tmp_path / "out", project)
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret"]
+
+
+def test_a_deleted_result_is_made_again(file, tmp_path, project, ran):
+    run_task(file, tmp_path / "out", project)
+    ran.clear()
+    (tmp_path / "out" / "results" / "rain" / "fit.json").unlink()
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["fit"]
+
+
+def test_a_first_look_uses_few_seeds_and_epochs(file, tmp_path, project, ran):
+    write_text(project.root / "params.smoke.yaml", "every_task: {seeds: [5], mlp: {epochs: 1}}")
+    run_task(file, tmp_path / "out", project, smoke=True)
+    task = load_settings(tmp_path / "out" / "params.yaml").tasks["rain"]
+    assert (task.seeds, task.mlp.epochs) == ([5], 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (TASK + "mpl: {}\n", r"^rain.yaml: mpl is not a known key; did you mean 'mlp'"),
+        (TASK.replace("mine.csv", "other.csv"), r"^rain.yaml: data.table names .*other.csv, which does not exist"),
+        ("", r"^rain.yaml: "),
+    ],
+)
+def test_a_slip_in_the_task_file_is_named(file, tmp_path, project, ran, content, sentence):
+    write_text(file, content)
+    with pytest.raises(SettingsError, match=sentence):
+        run_task(file, tmp_path / "out", project)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_cannot_be_a_task_is_refused(file, tmp_path, project, ran):
+    with pytest.raises(SettingsError, match=r"^my-rain.yaml: .*'my-rain' is not letters"):
+        run_task(file.rename(tmp_path / "my-rain.yaml"), tmp_path / "out", project)
+
+
+def test_a_missing_task_file_is_refused(tmp_path, project):
+    with pytest.raises(SettingsError, match=r"rain.yaml: no such file"):
+        run_task(tmp_path / "rain.yaml", tmp_path / "out", project)
+
+
+@pytest.mark.parametrize("holds", ["thesis.txt", "params.yaml"])
+def test_a_folder_that_holds_something_else_is_left_alone(file, tmp_path, project, ran, holds):
+    write_text(tmp_path / "out" / holds, "tasks: {snow: {}}\n")
+    with pytest.raises(OutputError, match=r"out: holds something else than task rain"):
+        run_task(file, tmp_path / "out", project)
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [holds]
+
+
+def test_a_file_where_the_folder_should_be_is_a_sentence(file, tmp_path, project, ran):
+    write_text(tmp_path / "out", "x")
+    with pytest.raises(OutputError, match="a file stands where a folder is needed"):
+        run_task(file, tmp_path / "out", project)
+
+
+def test_a_platform_without_links_gets_a_copy_of_the_table(file, tmp_path, project, ran, monkeypatch):
+    def refuse(*_):
+        raise OSError(1, "not permitted")
+
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    run_task(file, tmp_path / "out", project)
+    assert not (tmp_path / "out" / "data" / "mine.csv").is_symlink()
+    assert (tmp_path / "out" / "data" / "mine.csv").read_text() == "a,b,y\n1,2,3\n"

@@ -1,0 +1,113 @@
+"""What a user sees after a slip in params.yaml: one sentence that names the place and what would be right."""
+
+import re
+
+import pytest
+
+from precip_sae.cli import main
+from precip_sae.errors import SettingsError
+from precip_sae.pipeline.keys import described
+from precip_sae.settings import Settings, TaskSettings, load_settings
+
+# (what, replaced by, what the sentence has to say); the text is the small project's params.yaml of conftest.py
+SLIPS = {
+    "misspelt key": ("hidden: 3", "hiden: 3", r"tasks\.rain\.mlp\.hiden is not a known key; did you mean 'hidden'\?"),
+    "misspelt section": ("sae: {", "sea: {", r"tasks\.rain\.sea is not a known key; did you mean 'sae'\?"),
+    "misspelt top section": ("tasks:", "task:", r"task is not a known key; did you mean 'tasks'\?"),
+    "unknown key far from any": ("{hidden: 3}", "{zzz: 3}", r"tasks\.rain\.mlp\.zzz is not a known key; known: hidden"),
+    "text for a number": ("hidden: 3", "hidden: three", r"tasks\.rain\.mlp\.hidden is 'three', but input should be a"),
+    "quoted number": ("hidden: 3", "hidden: '3'", r"tasks\.rain\.mlp\.hidden is '3', but input should be a valid int"),
+    "fraction for a count": ("hidden: 3", "hidden: 2.5", r"tasks\.rain\.mlp\.hidden is 2\.5, but"),
+    "yes for a number": ("hidden: 3", "hidden: true", r"tasks\.rain\.mlp\.hidden is True, but"),
+    "zero units": ("hidden: 3", "hidden: 0", r"tasks\.rain\.mlp\.hidden is 0, but .* greater than or equal to 1"),
+    "negative rate": ("hidden: 3", "learning_rate: -1e-3", r"mlp\.learning_rate is -0\.001, but .* greater than 0"),
+    "infinite rate": ("hidden: 3", "learning_rate: .inf", r"mlp\.learning_rate is inf, but"),
+    "not a number": ("latents: 4", "l1: .nan", r"tasks\.rain\.sae\.l1 is nan, but"),
+    "unknown choice": ("hidden: 3", "shuffle: always", r"mlp\.shuffle is 'always', but .*'fixed' or 'per_epoch'"),
+    "duplicate seeds": ("[0, 1]", "[0, 1, 1]", r"tasks\.rain: seeds names a seed more than once"),
+    "no seeds": ("[0, 1]", "[]", r"tasks\.rain\.seeds is \[\], but .* at least 1 item"),
+    "one seed without a list": ("[0, 1]", "0", r"tasks\.rain\.seeds is 0, but .* list"),
+    "negative seed": ("[0, 1]", "[-1]", r"tasks\.rain\.seeds\.0 is -1, but"),
+    "missing key": ("title: Rain rate", "", r"tasks\.rain\.title is missing"),
+    "null section": ("data: {", "data: null #", r"tasks\.rain\.data is None, but"),
+    "response among predictors": ("response: y", "response: a", r"response a is also among the predictors"),
+    "predictor twice": ("[a, b]", "[a, a]", r"predictors names a more than once"),
+    "log10 of a stranger": ("response: y", "response: y, log10: [c]", r"log10 names c, which is not among the pred"),
+    "classes of a regression": ("response: y", "response: y, classes: [u, v]", r"classes and drop_classes belong to"),
+    "classification without classes": ("regression", "classification", r"at least two different class names"),
+    "threshold out of range": ("sensitivity: {}", "sensitivity: {threshold: 1}", r"threshold is 1, but .* less than 1"),
+    "task name with a hyphen": ("  rain:", "  rain-rate:", r"the task name 'rain-rate' is not letters, digits"),
+    "no tasks": ("tasks:", "tasks: {}\nsimulatoin:", r"simulatoin is not a known key; did you mean 'simulation'\?"),
+    "too few records": ("records: 300", "records: 3", r"simulation\.records is 3, but"),
+    "bracket not closed": ("[0, 1]", "[0, 1", r"is not valid YAML at line \d+"),
+    "tab for indentation": ("    title", "\ttitle", r"is not valid YAML at line \d+"),
+    "key twice": ("    seeds", "    title: Again\n    seeds", r"is not valid YAML at line \d+"),
+}
+
+
+def one_sentence(capsys, expected: str) -> None:
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1, said.err
+    assert "params.yaml: " in said.err
+    assert said.err.endswith(".\n")
+    assert re.search(expected, said.err), said.err
+
+
+@pytest.mark.parametrize(("found", "replaced", "expected"), SLIPS.values(), ids=SLIPS)
+def test_a_slip_in_params_yaml_is_one_sentence(project, monkeypatch, capsys, found, replaced, expected):
+    text = project.params.read_text()
+    assert found in text
+    project.params.write_text(text.replace(found, replaced, 1))
+    monkeypatch.chdir(project.root)
+    assert main(["check"]) == 1
+    one_sentence(capsys, expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", r"found NoneType, expected keys and values|is empty"),
+        (b"# only a comment\n", r"found NoneType, expected keys and values|is empty"),
+        (b"- a\n- b\n", r"found (list|a list), expected keys and values"),
+        (b"just text\n", r"found (str|text), expected keys and values"),
+        (b"simulation: {}\n", r"tasks is missing"),
+        (b"tasks: {}\n", r"tasks is \{\}, but .* at least 1 item"),
+        (b"a: !!python/object:os.system x\n", r"not valid YAML|is not a known key|could not determine"),
+        (b"\xff\xfe\x00", r"cannot be read as text|not valid YAML"),
+    ],
+    ids=["empty", "comment", "list", "text", "no tasks", "empty tasks", "python tag", "not text"],
+)
+def test_a_params_yaml_that_holds_no_settings_is_one_sentence(project, monkeypatch, capsys, content, expected):
+    project.params.write_bytes(content)
+    monkeypatch.chdir(project.root)
+    assert main(["check"]) == 1
+    one_sentence(capsys, expected)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path):
+    with pytest.raises(SettingsError, match=r"params.yaml: no such file\.$"):
+        load_settings(tmp_path / "params.yaml")
+
+
+def test_numbers_in_powers_of_ten_are_numbers_as_dvc_reads_them(project):
+    project.params.write_text(project.params.read_text().replace("hidden: 3", "learning_rate: 1e-3"))
+    assert load_settings(project.params).tasks["rain"].mlp.learning_rate == 0.001
+
+
+def test_sections_left_out_have_the_published_defaults(project):
+    text = project.params.read_text()
+    project.params.write_text(text[: text.index("    seeds")])
+    task = load_settings(project.params).tasks["rain"]
+    assert task.seeds == list(range(20))
+    assert task == TaskSettings(title=task.title, data=task.data)
+
+
+def test_the_project_s_own_settings_are_valid(repository):
+    assert load_settings(repository.params).tasks
+
+
+def test_every_key_is_described():
+    rows = list(described(Settings))
+    assert [key for key, _, meaning in rows if not meaning] == []
+    assert ("tasks.<name>.mlp.hidden", "6", "hidden ReLU units") in rows
