@@ -43,7 +43,7 @@ def test_fit_agrees_with_the_published_curve_fit_on_noisy_spectra() -> None:
 
 
 def test_fit_of_a_gamma_distribution_has_the_slope_of_theory() -> None:
-    shape, slope = np.array([0.0, 1.0, 2.0, 4.0]), np.ones(4)
+    shape, slope = np.array([0.0, 1.0, 2.0, 4.0]), np.full(4, 1.5)
     psd = mp.gamma_distribution(D, np.full(4, 100.0), shape, slope)
     assert ins.fit_exponential(psd)[1] == pytest.approx(slope / (2 * shape + 1), rel=0.02)
 

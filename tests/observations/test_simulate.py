@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
+from precip_sae.errors import SettingsError
 from precip_sae.observations import simulate as simulation
 from precip_sae.observations.labels import FREEZING
 from precip_sae.observations.microphysics import wet_bulb
@@ -25,7 +26,7 @@ def test_exactly_the_asked_number_of_records_comes(records: int) -> None:
 
 @pytest.mark.parametrize("records", [0, -5, 10**7])
 def test_an_impossible_number_of_records_is_refused_in_a_sentence(records: int) -> None:
-    with pytest.raises(ValueError, match=f"records is {records}; expected 1 to"):
+    with pytest.raises(SettingsError, match=f"records is {records}; expected 1 to"):
         simulate(records, seed=1)
 
 

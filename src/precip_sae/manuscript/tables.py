@@ -144,12 +144,11 @@ def fidelity(path: Path) -> pd.DataFrame:
 
 
 def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
-    """One row per task, variant, way of counting and seed: columns task, variant, metric, seed, reduction."""
+    """One row per task, variant, way of counting and seed: columns task, variant, counted, seed, reduction."""
     frames = []
     for name, task in tasks.items():
         frame = pd.read_parquet(paths.task_results(name) / "reductions.parquet")
-        frame = frame[frame["variant"] != "mlp"].rename(columns={"counted": "metric"})
-        frames.append(frame.assign(task=task.title))
+        frames.append(frame[frame["variant"] != "mlp"].assign(task=task.title))
     return pd.concat(frames, ignore_index=True)
 
 

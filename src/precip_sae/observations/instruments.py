@@ -17,14 +17,14 @@ BIN_WIDTH = 0.2
 DIAMETERS = np.round(0.1 + BIN_WIDTH * np.arange(131), 1)
 """PIP bin centres (mm), shape (131,)."""
 MINUTES = 5
-TRIES = 20
+TRIES = 20  # to sample a record that the fit drops
 SMALLEST = 0.2
-"""Below this diameter (mm) a particle is a single 0.1 mm pixel or two, and PIP does not count it."""
+"""Diameter (mm) below which PIP is taken to count nothing: chosen to meet Nt = 0.858 x 25 n0 / lambda."""
 
 # Cross-section (m^2) that particles fall through: 64 mm field of view times about 100 mm of depth in focus.
 PIP_AREA = 0.0064
-# Blur enlarges the image by 7 %, so the effective density is 1 / 1.07^3 of the true one: chosen to meet the
-# published density of rain, log10 Rho = -0.109, which is not that of water.
+# Effective over true density, as if blur enlarged the images by 7 %: chosen to meet the published density of rain,
+# log10 Rho = -0.109, which is not that of water.
 PIP_DENSITY_FACTOR = 0.81
 PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles
 
@@ -151,8 +151,9 @@ def fit_exponential(psd: ArrayLike) -> tuple[Array, Array]:
 
 
 def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np.random.Generator) -> Echo:
-    """The radar's profile above the particles; melted is (records, 51) at LEVELS, x (records,) standard normal.
+    """The radar's profile above the particles.
 
+    melted is (records, 51) at LEVELS; x (records,) is a standard normal error of calibration.
     Rayleigh scattering. Ice grows from the cloud top to the melting level (or the ground); below it, the flux and
     so the reflectivity stay. The dielectric factor and the fall speed change in melting and nearly cancel
     (0.224 x 4); the bright band is what they leave between.

@@ -139,15 +139,16 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
 
     x is (records, 4) standard normal: shape, diameter, riming and drag.
     """
+    x_shape, x_diameter, x_riming, x_drag = x.T
     profile = melted_profile(air)
     melted = profile[:, 0]
     liquid = liquid_likeness(melted)
     warmth = air.temperature + 7.0  # against the median of snow
 
     # snow: chosen to meet log10 Dm 0.15-0.2 +- 0.23, log10 Rho -1.00 +- 0.26 and their correlations with T
-    log_riming = np.clip(0.017 * warmth - 0.10 * air.lake + 0.14 * x[:, 2] + 0.05 * air.intensity, -1.0, 0.75)
-    log_dm_snow = 0.18 - 0.010 * warmth + 0.235 * x[:, 1] - 0.06 * air.intensity
-    log_dm_rain = 0.03 + 0.10 * x[:, 1]
+    log_riming = np.clip(0.017 * warmth - 0.10 * air.lake + 0.14 * x_riming + 0.05 * air.intensity, -1.0, 0.75)
+    log_dm_snow = 0.18 - 0.010 * warmth + 0.235 * x_diameter - 0.06 * air.intensity
+    log_dm_rain = 0.03 + 0.10 * x_diameter
     log_dm = np.maximum(log_dm_snow * (1 - liquid) + log_dm_rain * liquid, SMALLEST_LOG_DM)
     # number: chosen to meet log10 n0 2.49 +- 0.82 in snow, 2.27 +- 0.58 in rain
     log_number = 2.74 + 0.78 * air.intensity - 0.04 * warmth
@@ -156,8 +157,8 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     # chosen to meet the published regressions of log lambda on log Dm and of log n0 on log lambda. A gamma
     # distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
     d = log_dm - 0.15
-    log_shape_snow = 0.24 - 2.40 * d + 1.35 * d**2 - 0.27 * air.intensity - 0.34 * x[:, 0]
-    log_shape_rain = 0.84 - 1.30 * log_dm - 0.12 * air.intensity - 0.12 * x[:, 0]
+    log_shape_snow = 0.24 - 2.40 * d + 1.35 * d**2 - 0.27 * air.intensity - 0.34 * x_shape
+    log_shape_rain = 0.84 - 1.30 * log_dm - 0.12 * air.intensity - 0.12 * x_shape
     shape = 10 ** (log_shape_snow * (1 - liquid) + log_shape_rain * liquid) - 1.0
     shape = np.clip(shape, -0.4, 15.0)
     power = DENSITY_POWER * (1 - liquid)
@@ -174,7 +175,7 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
             shape=shape,
             slope=slope,
             riming=10**log_riming,
-            drag=10 ** (0.03 * x[:, 3] + 0.05 * log_riming),  # rimed particles are rounder
+            drag=10 ** (0.03 * x_drag + 0.05 * log_riming),  # rimed particles are rounder
             melted=melted,
             liquid=liquid,
         ),

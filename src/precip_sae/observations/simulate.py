@@ -25,7 +25,7 @@ def simulate(records: int, seed: int, progress: Callable[[int, int], None] | Non
     """A table of observations in time order that keeps to `schema.COLUMNS`: `records` rows of 5 minutes each.
 
     The same seed gives the same values; columns are rounded to what instruments report. `progress(done, records)`
-    is called after every chunk of storms. Raises ValueError when `records` is not between 1 and 200,000.
+    is called after every chunk of storms. Raises SettingsError when `records` is not between 1 and 200,000.
     """
     storms = calendar(records, np.random.default_rng([seed, 0]))
     ends = np.cumsum(storms.length)
@@ -44,7 +44,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFr
     """The records of the chosen storms."""
     air = weather(storms, chosen, rng)
     x = latent(rng, storms.length[chosen], 6)
-    falling, melted = microphysics.particles(air, x)
+    falling, melted = microphysics.particles(air, x[:, :4])
     record = instruments.measure(falling, rng)
     echo = instruments.observe_echo(air, falling, melted, x[:, 4], rng)
 

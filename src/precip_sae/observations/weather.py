@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from precip_sae.errors import SettingsError
+
 Array = NDArray[np.float64]
 
 FIRST_WINTER, WINTERS = 2015, 8
@@ -25,14 +27,16 @@ MOST_RECORDS = 200_000
 MIDWINTER_EXCESS = 0.82
 MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
-# Site climate (C): annual mean and amplitude of air temperature, coldest on 22 January; lake surface, coldest in
-# early March. NOAA normals for Marquette and GLERL Lake Superior surface temperatures, rounded.
+# Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (January -8, July 20, about
+# Marquette's; chosen to meet the published quartiles of T), and of the surface of Lake Superior, coldest in March.
 AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 6.1, 14.2, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
-ANOMALY, ANOMALY_DAYS = 4.6, 3.0  # standard deviation (K) and memory (days) of the storms' anomalies
+# Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
+ANOMALY, ANOMALY_DAYS = 4.6, 3.0
 
 # Lake-effect convection wants air at 900 hPa about 12 K colder than the lake (Holroyd 1971: 13 K at 850 hPa) and
-# the northwesterly flow that follows a cold front, here a cold anomaly.
+# the northwesterly flow that follows a cold front, here a cold anomaly; the latter is chosen to meet the share of
+# echo tops at the highest gate.
 LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.8, 2.0
 
 RECORD_MEMORY = 0.93  # correlation of successive 5-minute records: an hour or so
@@ -82,10 +86,10 @@ def calendar(records: int, rng: np.random.Generator) -> Storms:
     """Storms that hold `records` records in all, in time order, spread over every season of every winter.
 
     Few records make few and short storms, not a short period, so that any chronological part has all phases.
-    Raises ValueError when the winters cannot hold that many records.
+    Raises SettingsError when the winters cannot hold that many records.
     """
     if not 1 <= records <= MOST_RECORDS:
-        raise ValueError(f"records is {records}; expected 1 to {MOST_RECORDS}.")
+        raise SettingsError(f"simulation.records is {records}; expected 1 to {MOST_RECORDS}.")
     storms = min(records, max(FEWEST_STORMS, records // RECORDS_PER_STORM))
     weight = np.clip(rng.lognormal(0.0, 0.6, storms), 0.3, 3.0)
     edges = np.round(np.cumsum(weight) / weight.sum() * records).astype(np.int64)
@@ -132,7 +136,7 @@ def weather(storms: Storms, chosen: slice, rng: np.random.Generator) -> Weather:
     lake = storms.lake[chosen][per_record]
     offset = np.concatenate([_offsets(rng, n) for n in length])
     step = storms.step[chosen][per_record] + offset
-    x = latent(rng, length, 8)
+    warmth, weight, gust, dryness, stability, advection, depth, intensity = latent(rng, length, 8).T
 
     # cold front: temperature falls and pressure rises as it passes, at some moment of a deep storm
     count = len(length)
@@ -144,23 +148,24 @@ def weather(storms: Storms, chosen: slice, rng: np.random.Generator) -> Weather:
         (air_temperature(storms.season[chosen]) + storms.anomaly[chosen])[per_record]
         - fall[per_record] * passed
         - 0.8 * np.cos(2 * np.pi * (hour - 3.0) / 24.0)
-        + 1.0 * x[:, 0]
+        + 1.0 * warmth
         - 1.0 * lake
     )
-    pressure = np.where(lake, 1016.5, 1011.0) + fall[per_record] * passed - 0.25 * temperature + 7.5 * x[:, 1]
+    # pressure, wind and humidity: chosen to meet their published quartiles in snow and rain
+    pressure = np.where(lake, 1016.5, 1011.0) + fall[per_record] * passed - 0.25 * temperature + 7.5 * weight
 
     # precipitation keeps the air between saturation over ice and over water, less some evaporation below cloud,
     # of which heavy precipitation leaves less
     ice = np.exp(0.00972 * np.minimum(temperature, 0.0))  # saturation over ice / over water, Murphy and Koop 2005
     warm = _logistic((temperature - 1.5) / 1.0)
-    wind = 2.75 * np.exp(0.10 * lake - 0.012 * temperature - 0.15 * warm + (0.46 + 0.1 * warm) * x[:, 2])
-    deficit = np.exp(np.log(7.6 - 2.8 * warm) + 0.55 * x[:, 3] - 0.15 * x[:, 7])
+    wind = 2.75 * np.exp(0.10 * lake - 0.012 * temperature - 0.15 * warm + (0.46 + 0.1 * warm) * gust)
+    deficit = np.exp(np.log(7.6 - 2.8 * warm) + 0.55 * dryness - 0.15 * intensity)
     humidity = np.clip(100.0 * ice**0.4 - deficit, 55.0, 100.0)
 
-    lapse = np.where(lake, 7.5e-3, 4.2e-3 + 0.8e-3 * np.clip(x[:, 4], -2, 2))
-    nose = np.where(lake, 0.0, np.clip(1.0 + 1.2 * x[:, 5] - 0.05 * temperature, 0.0, 4.0))
-    cloud_top = np.where(lake, 1100.0 * np.exp(0.20 * x[:, 6]), np.clip(5000.0 + 800.0 * x[:, 6], 2400.0, 9000.0))
-    return Weather(step, numbers, lake, temperature, humidity, pressure, wind, lapse, nose, cloud_top, x[:, 7])
+    lapse = np.where(lake, 7.5e-3, 4.2e-3 + 0.8e-3 * np.clip(stability, -2, 2))
+    nose = np.where(lake, 0.0, np.clip(1.0 + 1.2 * advection - 0.05 * temperature, 0.0, 4.0))
+    cloud_top = np.where(lake, 1100.0 * np.exp(0.20 * depth), np.clip(5000.0 + 800.0 * depth, 2400.0, 9000.0))
+    return Weather(step, numbers, lake, temperature, humidity, pressure, wind, lapse, nose, cloud_top, intensity)
 
 
 def _season_day(fraction: Array) -> Array:

@@ -1,5 +1,6 @@
 """The whole paper, small: every stage in about a minute, in a folder of its own."""
 
+import copy
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ _LEFT_OUT = {
     ".git", ".venv", ".earlier", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__", ".ipynb_checkpoints",
     "data", "data.dvc", "dvc.lock", "models", "results", "figures", "supplement",
 }  # fmt: skip
+_NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
 _LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
 
 
@@ -41,7 +43,8 @@ def small_settings(params: Path, overlay: Path) -> dict[str, Any]:
     content, small = read_yaml(params), read_yaml(overlay)
     every = small.pop(EVERY_TASK, {})
     parse(Settings, content, params.name)
-    content["tasks"] = {name: merged(task, every) for name, task in content["tasks"].items()}
+    # a copy for each task: YAML would write what they share as an anchor
+    content["tasks"] = {name: merged(task, copy.deepcopy(every)) for name, task in content["tasks"].items()}
     content = merged(content, small)
     parse(Settings, content, f"{params.name} with {overlay.name}")
     return content
@@ -62,10 +65,10 @@ def copy_project(source: Paths, folder: Path) -> Paths:
         here = Path(place)
         out = {n for n in names if n in _LEFT_OUT and not here.is_relative_to(source.root / "src")}
         out |= {n for n in names if n.endswith(".egg-info") or n == "__pycache__"}
+        if here == source.root:
+            out |= _NOT_NEEDED.intersection(names)
         if here == source.root / ".dvc":
             out |= _LEFT_OUT_OF_DVC.intersection(names)
-        if here == source.root / "tests":
-            return set(names)
         return out | {n for n in names if here / n in made or (here / n).resolve() == target}
 
     try:
@@ -93,8 +96,10 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
         raise SettingsError(f"{source.root / OVERLAY}: no such file.")
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False
     with paths.params.open("w", encoding="utf-8") as stream:
-        YAML(typ="safe", pure=True).dump(content, stream)
+        yaml.dump(content, stream)
     settings = parse(Settings, content, "params.yaml")
     frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
     deposit_simulation(paths.data, frame, settings.simulation)

@@ -1,0 +1,153 @@
+"""The observations."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.dates import ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from precip_sae.figures.style import DOUBLE, PHASES, SIGNS, styled
+
+# Variables that span decades.
+LOGARITHMIC = {"n0", "Nt", "Rho", "Sr", "Rr"}
+LINES = {"Rain": "-", "Snow": "--", "Mixed-phase": "-."}
+LEFT_OUT = "Ambiguous"
+# Fewer rows than this make no profile.
+LEAST_ROWS = 10
+
+
+def _phases(labels: pd.Series) -> list[str]:
+    return [name for name in PHASES if name != LEFT_OUT and name in set(labels)]
+
+
+@styled
+def distributions(frame: pd.DataFrame, columns: Sequence[str], label: str, labels: Mapping[str, str]) -> Figure:
+    """Share of the rows of each phase in bins of each variable.
+
+    Args:
+        frame: observations; columns: variables to show; label: the column that holds the phase.
+        labels: column to axis label, unit included.
+    """
+    across = 5
+    down = math.ceil(len(columns) / across)
+    figure = Figure(figsize=(DOUBLE, 0.35 + 1.5 * down))
+    axes = figure.subplots(down, across, squeeze=False)
+    for axis in axes.flat[len(columns) :]:
+        axis.set_visible(False)
+    for axis, column in zip(axes.flat, columns, strict=False):
+        values = frame[column]
+        logarithmic = column in LOGARITHMIC
+        kept = values[values > 0] if logarithmic else values.dropna()
+        low, high = np.quantile(kept, [0.002, 0.998])
+        edges = np.geomspace(low, high, 41) if logarithmic else np.linspace(low, high, 41)
+        for phase in _phases(frame[label]):
+            mine = kept[frame.loc[kept.index, label] == phase]
+            counts, _ = np.histogram(mine, edges)
+            share = 100 * counts / max(len(mine), 1)
+            axis.stairs(share, edges, color=PHASES[phase], linestyle=LINES[phase], label=phase, linewidth=1.1)
+        axis.set(xlabel=labels[column], xscale="log" if logarithmic else "linear")
+    for row in axes:
+        row[0].set_ylabel("rows of the phase (%)")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    return figure
+
+
+@styled
+def correlation_matrix(correlations: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
+    """Pearson correlations, lower triangle, with their values.
+
+    Args:
+        correlations: square, named on both sides; labels: column to label (units are left out).
+    """
+    names = [labels.get(c, c).split(" (")[0] for c in correlations]
+    values = correlations.to_numpy()
+    shown = np.where(np.tril(np.ones_like(values, dtype=bool), k=-1), values, np.nan)[1:, :-1]
+    figure = Figure(figsize=(DOUBLE * 0.85, DOUBLE * 0.66))
+    axis = figure.subplots()
+    image = axis.imshow(shown, cmap=SIGNS, vmin=-1, vmax=1, aspect="auto")
+    for (i, j), value in np.ndenumerate(shown):
+        if np.isfinite(value):
+            text = f"{value:.2f}".replace("-", "−")
+            axis.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.65 else "black")
+    axis.set(xticks=range(len(names) - 1), yticks=range(len(names) - 1), yticklabels=names[1:])
+    axis.set_xticklabels(names[:-1], rotation=45, ha="right", rotation_mode="anchor")
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    figure.colorbar(image, ax=axis, label="correlation r", shrink=0.8)
+    return figure
+
+
+@styled
+def storm(frame: pd.DataFrame, labels: Mapping[str, str], label: str = "regime3") -> Figure:
+    """One storm as time series, phases as a band on top, and the radar's reflectivity by time and height.
+
+    Args:
+        frame: the rows of one storm, in time order; labels: column to axis label, unit included.
+    """
+    frame = frame.sort_values("time")
+    # one row per five minutes, so that dry gaps stay gaps
+    steps = frame.set_index("time").asfreq("5min")
+    times = steps.index.to_numpy()
+    figure = Figure(figsize=(DOUBLE, 6.0))
+    axes = figure.subplots(5, 1, sharex=True, height_ratios=[1.6, 1, 1, 1, 1])
+    gates = [c for c in frame if c.startswith("reflectivity_")]
+    heights = [0.1 * (int(c.removeprefix("reflectivity_")) + 1) for c in gates]
+    echo = steps[gates].to_numpy(dtype=float).T
+    mesh = axes[0].pcolormesh(times, heights, np.ma.masked_invalid(echo), cmap="cividis", shading="nearest")
+    axes[0].set_ylabel("height (km)")
+    figure.colorbar(mesh, cax=axes[0].inset_axes((1.015, 0, 0.015, 0.85)), label="reflectivity\n(dBZ)")
+    pairs = [("n0", "Dm"), ("Fs", "Rho"), ("T", "RH"), ("Sr", "Rr")]
+    for axis, (left, right) in zip(axes[1:], pairs, strict=True):
+        twin = axis.twinx()
+        twin.spines["right"].set_visible(True)
+        for side, column, colour, line in ((axis, left, "#0072B2", "-"), (twin, right, "#D55E00", "--")):
+            side.plot(times, steps[column], color=colour, linestyle=line)
+            side.set_ylabel(labels[column].replace(" (", "\n("), color=colour)
+            if column == "n0":
+                side.set_yscale("log")
+                side.yaxis.set_minor_formatter(NullFormatter())
+    for phase in [*_phases(frame[label]), *([LEFT_OUT] if (frame[label] == LEFT_OUT).any() else [])]:
+        mine = frame["time"][frame[label] == phase]
+        axes[0].plot(mine, np.full(len(mine), max(heights) + 0.25), marker="|", color=PHASES[phase], linestyle="none",
+                     markersize=7, markeredgewidth=1.6, label=phase)  # fmt: skip
+    axes[0].set_ylim(min(heights) - 0.05, max(heights) + 0.5)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(axes[-1].xaxis.get_major_locator()))
+    axes[-1].set_xlabel("time (UTC)")
+    return figure
+
+
+@styled
+def profiles(frame: pd.DataFrame, label: str) -> Figure:
+    """Mean and quartiles of reflectivity and Doppler velocity by height and phase, of the rows with an echo there.
+
+    Args:
+        frame: observations; label: the column that holds the phase.
+    """
+    figure = Figure(figsize=(DOUBLE, 2.9))
+    axes = figure.subplots(1, 3, sharey=True)
+    panels = (("reflectivity_", "reflectivity (dBZ)"), ("dv_", "Doppler velocity, downward (m s⁻¹)"))
+    gates = sorted(int(c.removeprefix("dv_")) for c in frame if c.startswith("dv_"))
+    heights = np.array([0.1 * (gate + 1) for gate in gates])
+    for phase in _phases(frame[label]):
+        rows = frame[frame[label] == phase]
+        style = {"color": PHASES[phase], "linestyle": LINES[phase]}
+        for axis, (prefix, _) in zip(axes, panels, strict=False):
+            values = rows[[f"{prefix}{gate}" for gate in gates]]
+            enough = (values.notna().sum() >= LEAST_ROWS).to_numpy()
+            if enough.any():
+                low, high = values.loc[:, enough].quantile(0.25), values.loc[:, enough].quantile(0.75)
+                axis.fill_betweenx(heights[enough], low, high, color=PHASES[phase], alpha=0.15, linewidth=0)
+                axis.plot(values.loc[:, enough].mean(), heights[enough], label=phase, **style)
+        echo = rows[[f"reflectivity_{gate}" for gate in gates]].notna().mean()
+        axes[2].plot(100 * echo, heights, **style)
+    for axis, (_, name) in zip(axes, panels, strict=False):
+        axis.set_xlabel(name)
+    axes[2].set(xlabel="rows with an echo (%)", xlim=(0, 102))
+    axes[0].set_ylabel("height (km)")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure

@@ -1,0 +1,91 @@
+"""How every figure looks, and how it is written so that the same figure is the same bytes."""
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from cycler import cycler
+from matplotlib.figure import Figure
+
+from precip_sae.files import replacing
+
+# Widths of a journal's page in inches (86 and 178 mm); text is 7 pt or more at these widths.
+SINGLE, DOUBLE = 3.39, 7.01
+
+# Okabe & Ito's colours, which stay apart for colour-blind readers; shapes and labels carry the meaning as well.
+PHASES = {"Rain": "#D55E00", "Snow": "#0072B2", "Mixed-phase": "#009E73", "Ambiguous": "#999999"}
+KINDS = {"mlp": "#444444", "keras3": "#0072B2", "batch_mean": "#E69F00", "untrained": "#CC79A7"}
+KIND_NAMES = {
+    "mlp": "hidden units",
+    "keras3": "SAE, summed penalty",
+    "batch_mean": "SAE, averaged penalty",
+    "untrained": "SAE, untrained",
+}
+OTHERS = ("#56B4E9", "#F0E442", "#882255", "#44AA99", "#117733", "#DDCC77")
+SIGNS = "RdBu_r"
+ACTIVATION = "cividis"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # shipped with matplotlib, so the same on every machine
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "mathtext.fontset": "dejavusans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.prop_cycle": cycler(color=[*PHASES.values(), *OTHERS]),
+    "lines.linewidth": 1.0,
+    "legend.frameon": False,
+    "hatch.linewidth": 0.4,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "precip-sae",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+}
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Draws a figure in the style of the paper, whatever the caller's matplotlib settings are."""
+
+    @wraps(draw)
+    def in_style(*args: Any, **kwargs: Any) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE)
+            return draw(*args, **kwargs)
+
+    return in_style
+
+
+def colours(classes: list[str]) -> dict[str, str]:
+    """A colour for each class: its own if it is a phase, else the next that is free."""
+    free = iter([*OTHERS] * len(classes))
+    return {name: PHASES[name] if name in PHASES else next(free) for name in classes}
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes PATH.svg, for the paper, and PATH.png at 200 dots per inch, for reading; the same bytes every time.
+
+    Args:
+        path: without suffix.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    for suffix, options in (
+        (".svg", {"metadata": {"Date": None, "Creator": None}}),
+        (".png", {"dpi": 200, "metadata": {"Software": None}}),
+    ):
+        buffer = io.BytesIO()
+        with mpl.rc_context({key: STYLE[key] for key in ("svg.fonttype", "svg.hashsalt", "hatch.linewidth")}):
+            figure.savefig(buffer, format=suffix[1:], **options)
+        with replacing(path.with_suffix(suffix)) as beside:
+            beside.write_bytes(buffer.getvalue())
