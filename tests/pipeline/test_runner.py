@@ -280,6 +280,7 @@ def test_kernels_run_in_this_project_with_this_package_and_one_thread(tmp_path, 
     assert inside["PYTHONHASHSEED"] == "0"
     assert inside["OMP_NUM_THREADS"] == inside["MKL_NUM_THREADS"] == "1"
     assert Path(inside["MATPLOTLIBRC"]).is_file()
+    assert runner.SAME_DIGITS.items() <= inside.items()
     assert not {"PYTHONWARNINGS", "JUPYTER_PATH"} & inside.keys()
 
 

@@ -61,7 +61,11 @@ def responses(curves: Sequence[Curve]) -> Figure:
                 curve.centres, curve.median / top, color=colour, marker="o" if curve.kind == "mlp" else "s",
                 markersize=2.2, label=f"{curve.unit}, r = {curve.r:+.2f}".replace("-", "−"),
             )  # fmt: skip
-        axis.set(xlabel=mine[0].input, xscale="log" if mine[0].logarithmic else "linear", ylim=(-0.03, 1.45))
+        axis.set(xlabel=mine[0].input, ylim=(-0.03, 1.45))
+        centres = mine[0].centres
+        # a logarithmic axis of less than a decade has no room for its labels
+        if mine[0].logarithmic and centres.min() > 0 and centres.max() > 10 * centres.min():
+            axis.set_xscale("log")
         axis.set_yticks([0, 0.5, 1])
         axis.legend(loc="upper center", handlelength=1.2, borderpad=0.1)
     for row in axes:

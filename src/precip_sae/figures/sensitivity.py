@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
@@ -97,7 +98,7 @@ def sensitive_inputs(table: pd.DataFrame) -> Figure:
     """
     counted = [name for name in COUNTED_NAMES if name in set(table["counted"])]
     variants = [name for name in KIND_NAMES if name in set(table["variant"])]
-    figure = Figure(figsize=(DOUBLE, 2.4))
+    figure = Figure(figsize=(DOUBLE, 2.5))
     axes = figure.subplots(1, len(counted), sharey=True, squeeze=False)[0]
     for axis, way in zip(axes, counted, strict=True):
         rows = table[table["counted"] == way]
@@ -110,10 +111,14 @@ def sensitive_inputs(table: pd.DataFrame) -> Figure:
                 np.full(len(values), x), values, s=7, color=KINDS[variant], marker=MARKERS[x], alpha=0.5, linewidths=0
             )
             _mean_with_interval(axis, x + 0.25, values, KINDS[variant])
-        axis.set(xticks=range(len(variants)), title=COUNTED_NAMES[way], xlim=(-0.5, len(variants) - 0.3))
-        axis.set_xticklabels([KIND_NAMES[v].replace(", ", ",\n") for v in variants], rotation=90)
+        axis.set(xticks=[], title=COUNTED_NAMES[way], xlim=(-0.5, len(variants) - 0.3))
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("sensitive inputs per unit")
+    legend = [
+        Line2D([], [], color=KINDS[v], marker=MARKERS[x], linestyle="none", markersize=4, label=KIND_NAMES[v])
+        for x, v in enumerate(variants)
+    ]
+    figure.legend(handles=legend, loc="outside lower center", ncols=len(variants))
     return figure
 
 
@@ -141,7 +146,9 @@ def reductions(table: pd.DataFrame, published: float) -> Figure:
     axes = figure.subplots(1, len(counted), sharey=True, squeeze=False)[0]
     for axis, way in zip(axes, counted, strict=True):
         axis.axvline(0, color="0.6", linewidth=0.6)
-        axis.axvline(100 * published, color="black", linewidth=0.9, linestyle="--", label=f"published {published:.0%}")
+        axis.axvline(
+            100 * published, color="black", linewidth=0.9, linestyle="--", label=f"published {100 * published:.0f} %"
+        )
         for k, variant in enumerate(variants):
             for row, task in enumerate(tasks):
                 chosen = (table["task"] == task) & (table["variant"] == variant) & (table["counted"] == way)
