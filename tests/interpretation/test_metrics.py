@@ -77,7 +77,9 @@ def test_the_summary_counts_dead_and_insensitive_units_and_compares_with_the_con
         "untrained": Variant(line, r_mlp, np.zeros((2, 1), bool)),
     }
     table = per_seed(found, seeds, 0.4)
-    result = summary(table, found, 0.4)["keras3"]
+    result = summary(table, found, ["a", "b"], 0.4)["keras3"]
+    assert result["monosemantic"]["mean"] == 0.25  # one of two living latents, none of one
+    assert result["strongest"]["b"]["mean"] == pytest.approx(0.45)
     assert result["reduction"]["published"]["mean"] == pytest.approx(0.25)  # 1 - 1/2 and 1 - 2/2
     assert result["beyond_untrained"]["published"]["mean"] == pytest.approx(0.25)
     assert result["dead"]["mean"] == 0.5

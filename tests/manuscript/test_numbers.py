@@ -43,7 +43,7 @@ def test_thousands_are_grouped_from_five_digits_on() -> None:
 
 
 def test_an_unknown_number_is_refused_with_its_likely_spelling() -> None:
-    with pytest.raises(ManuscriptError, match="no number 'a.lss'; did you mean 'a.loss'"):
+    with pytest.raises(ManuscriptError, match=r"no number 'a.lss'; did you mean 'a.loss'"):
         number({"a.loss": {"value": 1.0, "text": "1"}}, "a.lss")
 
 
@@ -85,7 +85,7 @@ def test_a_claim_without_bounds_or_number_is_refused() -> None:
 def test_a_misspelt_key_in_the_claims_is_named(tmp_path) -> None:
     path = tmp_path / "claims.yaml"
     path.write_text("claims:\n- {id: c, statement: s, source: p, kind: published, key: x, atleast: 1}\n")
-    with pytest.raises(SettingsError, match="claims.0.atleast is not a known key; did you mean 'at_least'"):
+    with pytest.raises(SettingsError, match=r"claims.0.atleast is not a known key; did you mean 'at_least'"):
         read_claims(path)
 
 

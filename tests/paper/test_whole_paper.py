@@ -81,6 +81,11 @@ def test_every_executed_notebook_reads_the_same_offline(paper):
         assert not LOADS.search(page.read_text()), page.name
 
 
+def test_the_pages_show_pictures_and_not_only_that_there_is_one(paper):
+    for page in paper.supplement.glob("*.html"):
+        assert "&lt;Figure size" not in page.read_text(), f"{page.name}: its notebook needs %matplotlib inline"
+
+
 def test_no_output_names_the_machine_it_was_made_on(paper):
     for name in made(paper):
         assert str(paper.root).encode() not in (paper.root / name).read_bytes(), name

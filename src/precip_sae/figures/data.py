@@ -97,7 +97,9 @@ def storm(frame: pd.DataFrame, labels: Mapping[str, str], label: str = "regime3"
     gates = [c for c in frame if c.startswith("reflectivity_")]
     heights = [0.1 * (int(c.removeprefix("reflectivity_")) + 1) for c in gates]
     echo = steps[gates].to_numpy(dtype=float).T
-    mesh = axes[0].pcolormesh(times, heights, np.ma.masked_invalid(echo), cmap="cividis", shading="nearest")
+    mesh = axes[0].pcolormesh(
+        times, heights, np.ma.masked_invalid(echo), cmap="cividis", shading="nearest", rasterized=True
+    )
     axes[0].set_ylabel("height (km)")
     figure.colorbar(mesh, cax=axes[0].inset_axes((1.015, 0, 0.015, 0.85)), label="reflectivity\n(dBZ)")
     pairs = [("n0", "Dm"), ("Fs", "Rho"), ("T", "RH"), ("Sr", "Rr")]

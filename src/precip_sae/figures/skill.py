@@ -51,7 +51,9 @@ def predicted_observed(
     figure = Figure(figsize=(SINGLE, SINGLE * 0.82))
     axis = figure.subplots()
     norm = LogNorm(vmin=1, vmax=max(counts.max(), 2))
-    mesh = axis.pcolormesh(edges, edges, np.where(counts > 0, counts, np.nan).T, norm=norm, cmap="Blues")
+    mesh = axis.pcolormesh(
+        edges, edges, np.where(counts > 0, counts, np.nan).T, norm=norm, cmap="Blues", rasterized=True
+    )
     axis.plot([low, high], [low, high], color="black", linewidth=0.8, linestyle="--", label="perfect")
     groups = np.digitize(observed, np.quantile(observed, np.linspace(0, 1, 16)[1:-1]))
     medians = [(np.median(observed[groups == g]), np.median(predicted[groups == g])) for g in np.unique(groups)]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from cycler import cycler
 from matplotlib.figure import Figure
 
 from precip_sae.files import replacing
@@ -24,7 +23,6 @@ KIND_NAMES = {
     "batch_mean": "SAE, averaged penalty",
     "untrained": "SAE, untrained",
 }
-OTHERS = ("#56B4E9", "#F0E442", "#882255", "#44AA99", "#117733", "#DDCC77")
 SIGNS = "RdBu_r"
 ACTIVATION = "cividis"
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -41,7 +39,6 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
-    "axes.prop_cycle": cycler(color=[*PHASES.values(), *OTHERS]),
     "lines.linewidth": 1.0,
     "legend.frameon": False,
     "hatch.linewidth": 0.4,
@@ -65,23 +62,20 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return in_style
 
 
-def colours(classes: list[str]) -> dict[str, str]:
-    """A colour for each class: its own if it is a phase, else the next that is free."""
-    free = iter([*OTHERS] * len(classes))
-    return {name: PHASES[name] if name in PHASES else next(free) for name in classes}
-
-
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> Path:
     """Writes PATH.svg, for the paper, and PATH.png at 200 dots per inch, for reading; the same bytes every time.
 
     Args:
         path: without suffix.
 
+    Returns:
+        The PNG, for a notebook to show.
+
     Raises:
         OutputError: a file cannot be written.
     """
     for suffix, options in (
-        (".svg", {"metadata": {"Date": None, "Creator": None}}),
+        (".svg", {"dpi": 300, "metadata": {"Date": None, "Creator": None}}),
         (".png", {"dpi": 200, "metadata": {"Software": None}}),
     ):
         buffer = io.BytesIO()
@@ -89,3 +83,4 @@ def save(figure: Figure, path: Path) -> None:
             figure.savefig(buffer, format=suffix[1:], **options)
         with replacing(path.with_suffix(suffix)) as beside:
             beside.write_bytes(buffer.getvalue())
+    return path.with_suffix(".png")

@@ -5,7 +5,7 @@ Variants: `mlp`, the hidden units; one per L1 convention, the latents of the fit
 no finding about training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,11 @@ class Variant:
 def untrained_saes(seeds: list[int], hidden: int, latents: int) -> SAE:
     """The SAEs as they start, one per seed."""
     return SAE.of([sae_weights(seed, hidden, latents) for seed in seeds])
+
+
+def fitted(saes: Mapping[str, SAE]) -> list[str]:
+    """The names of the SAEs that were trained: all but the control."""
+    return [name for name in saes if name != UNTRAINED]
 
 
 def variants(hidden: NDArray[np.float32], saes: Mapping[str, SAE], inputs: NDArray[np.float32]) -> dict[str, Variant]:
@@ -99,13 +104,28 @@ def _insensitive(r: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
     return (living & (sensitive_inputs(r, threshold) == 0)).sum(axis=1)
 
 
-def summary(table: pd.DataFrame, found: Mapping[str, Variant], threshold: float) -> dict[str, Any]:
+def _monosemantic(r: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
+    """Share of the living units that are sensitive to exactly one input, [models, units, inputs] -> [models]."""
+    living = (~np.isnan(r).all(axis=2)).sum(axis=1)
+    single = (sensitive_inputs(r, threshold) == 1).sum(axis=1)
+    return np.divide(single, living, out=np.full(len(r), np.nan), where=living > 0)
+
+
+def _strongest(r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest |r| of any unit with each input, [models, units, inputs] -> [models, inputs]; 0 without a unit."""
+    return np.nan_to_num(np.abs(r), nan=0.0).max(axis=1)
+
+
+def summary(
+    table: pd.DataFrame, found: Mapping[str, Variant], inputs: Sequence[str], threshold: float
+) -> dict[str, Any]:
     """Spread over seeds of every variant: sensitive inputs and reductions by way of counting, dead units, L0.
 
     `beyond_untrained` is the reduction minus that of the untrained control, seed by seed.
 
     Args:
         table: see `per_seed`.
+        inputs: names of the inputs.
     """
     result: dict[str, Any] = {}
     control = table[table["variant"] == UNTRAINED].set_index(["counted", "seed"])["reduction"]
@@ -117,6 +137,10 @@ def summary(table: pd.DataFrame, found: Mapping[str, Variant], threshold: float)
             "reduction": {counted: over_seeds(rows["reduction"]) for counted, rows in mine},
             "beyond_untrained": {counted: over_seeds(rows) for counted, rows in gain.groupby("counted")},
             "dead": over_seeds(variant.dead.sum(axis=1)),
+            "monosemantic": over_seeds(_monosemantic(variant.r, threshold)),
+            "strongest": {
+                name: over_seeds(strength) for name, strength in zip(inputs, _strongest(variant.r).T, strict=True)
+            },
             "insensitive": over_seeds(_insensitive(variant.r, threshold)),
             "active_per_row": over_seeds(metrics.active_per_row(variant.activations)),
             "units": variant.r.shape[1],

@@ -18,7 +18,7 @@ THIN = "\u202f"
 
 # How the values below a word of the key are written: percentages, or so many decimals and a unit.
 PERCENT = frozenset(
-    {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "rows_share"},
+    {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "monosemantic"},
 )
 POINTS = frozenset({"beyond_untrained"})  # differences of shares, in percentage points
 DECIMALS = {
@@ -26,6 +26,7 @@ DECIMALS = {
     "mae": 3,
     "cross_entropy": 4,
     "sensitive": 2,
+    "strongest": 2,
     "active_per_row": 2,
     "dead": 1,
     "insensitive": 1,

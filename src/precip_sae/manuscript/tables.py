@@ -19,9 +19,9 @@ Numbers = Mapping[str, dict[str, Any]]
 PUBLISHED_REDUCTION = 0.33
 
 VARIANT_NAMES = {
-    "keras3": "SAE, penalty summed over the batch",
-    "batch_mean": "SAE, penalty averaged over the batch",
-    "untrained": "SAE, untrained (control)",
+    "keras3": "SAE, summed penalty",
+    "batch_mean": "SAE, averaged penalty",
+    "untrained": "SAE, untrained",
 }
 SCORES = {
     "classification": {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "cross_entropy": "Loss"},
@@ -120,6 +120,7 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
                     "Latents": VARIANT_NAMES[convention],
                     "FVU": number(numbers, f"{name}.fit.{convention}.fvu.mean")["text"],
                     "Active per row": number(numbers, f"{variant}.active_per_row.mean")["text"],
+                    "One input": number(numbers, f"{variant}.monosemantic.mean")["text"],
                     "Dead": number(numbers, f"{variant}.dead.mean")["text"],
                     "Alive, insensitive": number(numbers, f"{variant}.insensitive.mean")["text"],
                     "Of": number(numbers, f"{variant}.units")["text"],

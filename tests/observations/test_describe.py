@@ -1,0 +1,65 @@
+"""What is said about the observations, and that nobody mistakes a simulation for measurements."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from precip_sae.errors import StageError
+from precip_sae.observations import describe
+from precip_sae.observations.deposit import deposit_simulation
+from precip_sae.observations.simulate import simulate
+from precip_sae.paths import Paths
+from precip_sae.settings import SimulationSettings
+
+SETTINGS = SimulationSettings(records=300, seed=4)
+
+
+@pytest.fixture(scope="module")
+def observations() -> pd.DataFrame:
+    return simulate(SETTINGS.records, SETTINGS.seed)
+
+
+def test_the_data_folder_says_that_it_is_simulated(tmp_path: Path, observations: pd.DataFrame) -> None:
+    deposit_simulation(tmp_path / "data", observations, SETTINGS)
+    assert "not measurements" in (tmp_path / "data" / "README.md").read_text()
+    source = describe.read_source(Paths(tmp_path), SETTINGS)
+    assert source == {"kind": "simulation", "records": 300, "seed": 4}
+    assert describe.summary(observations, source)["source"]["kind"] == "simulation"
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path: Path, observations: pd.DataFrame) -> None:
+    again = simulate(SETTINGS.records, SETTINGS.seed)
+    files = [deposit_simulation(tmp_path / name, f, SETTINGS) for name, f in (("a", observations), ("b", again))]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_changed_seed_cannot_go_unnoticed(tmp_path: Path, observations: pd.DataFrame) -> None:
+    deposit_simulation(tmp_path / "data", observations, SETTINGS)
+    with pytest.raises(StageError, match=r"simulation\.seed is 5, but data/ was simulated with 4; run"):
+        describe.read_source(Paths(tmp_path), SimulationSettings(records=300, seed=5))
+    with pytest.raises(StageError, match="no such file"):
+        describe.read_source(Paths(tmp_path / "elsewhere"), SETTINGS)
+
+
+def test_shares_and_moments_are_those_of_the_rows(observations: pd.DataFrame) -> None:
+    summary = describe.summary(observations, {"kind": "archive"})
+    assert summary["rows"] == 300
+    for label in describe.LABELS:
+        assert sum(entry["rows"] for entry in summary["labels"][label].values()) == 300
+    assert summary["variables"]["T"]["mean"] == pytest.approx(float(observations["T"].mean()))
+    missing = int(observations["reflectivity_29"].isna().sum())
+    assert summary["variables"]["reflectivity_29"]["missing"]["rows"] == missing
+
+
+def test_correlations_take_logarithms_where_the_study_does(observations: pd.DataFrame) -> None:
+    r = describe.correlations(observations)
+    expected = np.corrcoef(np.log10(observations["n0"]), np.log10(observations["lambda"]))[0, 1]
+    assert r.loc["log10 n0", "log10 lambda"] == pytest.approx(expected)
+
+
+def test_the_storm_that_is_shown_is_the_one_with_the_most_evenly_spread_phases() -> None:
+    frame = pd.DataFrame({"storm": [1] * 30 + [2] * 30 + [3] * 4, "regime3": ["Rain"] * 30 + ["Rain", "Snow"] * 17})
+    assert set(describe.varied_storm(frame)["storm"]) == {2}
+    assert set(describe.varied_storm(frame, least=100)["storm"]) == {1}
