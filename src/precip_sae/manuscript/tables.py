@@ -19,9 +19,9 @@ Numbers = Mapping[str, dict[str, Any]]
 PUBLISHED_REDUCTION = 0.33
 
 VARIANT_NAMES = {
-    "keras3": "SAE, summed penalty",
-    "batch_mean": "SAE, averaged penalty",
-    "untrained": "SAE, untrained",
+    "keras3": "summed penalty",
+    "batch_mean": "averaged penalty",
+    "untrained": "untrained",
 }
 SCORES = {
     "classification": {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "cross_entropy": "Loss"},
