@@ -1,0 +1,43 @@
+"""The notebooks as they are committed: short, without outputs, and ready to run by themselves."""
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from precip_sae.paths import Paths
+from precip_sae.pipeline.stages import STAGES, Stage
+from precip_sae.settings import load_settings
+
+PATHS = Paths(Path(__file__).parents[2])
+
+
+def cells(stage: Stage) -> list:
+    return nbformat.read(PATHS.notebooks / stage.notebook, as_version=4).cells
+
+
+def test_every_notebook_is_a_stage() -> None:
+    assert {path.name for path in PATHS.notebooks.glob("*.ipynb")} == {stage.notebook for stage in STAGES.values()}
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_a_notebook_opened_by_itself_runs_with_the_settings_of_the_paper(stage: Stage) -> None:
+    (parameters,) = (c for c in cells(stage) if "parameters" in c.metadata.get("tags", []))
+    assigned = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse(parameters.source).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    task = "classifier" if stage.per_task else None
+    assert assigned == stage.values(load_settings(PATHS.params), task)
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_a_notebook_is_committed_without_outputs_and_starts_with_what_it_is_about(stage: Stage) -> None:
+    first, *rest = cells(stage)
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    assert all(not c.get("outputs") and c.get("execution_count") is None for c in rest)
+    definitions = [c for c in rest if c.cell_type == "code" and ("def " in c.source or "class " in c.source)]
+    assert not definitions, "a notebook tells; what is worth defining belongs into the library, with a test"
