@@ -11,6 +11,7 @@ from precip_sae.settings import Settings, TaskSettings, load_settings
 
 # (what, replaced by, what the sentence has to say); the text is the small project's params.yaml of conftest.py
 SLIPS = {
+    "task named like a folder of figures": ("rain:", "data:", r"the task name 'data' is taken by a folder of figures"),
     "misspelt key": ("hidden: 3", "hiden: 3", r"tasks\.rain\.mlp\.hiden is not a known key; did you mean 'hidden'\?"),
     "misspelt section": ("sae: {", "sea: {", r"tasks\.rain\.sea is not a known key; did you mean 'sae'\?"),
     "misspelt top section": ("tasks:", "task:", r"task is not a known key; did you mean 'tasks'\?"),

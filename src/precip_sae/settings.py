@@ -18,6 +18,9 @@ Count = Annotated[int, Field(ge=1)]
 Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
 
+# Folders below figures/ that belong to no task.
+RESERVED = {"data", "reductions"}
+
 
 class Section(BaseModel):
     """A section of params.yaml: values are fixed after reading, unknown keys are refused."""
@@ -129,6 +132,8 @@ class Settings(Section):
         for name in self.tasks:
             if not name.isidentifier():
                 raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
+            if name in RESERVED:
+                raise ValueError(f"the task name '{name}' is taken by a folder of figures")
         return self
 
 

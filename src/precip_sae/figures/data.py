@@ -5,21 +5,26 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
 
-from precip_sae.figures.style import DOUBLE, PHASES, SIGNS, styled
+from precip_sae.figures.style import DOUBLE, LINES, NOTHING, PAIR, PHASES, SIGNS, SMALL, styled
 
 # Variables that span decades.
 LOGARITHMIC = {"n0", "Nt", "Rho", "Sr", "Rr"}
-LINES = {"Rain": "-", "Snow": "--", "Mixed-phase": "-."}
 LEFT_OUT = "Ambiguous"
 # Fewer rows than this make no profile.
 LEAST_ROWS = 10
+# More variables than this make a matrix whose values do not fit its cells.
+MOST_PRINTED = 14
 
 
 def _phases(labels: pd.Series) -> list[str]:
+    """The phases that occur, in the order of the palette; rows of other labels are not drawn."""
     return [name for name in PHASES if name != LEFT_OUT and name in set(labels)]
 
 
@@ -31,7 +36,7 @@ def distributions(frame: pd.DataFrame, columns: Sequence[str], label: str, label
         frame: observations; columns: variables to show; label: the column that holds the phase.
         labels: column to axis label, unit included.
     """
-    across = 5
+    across = min(5, len(columns))
     down = math.ceil(len(columns) / across)
     figure = Figure(figsize=(DOUBLE, 0.35 + 1.5 * down))
     axes = figure.subplots(down, across, squeeze=False)
@@ -41,19 +46,30 @@ def distributions(frame: pd.DataFrame, columns: Sequence[str], label: str, label
         values = frame[column]
         logarithmic = column in LOGARITHMIC
         kept = values[values > 0] if logarithmic else values.dropna()
-        low, high = np.quantile(kept, [0.002, 0.998])
-        edges = np.geomspace(low, high, 41) if logarithmic else np.linspace(low, high, 41)
+        edges = _edges(kept.to_numpy(dtype=np.float64), logarithmic)
         for phase in _phases(frame[label]):
             mine = kept[frame.loc[kept.index, label] == phase]
             counts, _ = np.histogram(mine, edges)
             share = 100 * counts / max(len(mine), 1)
             axis.stairs(share, edges, color=PHASES[phase], linestyle=LINES[phase], label=phase, linewidth=1.1)
-        axis.set(xlabel=labels[column], xscale="log" if logarithmic else "linear")
+        axis.set(xlabel=labels.get(column, column), xscale="log" if logarithmic else "linear")
     for row in axes:
         row[0].set_ylabel("rows of the phase (%)")
-    handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    _legend(figure, axes[0, 0])
     return figure
+
+
+def _edges(values: NDArray[np.float64], logarithmic: bool) -> NDArray[np.float64]:
+    """Edges of 40 bins over all but the outermost 0.4 % of the values."""
+    low, high = np.quantile(values, [0.002, 0.998]) if len(values) else (1.0, 1.0)
+    if low == high:
+        low, high = (low / 2, 2 * low) if logarithmic else (low - 0.5, high + 0.5)
+    return np.geomspace(low, high, 41) if logarithmic else np.linspace(low, high, 41)
+
+
+def _legend(figure: Figure, axis: Axes) -> None:
+    handles, names = axis.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=max(len(names), 1))
 
 
 @styled
@@ -61,20 +77,29 @@ def correlation_matrix(correlations: pd.DataFrame, labels: Mapping[str, str]) ->
     """Pearson correlations, lower triangle, with their values.
 
     Args:
-        correlations: square, named on both sides; labels: column to label (units are left out).
+        correlations: square, named on both sides; NaN where not defined. labels: column to label (units are left out).
+
+    Raises:
+        ValueError: fewer than two variables.
     """
+    if len(correlations) < 2:
+        raise ValueError("correlations need at least two variables")
     names = [labels.get(c, c).split(" (")[0] for c in correlations]
     values = correlations.to_numpy()
     shown = np.where(np.tril(np.ones_like(values, dtype=bool), k=-1), values, np.nan)[1:, :-1]
     figure = Figure(figsize=(DOUBLE * 0.85, DOUBLE * 0.66))
     axis = figure.subplots()
     image = axis.imshow(shown, cmap=SIGNS, vmin=-1, vmax=1, aspect="auto")
-    for (i, j), value in np.ndenumerate(shown):
-        if np.isfinite(value):
-            text = f"{value:.2f}".replace("-", "−")
-            axis.text(j, i, text, ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.65 else "black")
-    axis.set(xticks=range(len(names) - 1), yticks=range(len(names) - 1), yticklabels=names[1:])
-    axis.set_xticklabels(names[:-1], rotation=45, ha="right", rotation_mode="anchor")
+    for i, j in zip(*np.tril_indices(len(shown)), strict=True):
+        if np.isnan(shown[i, j]):
+            axis.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=NOTHING, gid="undefined"))
+        elif len(names) <= MOST_PRINTED:
+            text, colour = f"{shown[i, j]:.2f}".replace("-", "−"), "white" if abs(shown[i, j]) > 0.65 else "black"
+            axis.text(j, i, text, ha="center", va="center", fontsize=SMALL, color=colour)
+    every = -(-len(names) // 36)
+    axis.set(xticks=range(0, len(names) - 1, every), yticks=range(0, len(names) - 1, every))
+    axis.set_yticklabels(names[1::every])
+    axis.set_xticklabels(names[:-1:every], rotation=45, ha="right", rotation_mode="anchor")
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     figure.colorbar(image, ax=axis, label="correlation r", shrink=0.8)
@@ -86,7 +111,10 @@ def storm(frame: pd.DataFrame, labels: Mapping[str, str], label: str = "regime3"
     """One storm as time series, phases as a band on top, and the radar's reflectivity by time and height.
 
     Args:
-        frame: the rows of one storm, in time order; labels: column to axis label, unit included.
+        frame: the rows of one storm; labels: column to axis label, unit included.
+        label: the column that holds the phase; without it there is no band.
+
+    White in the radar's panel: no record, or no echo. A record between two gaps shows as a dot.
     """
     frame = frame.sort_values("time")
     # one row per five minutes, so that dry gaps stay gaps
@@ -97,35 +125,46 @@ def storm(frame: pd.DataFrame, labels: Mapping[str, str], label: str = "regime3"
     gates = [c for c in frame if c.startswith("reflectivity_")]
     heights = [0.1 * (int(c.removeprefix("reflectivity_")) + 1) for c in gates]
     echo = steps[gates].to_numpy(dtype=float).T
-    mesh = axes[0].pcolormesh(
-        times, heights, np.ma.masked_invalid(echo), cmap="cividis", shading="nearest", rasterized=True
-    )
+    half = np.timedelta64(150, "s")
+    # edges, as a single record or gate would have no width by its centre alone
+    edges, floors = np.append(times - half, times[-1] + half), np.append(heights, heights[-1] + 0.1) - 0.05
+    mesh = axes[0].pcolormesh(edges, floors, np.ma.masked_invalid(echo), cmap="cividis", rasterized=True)
     axes[0].set_ylabel("height (km)")
     figure.colorbar(mesh, cax=axes[0].inset_axes((1.015, 0, 0.015, 0.85)), label="reflectivity\n(dBZ)")
     pairs = [("n0", "Dm"), ("Fs", "Rho"), ("T", "RH"), ("Sr", "Rr")]
     for axis, (left, right) in zip(axes[1:], pairs, strict=True):
         twin = axis.twinx()
         twin.spines["right"].set_visible(True)
-        for side, column, colour, line in ((axis, left, "#0072B2", "-"), (twin, right, "#D55E00", "--")):
+        for side, column, colour, line in ((axis, left, *PAIR[0]), (twin, right, *PAIR[1])):
             side.plot(times, steps[column], color=colour, linestyle=line)
-            side.set_ylabel(labels[column].replace(" (", "\n("), color=colour)
+            there = steps[column].notna()
+            alone = there & ~there.shift(1, fill_value=False) & ~there.shift(-1, fill_value=False)
+            side.plot(times[alone], steps[column][alone], color=colour, linestyle="none", marker="o", markersize=2)
+            side.set_ylabel(labels.get(column, column).replace(" (", "\n("), color=colour)
             if column == "n0":
                 side.set_yscale("log")
                 side.yaxis.set_minor_formatter(NullFormatter())
-    for phase in [*_phases(frame[label]), *([LEFT_OUT] if (frame[label] == LEFT_OUT).any() else [])]:
-        mine = frame["time"][frame[label] == phase]
-        axes[0].plot(mine, np.full(len(mine), max(heights) + 0.25), marker="|", color=PHASES[phase], linestyle="none",
-                     markersize=7, markeredgewidth=1.6, label=phase)  # fmt: skip
-    axes[0].set_ylim(min(heights) - 0.05, max(heights) + 0.5)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    found = frame[label] if label in frame else pd.Series(index=frame.index, dtype=object)
+    # a step lower for each phase, so that they are told apart without colour
+    lanes = [*_phases(found), *([LEFT_OUT] if (found == LEFT_OUT).any() else [])]
+    for lane, phase in enumerate(lanes):
+        mine = frame["time"][found == phase]
+        height = max(heights) + 0.62 - 0.16 * lane
+        axes[0].plot(mine, np.full(len(mine), height), marker="|", color=PHASES[phase], linestyle="none",
+                     markersize=4.5, markeredgewidth=1.6, label=phase)  # fmt: skip
+    axes[0].set_ylim(min(heights) - 0.05, max(heights) + 0.75)
+    _legend(figure, axes[0])
     axes[-1].xaxis.set_major_formatter(ConciseDateFormatter(axes[-1].xaxis.get_major_locator()))
     axes[-1].set_xlabel("time (UTC)")
+    axes[-1].set_xlim(edges[0], edges[-1])
     return figure
 
 
 @styled
 def profiles(frame: pd.DataFrame, label: str) -> Figure:
     """Mean and quartiles of reflectivity and Doppler velocity by height and phase, of the rows with an echo there.
+
+    Gates where a phase has fewer than LEAST_ROWS echoes are left out.
 
     Args:
         frame: observations; label: the column that holds the phase.
@@ -144,12 +183,12 @@ def profiles(frame: pd.DataFrame, label: str) -> Figure:
             if enough.any():
                 low, high = values.loc[:, enough].quantile(0.25), values.loc[:, enough].quantile(0.75)
                 axis.fill_betweenx(heights[enough], low, high, color=PHASES[phase], alpha=0.15, linewidth=0)
-                axis.plot(values.loc[:, enough].mean(), heights[enough], label=phase, **style)
+                axis.plot(values.loc[:, enough].mean(), heights[enough], **style)
         echo = rows[[f"reflectivity_{gate}" for gate in gates]].notna().mean()
-        axes[2].plot(100 * echo, heights, **style)
+        axes[2].plot(100 * echo, heights, label=f"{phase} ({len(rows):,} rows)".replace(",", "\u202f"), **style)
     for axis, (_, name) in zip(axes, panels, strict=False):
         axis.set_xlabel(name)
     axes[2].set(xlabel="rows with an echo (%)", xlim=(0, 102))
     axes[0].set_ylabel("height (km)")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    _legend(figure, axes[2])
     return figure

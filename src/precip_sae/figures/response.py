@@ -1,14 +1,14 @@
 """How units respond along an input."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from precip_sae.figures.style import DOUBLE, KINDS, styled
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KINDS, SMALL, signed, styled
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Curve:
         centres, low, median, high: of the bins [bins]; the quartiles are of the activation.
         r: correlation with the input.
         logarithmic: whether the input's axis is.
+        references: values of the input to mark by a line, by name, such as {"0 °C": 273.15}.
     """
 
     unit: str
@@ -33,6 +34,7 @@ class Curve:
     high: NDArray[np.float64]
     r: float
     logarithmic: bool = False
+    references: Mapping[str, float] = field(default_factory=dict)
 
 
 @styled
@@ -54,12 +56,13 @@ def responses(curves: Sequence[Curve]) -> Figure:
     for axis, column in zip(axes.flat, columns, strict=False):
         mine = [curve for curve in curves if curve.column == column]
         for curve in mine:
-            colour = KINDS["mlp"] if curve.kind == "mlp" else KINDS["keras3"]
-            top = max(float(curve.high.max()), np.finfo(np.float32).tiny)
+            kind = "mlp" if curve.kind == "mlp" else "keras3"
+            colour = KINDS[kind]
+            top = max(float(np.nanmax(curve.high, initial=0.0)), float(np.finfo(np.float32).tiny))
             axis.fill_between(curve.centres, curve.low / top, curve.high / top, color=colour, alpha=0.2, linewidth=0)
             axis.plot(
-                curve.centres, curve.median / top, color=colour, marker="o" if curve.kind == "mlp" else "s",
-                markersize=2.2, label=f"{curve.unit}, r = {curve.r:+.2f}".replace("-", "−"),
+                curve.centres, curve.median / top, color=colour, marker=KIND_MARKERS[kind],
+                markersize=2.2, linestyle="-" if kind == "mlp" else "--", label=f"{curve.unit}, r {signed(curve.r)}",
             )  # fmt: skip
         axis.set(xlabel=mine[0].input, ylim=(-0.03, 1.45))
         centres = mine[0].centres
@@ -67,7 +70,10 @@ def responses(curves: Sequence[Curve]) -> Figure:
         if mine[0].logarithmic and centres.min() > 0 and centres.max() > 10 * centres.min():
             axis.set_xscale("log")
         axis.set_yticks([0, 0.5, 1])
-        axis.legend(loc="upper center", handlelength=1.2, borderpad=0.1)
+        for name, value in {k: v for curve in mine for k, v in curve.references.items()}.items():
+            axis.axvline(value, ymax=0.7, color="0.4", linewidth=0.7, linestyle=":")
+            axis.annotate(name, (value, 1.0), (2, 0), textcoords="offset points", fontsize=SMALL, color="0.3", va="top")
+        axis.legend(loc="upper center", handlelength=0.9, handletextpad=0.4, borderpad=0.1, borderaxespad=0.0)
     for row in axes:
         row[0].set_ylabel("activation (scaled)")
     return figure

@@ -1,5 +1,6 @@
 """Which inputs units respond to, and how many."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, MARKERS, SIGNS, styled
+from precip_sae.figures.style import (
+    DOUBLE,
+    KIND_MARKERS,
+    KIND_NAMES,
+    KINDS,
+    NOTHING,
+    SIGNS,
+    SMALL,
+    signed,
+    styled,
+)
 from precip_sae.spread import over_seeds
 
 COUNTED_NAMES = {
@@ -18,8 +29,10 @@ COUNTED_NAMES = {
     "living": "all living units",
     "every": "all units, dead ones too",
 }
-# Beyond this many cells values are not printed into them and hatches would run together.
-MOST_PRINTED = 400
+# Beyond this many cells hatches and outlines would run together, and nothing but the colours is drawn.
+MOST_MARKED = 2000
+# Beyond so many inputs values are printed in short, and beyond so many not at all; likewise for rows.
+MOST_LONG, MOST_SHORT, MOST_ROWS = 6, 7, 36
 
 
 @styled
@@ -39,54 +52,62 @@ def heatmaps(
         mlp: Pearson r [units, inputs]; sae: [latents, inputs]; NaN where a unit does not vary.
         dead_mlp, dead_sae: never active [units], [latents].
     """
-    rows, columns = max(len(mlp), len(sae)), 2 * len(inputs)
-    figure = Figure(figsize=(DOUBLE, 1.1 + 0.21 * min(rows, 60)))
+    rows = max(len(mlp), len(sae))
+    marked = 2 * rows * len(inputs) <= MOST_MARKED
+    figure = Figure(figsize=(DOUBLE, 1.1 + 0.21 * min(rows, MOST_ROWS)))
     axes = figure.subplots(1, 2)
     for axis, r, dead, what in zip(axes, (mlp, sae), (dead_mlp, dead_sae), ("hidden unit", "latent"), strict=True):
         image = axis.imshow(r, cmap=SIGNS, vmin=-1, vmax=1, aspect="auto")
-        _mark_cells(axis, r, threshold, printed=rows * columns <= MOST_PRINTED)
-        _mark_dead(axis, r, dead)
-        step = max(1, len(r) // 40)
+        _mark_cells(axis, r, threshold, marked, printed=len(inputs) <= MOST_SHORT and rows <= MOST_ROWS)
+        _mark_dead(axis, r, dead, written=rows <= MOST_ROWS)
+        # a line of text is 0.11 inches high: name every unit or input only where all names fit
+        step, every = -(-len(r) // MOST_ROWS), -(-len(inputs) // 26)
         axis.set(
-            xticks=range(len(inputs)), xticklabels=inputs, yticks=range(0, len(r), step),
+            xticks=range(0, len(inputs), every), xticklabels=inputs[::every], yticks=range(0, len(r), step),
             yticklabels=range(1, len(r) + 1, step), xlabel="input", ylabel=what,
         )  # fmt: skip
-        if max(map(len, inputs)) > 8 or len(inputs) > 8:
-            axis.tick_params(axis="x", rotation=90 if len(inputs) > 12 else 30)
+        # letters of mathtext's commands do not show
+        if max(len(re.sub(r"[${}_^]|\\[a-z]+", "", name)) for name in inputs) * len(inputs) > 48:
+            axis.tick_params(axis="x", rotation=90)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label="correlation r", shrink=0.9, pad=0.01)
     legend = [
         Patch(facecolor="white", edgecolor="0.35", hatch="////", label=f"|r| ≤ {threshold:g}"),
         Patch(facecolor="white", edgecolor="black", linewidth=1.2, label=f"|r| > {threshold:g}"),
-        Patch(facecolor="0.8", label="dead"),
+        Patch(facecolor=NOTHING, label="dead or undefined"),
     ]
-    figure.legend(handles=legend, loc="outside upper center", ncols=3)
+    figure.legend(handles=legend if marked else legend[2:], loc="outside upper center", ncols=3)
     return figure
 
 
-def _mark_cells(axis: Axes, r: NDArray[np.float64], threshold: float, printed: bool) -> None:
+def _mark_cells(axis: Axes, r: NDArray[np.float64], threshold: float, marked: bool, printed: bool) -> None:
+    short = r.shape[1] > MOST_LONG
     for (i, j), value in np.ndenumerate(r):
         if np.isnan(value):
+            # an input that does not vary leaves its column undefined
+            axis.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=NOTHING, edgecolor="none", gid="undefined"))
             continue
         sensitive = abs(value) > threshold
         box = (j - 0.47, i - 0.47), 0.94, 0.94
-        if sensitive:
+        if sensitive and marked:
             axis.add_patch(Rectangle(*box, fill=False, edgecolor="black", linewidth=1.2, gid="sensitive"))
-        elif printed:
+        elif marked:
             axis.add_patch(Rectangle(*box, fill=False, edgecolor="0.5", hatch="////", linewidth=0, gid="insensitive"))
-        if printed:
+        if marked and printed:
             axis.text(
-                j, i, f"{value:+.2f}".replace("-", "−"), ha="center", va="center", fontsize=7,
+                j, i, signed(value, short), ha="center", va="center", fontsize=SMALL,
                 color="white" if abs(value) > 0.7 else "black",
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.0 if sensitive else 0.75},
             )  # fmt: skip
 
 
-def _mark_dead(axis: Axes, r: NDArray[np.float64], dead: NDArray[np.bool_]) -> None:
+def _mark_dead(axis: Axes, r: NDArray[np.float64], dead: NDArray[np.bool_], written: bool) -> None:
     for i in np.flatnonzero(dead | np.isnan(r).all(axis=1)):
-        axis.add_patch(Rectangle((-0.5, i - 0.5), r.shape[1], 1, facecolor="0.8", edgecolor="none", gid="dead"))
-        axis.text((r.shape[1] - 1) / 2, i, "dead" if dead[i] else "constant", ha="center", va="center", fontsize=7)
+        axis.add_patch(Rectangle((-0.5, i - 0.5), r.shape[1], 1, facecolor=NOTHING, edgecolor="none", gid="dead"))
+        if written:
+            text = "dead" if dead[i] else "constant"
+            axis.text((r.shape[1] - 1) / 2, i, text, ha="center", va="center", fontsize=SMALL)
 
 
 @styled
@@ -108,18 +129,21 @@ def sensitive_inputs(table: pd.DataFrame) -> Figure:
         for x, variant in enumerate(variants):
             values = wide[variant].to_numpy()
             axis.scatter(
-                np.full(len(values), x), values, s=7, color=KINDS[variant], marker=MARKERS[x], alpha=0.5, linewidths=0
-            )
+                np.full(len(values), x), values, s=7, color=KINDS[variant], marker=KIND_MARKERS[variant], alpha=0.5,
+                linewidths=0,
+            )  # fmt: skip
             _mean_with_interval(axis, x + 0.25, values, KINDS[variant])
         axis.set(xticks=[], title=COUNTED_NAMES[way], xlim=(-0.5, len(variants) - 0.3))
         axis.set_ylim(bottom=0)
     axes[0].set_ylabel("sensitive inputs per unit")
-    legend = [
-        Line2D([], [], color=KINDS[v], marker=MARKERS[x], linestyle="none", markersize=4, label=KIND_NAMES[v])
-        for x, v in enumerate(variants)
-    ]
-    figure.legend(handles=legend, loc="outside lower center", ncols=len(variants))
+    figure.legend(handles=_kinds(variants), loc="outside lower center", ncols=max(len(variants), 1))
     return figure
+
+
+def _kinds(variants: Sequence[str]) -> list[Line2D]:
+    """The entries of a legend."""
+    look = {"linestyle": "none", "markersize": 4}
+    return [Line2D([], [], color=KINDS[v], marker=KIND_MARKERS[v], label=KIND_NAMES[v], **look) for v in variants]
 
 
 def _mean_with_interval(axis: Axes, x: float, values: NDArray[np.float64], colour: str) -> None:
@@ -142,13 +166,12 @@ def reductions(table: pd.DataFrame, published: float) -> Figure:
     tasks = list(dict.fromkeys(table["task"]))
     variants = [name for name in KIND_NAMES if name in set(table["variant"])]
     counted = [name for name in COUNTED_NAMES if name in set(table["counted"])]
-    figure = Figure(figsize=(DOUBLE, 0.9 + 0.62 * len(tasks)))
-    axes = figure.subplots(1, len(counted), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(DOUBLE, 1.0 + 0.6 * len(tasks)))
+    # one scale, so that panels can be compared
+    axes = figure.subplots(1, len(counted), sharex=True, sharey=True, squeeze=False)[0]
     for axis, way in zip(axes, counted, strict=True):
         axis.axvline(0, color="0.6", linewidth=0.6)
-        axis.axvline(
-            100 * published, color="black", linewidth=0.9, linestyle="--", label=f"published {100 * published:.0f} %"
-        )
+        line = axis.axvline(100 * published, color="black", linewidth=0.9, linestyle="--")
         for k, variant in enumerate(variants):
             for row, task in enumerate(tasks):
                 chosen = (table["task"] == task) & (table["variant"] == variant) & (table["counted"] == way)
@@ -160,14 +183,13 @@ def reductions(table: pd.DataFrame, published: float) -> Figure:
                     continue
                 if spread["low"] is not None:
                     axis.hlines(y, spread["low"], spread["high"], color=KINDS[variant], linewidth=2.2)
-                label = KIND_NAMES[variant] if row == 0 else None
                 axis.plot(
-                    spread["mean"], y, marker=MARKERS[k], color=KINDS[variant], markeredgecolor="black",
-                    markeredgewidth=0.5, markersize=5, linestyle="none", label=label,
+                    spread["mean"], y, marker=KIND_MARKERS[variant], color=KINDS[variant], markeredgecolor="black",
+                    markeredgewidth=0.5, markersize=5, linestyle="none",
                 )  # fmt: skip
         axis.set(xlabel="reduction (%)", title=COUNTED_NAMES[way], yticks=range(len(tasks)))
         axis.set_yticklabels([task.replace(", ", ",\n") for task in tasks])
     axes[0].set_ylim(len(tasks) - 0.5, -0.5)
-    handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=4)
+    line.set_label(f"published {100 * published:.0f} %")
+    figure.legend(handles=[line, *_kinds(variants)], loc="outside lower center", ncols=4)
     return figure

@@ -1,11 +1,16 @@
 """How well the networks predict."""
 
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib import colormaps
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from precip_sae.figures.style import SINGLE, styled
+from precip_sae.figures.style import DOUBLE, NOTHING, SINGLE, SMALL, styled
+
+# Without the palest shades, in which single rows would vanish.
+COUNTS = ListedColormap(colormaps["Blues"](np.linspace(0.3, 1, 256)))
+MOST_PRINTED = 14
 
 
 @styled
@@ -13,24 +18,34 @@ def confusion(matrix: NDArray[np.int64], classes: list[str]) -> Figure:
     """Confusion matrix: shares of each observed class, and the rows behind them.
 
     Args:
-        matrix: rows by observed and predicted class [classes, classes].
+        matrix: rows by observed and predicted class [classes, classes], counts or means of counts over seeds. A class
+            that was never observed has a grey row.
     """
     total = matrix.sum(axis=1, keepdims=True)
-    share = np.divide(matrix, total, out=np.zeros(matrix.shape), where=total > 0)
-    figure = Figure(figsize=(SINGLE, SINGLE * 0.82))
+    share = np.divide(matrix, total, out=np.full(matrix.shape, np.nan), where=total > 0)
+    # more classes need more room; of many only the shares are printed, and of very many nothing is
+    many = len(classes) > 4
+    figure = Figure(figsize=(DOUBLE * 0.8, DOUBLE * 0.65) if many else (SINGLE, SINGLE * 0.82))
     axis = figure.subplots()
-    image = axis.imshow(100 * share, cmap="Blues", vmin=0, vmax=100)
-    for i, j in np.ndindex(matrix.shape):
-        axis.text(
-            j, i, f"{100 * share[i, j]:.1f} %\n{matrix[i, j]:,}".replace(",", "\u202f"),
-            ha="center", va="center", fontsize=7, color="white" if share[i, j] > 0.55 else "black",
-        )  # fmt: skip
+    image = axis.imshow(100 * share, cmap=colormaps["Blues"].with_extremes(bad=NOTHING), vmin=0, vmax=100)
+    for i, j in np.ndindex(matrix.shape) if len(classes) <= MOST_PRINTED else ():
+        text = "–" if np.isnan(share[i, j]) else f"{100 * share[i, j]:.1f}" + ("" if many else " %")
+        rows = "" if many else f"\n{matrix[i, j]:,.0f}".replace(",", "\u202f")
+        colour = "white" if share[i, j] > 0.55 else "black"
+        axis.text(j, i, text + rows, ha="center", va="center", fontsize=SMALL, color=colour)
     ticks = range(len(classes))
     axis.set(xticks=ticks, yticks=ticks, xticklabels=classes, yticklabels=classes)
+    # names that are wider than a cell would run into each other
+    if max(map(len, classes)) * len(classes) > (110 if many else 40):
+        axis.set_xticklabels(classes, rotation=45, ha="right", rotation_mode="anchor")
     axis.set(xlabel="predicted", ylabel="observed")
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
-    figure.colorbar(image, ax=axis, label="share of the observed class (%)", shrink=0.85)
+    what = "share of the observed class (%)"
+    if len(classes) <= MOST_PRINTED:
+        axis.set_title(what if many else "share of the observed class, and rows")
+    else:
+        figure.colorbar(image, ax=axis, label=what, shrink=0.75)
     return figure
 
 
@@ -52,7 +67,7 @@ def predicted_observed(
     axis = figure.subplots()
     norm = LogNorm(vmin=1, vmax=max(counts.max(), 2))
     mesh = axis.pcolormesh(
-        edges, edges, np.where(counts > 0, counts, np.nan).T, norm=norm, cmap="Blues", rasterized=True
+        edges, edges, np.where(counts > 0, counts, np.nan).T, norm=norm, cmap=COUNTS, rasterized=True
     )
     axis.plot([low, high], [low, high], color="black", linewidth=0.8, linestyle="--", label="perfect")
     groups = np.digitize(observed, np.quantile(observed, np.linspace(0, 1, 16)[1:-1]))

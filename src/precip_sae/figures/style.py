@@ -7,34 +7,47 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+from numpy.typing import ArrayLike
 
 from precip_sae.files import replacing
 
-# Widths of a journal's page in inches (86 and 178 mm); text is 7 pt or more at these widths.
+# Widths of a journal's page in inches (86 and 178 mm).
 SINGLE, DOUBLE = 3.39, 7.01
+# Text in points. The manuscript's block of text is 162 mm wide and shrinks DOUBLE to 0.91: SMALL still prints at 7 pt.
+TEXT, SMALL = 8, 7.75
 
-# Okabe & Ito's colours, which stay apart for colour-blind readers; shapes and labels carry the meaning as well.
+# Colours that stay apart for colour-blind readers, after Okabe & Ito (phases) and Tol (kinds), one palette per meaning:
+# no colour of one means something in another. Lines, markers and labels carry the meaning as well, for print in grey.
 PHASES = {"Rain": "#D55E00", "Snow": "#0072B2", "Mixed-phase": "#009E73", "Ambiguous": "#999999"}
-KINDS = {"mlp": "#444444", "keras3": "#0072B2", "batch_mean": "#E69F00", "untrained": "#CC79A7"}
+LINES = {"Rain": "-", "Snow": "--", "Mixed-phase": "-."}
+KINDS = {"mlp": "#333333", "keras3": "#882255", "batch_mean": "#999933", "untrained": "#6FB7DC"}
+KIND_MARKERS = {"mlp": "o", "keras3": "s", "batch_mean": "^", "untrained": "D"}
+PARTS = {"training": ("#333333", "-"), "validation": ("#8C5FBF", "--")}
 KIND_NAMES = {
     "mlp": "hidden units",
     "keras3": "SAE, summed penalty",
     "batch_mean": "SAE, averaged penalty",
     "untrained": "SAE, untrained",
 }
+# The two variables of an axis with two scales.
+PAIR = (("#222222", "-"), ("#A0408A", "--"))
 SIGNS = "RdBu_r"
+POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
 ACTIVATION = "cividis"
-MARKERS = ("o", "s", "^", "D", "v", "P")
+# Dead or undefined.
+NOTHING = "#CCCCCC"
 
 STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # shipped with matplotlib, so the same on every machine
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
     "mathtext.fontset": "dejavusans",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -74,6 +87,7 @@ def save(figure: Figure, path: Path) -> Path:
     Raises:
         OutputError: a file cannot be written.
     """
+    _settle(figure)
     for suffix, options in (
         (".svg", {"dpi": 300, "metadata": {"Date": None, "Creator": None}}),
         (".png", {"dpi": 200, "metadata": {"Software": None}}),
@@ -81,6 +95,38 @@ def save(figure: Figure, path: Path) -> Path:
         buffer = io.BytesIO()
         with mpl.rc_context({key: STYLE[key] for key in ("svg.fonttype", "svg.hashsalt", "hatch.linewidth")}):
             figure.savefig(buffer, format=suffix[1:], **options)
-        with replacing(path.with_suffix(suffix)) as beside:
+        # not with_suffix, which would cut a name at its own dot
+        with replacing(path.with_name(path.name + suffix)) as beside:
             beside.write_bytes(buffer.getvalue())
-    return path.with_suffix(".png")
+    return path.with_name(path.name + ".png")
+
+
+def _settle(figure: Figure) -> None:
+    """Lays the figure out once and for all, on round places.
+
+    The layout sums margins in an order that differs between runs, and axes with two scales then stand a last digit
+    apart. Nobody sees that, but names in the SVG are hashes of exact places.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position(Bbox.from_extents(np.round(axis.get_position(original=True).extents, 6)))
+
+
+def logarithmic(values: ArrayLike, ratio: float = 10.0) -> bool:
+    """Whether a logarithmic axis is apt: all values above 0 (or missing), and the bulk spans a factor of `ratio`."""
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers) or (numbers <= 0).any():
+        return False
+    low, high = np.quantile(numbers, (0.002, 0.998))
+    return bool(high >= ratio * low)
+
+
+def signed(value: float, short: bool = False) -> str:
+    """`+0.42` or `−0.42`, without a sign where it rounds to zero; `.42` or `−.42` where space is short; `–` for NaN."""
+    if np.isnan(value):
+        return "–"
+    text = f"{value:+.2f}".replace("-", "−")
+    text = text[1:] if text[1:] == "0.00" else text
+    return text.replace("+", "").replace("0.", ".", 1) if short else text

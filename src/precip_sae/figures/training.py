@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, styled
+from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, PARTS, logarithmic, styled
 
 SCORES = {"accuracy": "accuracy", "mae": "mean absolute error"}
 LOSS = "loss"
@@ -23,12 +23,11 @@ def histories(history: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(DOUBLE, 2.3))
     axes = figure.subplots(1, 2)
     for axis, column, name in zip(axes, (LOSS, score), (LOSS, SCORES[score]), strict=True):
-        for prefix, colour, part in (("", KINDS["mlp"], "training"), ("val_", KINDS["keras3"], "validation")):
-            _lines(axis, history, prefix + column, colour, part)
+        for prefix, part in (("", "training"), ("val_", "validation")):
+            _lines(axis, history, prefix + column, *PARTS[part], part)
         axis.set(xlabel="epoch", ylabel=name)
         axis.legend()
-        # an accuracy near one needs a linear axis; losses fall over decades
-        if column != "accuracy" and (history[[column, f"val_{column}"]] > 0).all(axis=None):
+        if logarithmic(history[[column, f"val_{column}"]].to_numpy()):
             axis.set_yscale("log")
     return figure
 
@@ -43,14 +42,16 @@ def sae_histories(history: Mapping[str, pd.DataFrame]) -> Figure:
     figure = Figure(figsize=(DOUBLE, 2.1))
     axes = figure.subplots(1, len(history), squeeze=False)[0]
     for axis, (convention, frame) in zip(axes, history.items(), strict=True):
-        _lines(axis, frame, LOSS, KINDS[convention], "median")
-        axis.set(xlabel="epoch", ylabel=LOSS, title=KIND_NAMES[convention], yscale="log")
+        _lines(axis, frame, LOSS, KINDS[convention], "-", "median")
+        axis.set(xlabel="epoch", ylabel=LOSS, title=KIND_NAMES[convention])
+        if logarithmic(frame[LOSS]):
+            axis.set_yscale("log")
     return figure
 
 
-def _lines(axis: Axes, history: pd.DataFrame, column: str, colour: str, label: str) -> None:
+def _lines(axis: Axes, history: pd.DataFrame, column: str, colour: str, line: str, label: str) -> None:
     """A thin line per seed and a bold one for their median (of the seeds that still run)."""
     for _, rows in history.groupby("seed"):
         axis.plot(rows["epoch"], rows[column], color=colour, linewidth=0.4, alpha=0.4)
     median = history.groupby("epoch")[column].median()
-    axis.plot(median.index, median, color=colour, linewidth=1.6, label=label)
+    axis.plot(median.index, median, color=colour, linewidth=1.6, linestyle=line, label=label)
