@@ -145,7 +145,12 @@ def test_one_seed_makes_a_figure_without_an_interval(table: pd.DataFrame) -> Non
     one = table[table["seed"] == 0]
     sensitivity.sensitive_inputs(one).canvas.draw()
     sensitivity.reductions(one[one["variant"] != "mlp"].assign(task="T"), 0.33).canvas.draw()
-    training.histories(histories("mae", seeds=1)).canvas.draw()
+    figure = training.histories(histories("mae", seeds=1), "mm h⁻¹")
+    figure.canvas.draw()
+    assert [axis.get_ylabel() for axis in figure.axes] == [
+        "mean squared error ((mm h⁻¹)²)",
+        "mean absolute error (mm h⁻¹)",
+    ]
 
 
 def test_names_and_units_of_a_table_of_ones_own_reach_the_axes() -> None:

@@ -8,21 +8,26 @@ from matplotlib.figure import Figure
 
 from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, PARTS, logarithmic, styled
 
-SCORES = {"accuracy": "accuracy", "mae": "mean absolute error"}
+ACCURACY, ERROR = "accuracy", "mae"
 LOSS = "loss"
 
 
 @styled
-def histories(history: pd.DataFrame) -> Figure:
+def histories(history: pd.DataFrame, unit: str = "") -> Figure:
     """Loss and score of the networks on their training and validation parts.
 
     Args:
         history: one row per seed and epoch; columns seed, epoch, loss, val_loss, and accuracy or mae with val_.
+        unit: of the response of a regression.
     """
-    score = next(name for name in SCORES if name in history)
+    if ACCURACY in history:
+        score, names = ACCURACY, ("cross-entropy (nat)", "accuracy (share of rows)")
+    else:
+        squared, plain = (f" (({unit})²)", f" ({unit})") if unit else ("", "")
+        score, names = ERROR, (f"mean squared error{squared}", f"mean absolute error{plain}")
     figure = Figure(figsize=(DOUBLE, 2.3))
     axes = figure.subplots(1, 2)
-    for axis, column, name in zip(axes, (LOSS, score), (LOSS, SCORES[score]), strict=True):
+    for axis, column, name in zip(axes, (LOSS, score), names, strict=True):
         for prefix, part in (("", "training"), ("val_", "validation")):
             _lines(axis, history, prefix + column, *PARTS[part], part)
         axis.set(xlabel="epoch", ylabel=name)

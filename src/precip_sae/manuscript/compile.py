@@ -85,6 +85,8 @@ def journal_latex(text: str, bibliography: Path) -> str:
         text = text.replace(f"{{[}}{key}{{]}}", f"\\citep{{{key}}}")
     text = re.sub(r"\\hyperref\[((fig|tab)-[^]]*)\]\{\{\[\}\1\{\]\}\}", _reference, text)
     text = text.replace("\\usepackage{svg}", "\\usepackage{natbib}")
+    # pdfLaTeX knows neither the minus sign nor the raised one
+    text = text.replace("\\textsuperscript{−1}", "\\textsuperscript{-1}").replace("−", "\\ensuremath{-}")
     end = f"\\bibliographystyle{{plainnat}}\n\\bibliography{{{bibliography.stem}}}\n\n\\end{{document}}"
     return text.replace("\\end{document}", end)
 
