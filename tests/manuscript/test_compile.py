@@ -67,6 +67,19 @@ def test_latex_keeps_numbers_citations_references_and_figures(paper: Path) -> No
     assert str(paper) not in text
 
 
+def test_latex_is_the_same_in_every_folder(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "315532800")
+    body = '#n("a.b") is −1 #figure(image("x.svg"), caption: [One]) <fig-one>'
+    compile_tex(source(paper, body), paper / "m.tex")
+    other = paper / "elsewhere"
+    other.mkdir()
+    for name in ("numbers.json", "references.bib", "x.svg"):
+        (other / name).write_bytes((paper / name).read_bytes())
+    compile_tex(source(other, body), other / "m.tex")
+    assert (other / "m.tex").read_bytes() == (paper / "m.tex").read_bytes()
+    assert "−" not in (paper / "m.tex").read_text(), "pdfLaTeX does not know this character"
+
+
 def test_a_table_keeps_its_caption_and_label(tmp_path: Path) -> None:
     (tmp_path / "r.bib").write_text("")
     text = (

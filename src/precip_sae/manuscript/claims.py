@@ -87,5 +87,5 @@ def headline(paths: Paths) -> str:
     judged = read_json(paths.paper / "claims.json")
     held = sum(line["verdict"] == "PASS" for line in judged)
     lines = [f"Manuscript: {paths.paper / 'manuscript.pdf'}", f"Claims: {held} of {len(judged)} hold."]
-    lines += [f"  {line['verdict']}  {line['statement']} Found: {line['found']}." for line in judged]
+    lines += [f"  {line['verdict']}  {line['statement']}: {line['found']}." for line in judged]
     return "\n".join(lines)

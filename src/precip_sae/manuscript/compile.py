@@ -52,8 +52,9 @@ def compile_tex(source: Path, tex: Path) -> None:
     import pypandoc
 
     try:
-        text = pypandoc.convert_file(
-            str(source),
+        # from text and inside its folder: given a file, pandoc writes absolute paths, and hashes them into a PDF id
+        text = pypandoc.convert_text(
+            source.read_text(encoding="utf-8"),
             "latex",
             format="typst",
             extra_args=["--standalone", "--wrap=preserve"],
@@ -62,7 +63,7 @@ def compile_tex(source: Path, tex: Path) -> None:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ManuscriptError(f"{source.name}: pandoc cannot turn it into LaTeX ({reason}).") from error
-    write_text(tex, journal_latex(text.replace(f"{source.parent}/", ""), source.with_name("references.bib")))
+    write_text(tex, journal_latex(text, source.with_name("references.bib")))
 
 
 _IMAGE = re.compile(r"(?:\\pandocbounded\{)?\\includesvg(?:\[[^]]*\])?\{([^}]*)\.(?:svg|png)\}\}?")
