@@ -57,8 +57,8 @@ def test_settings_explains_every_key(capsys):
 def test_check_counts_the_rows_of_every_task(here, capsys):
     assert main(["check"]) == 0
     line = capsys.readouterr().out
-    assert line.startswith("rain: 200 read")
-    assert "96 train" in line
+    assert line.startswith("rain: read 200;")
+    assert "train 96" in line
 
 
 def test_outside_a_project_the_user_is_told_so(tmp_path, monkeypatch, capsys):

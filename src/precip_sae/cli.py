@@ -85,7 +85,7 @@ def check() -> None:
     paths = locate()
     for name, task in load_settings(paths.params).tasks.items():
         counts = prepare(read_table(paths.root / task.data.table, task.data), task.data).counts
-        typer.echo(f"{name}: " + ", ".join(f"{rows} {reason}" for reason, rows in counts.items()) + ".")
+        typer.echo(f"{name}: " + "; ".join(f"{reason} {rows}" for reason, rows in counts.items()) + ".")
 
 
 @app.command()

@@ -16,7 +16,7 @@ MINUS, THIN = "−", "\u202f"
     [
         ("a.train.skill.test.accuracy.mean", 0.99812, f"99.8{THIN}%"),
         ("a.interpret.variants.keras3.reduction.published.low", -0.0312, f"{MINUS}3.1{THIN}%"),
-        ("a.interpret.variants.keras3.beyond_untrained.living.mean", 0.081, "8.1"),
+        ("a.interpret.variants.keras3.beyond_untrained.living.mean", 0.081, f"8.1{THIN}points"),
         ("a.train.skill.test.mae.sd", 0.22449, "0.224"),
         ("a.interpret.variants.mlp.sensitive.every.mean", 2.5, "2.50"),
         ("observe.rows", 46000, f"46{THIN}000"),

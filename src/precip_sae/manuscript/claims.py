@@ -8,7 +8,7 @@ from pydantic import Field
 
 from precip_sae.errors import ManuscriptError
 from precip_sae.files import read_json
-from precip_sae.manuscript.numbers import number
+from precip_sae.manuscript.numbers import number, text_of
 from precip_sae.paths import Paths
 from precip_sae.settings import Section, parse, read_yaml
 
@@ -78,7 +78,12 @@ def ledger_markdown(judged: list[dict[str, Any]]) -> str:
 
 def _rule(line: Mapping[str, Any]) -> str:
     what = "whole interval" if line["whole"] else "mean"
-    bounds = [f"{word} {line[key]:g}" for key, word in (("at_least", "≥"), ("at_most", "≤")) if line[key] is not None]
+    words = line["key"].split(".")
+    bounds = [
+        f"{sign} {text_of(words, line[bound])}"
+        for bound, sign in (("at_least", "≥"), ("at_most", "≤"))
+        if line[bound] is not None
+    ]
     return f"{what} {' and '.join(bounds)}"
 
 

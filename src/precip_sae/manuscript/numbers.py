@@ -73,7 +73,7 @@ def text_of(words: Sequence[str], value: float | int | str | None) -> str:
     if PERCENT & set(words):
         return signed(f"{100 * value:.1f}{THIN}%")
     if POINTS & set(words):
-        return signed(f"{100 * value:.1f}")
+        return signed(f"{100 * value:.1f}{THIN}points")
     for word in reversed(words):
         if word in DECIMALS:
             return signed(f"{value:.{DECIMALS[word]}f}")
@@ -86,7 +86,8 @@ def spread_text(words: Sequence[str], spread: Mapping[str, Any]) -> str:
     if spread["low"] is None:
         return mean
     low, high = text_of(words, spread["low"]), text_of(words, spread["high"])
-    return f"{mean} (95{THIN}% interval {low.removesuffix(f'{THIN}%')} to {high})"
+    unit = f"{THIN}{high.rpartition(THIN)[2]}" if THIN in high else ""
+    return f"{mean} (95{THIN}% interval {low.removesuffix(unit)} to {high})"
 
 
 def flatten(value: Any, words: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
