@@ -1,5 +1,6 @@
 """What is said about the observations, and that nobody mistakes a simulation for measurements."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,12 @@ import pandas as pd
 import pytest
 
 from precip_sae.errors import StageError
+from precip_sae.files import read_json
 from precip_sae.observations import describe
 from precip_sae.observations.deposit import deposit_simulation
 from precip_sae.observations.simulate import simulate
 from precip_sae.paths import Paths
-from precip_sae.settings import SimulationSettings
+from precip_sae.settings import SimulationSettings, load_settings, read_yaml
 
 SETTINGS = SimulationSettings(records=300, seed=4)
 
@@ -63,3 +65,16 @@ def test_the_storm_that_is_shown_is_the_one_with_the_most_evenly_spread_phases()
     frame = pd.DataFrame({"storm": [1] * 30 + [2] * 30 + [3] * 4, "regime3": ["Rain"] * 30 + ["Rain", "Snow"] * 17})
     assert set(describe.varied_storm(frame)["storm"]) == {2}
     assert set(describe.varied_storm(frame, least=100)["storm"]) == {1}
+
+
+def test_the_simulation_recreates_the_stored_data_byte_for_byte(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    stored = next(out for out in read_yaml(root / "data.dvc")["outs"])["md5"]
+    listing = root / ".dvc/store/files/md5" / stored[:2] / stored[2:]
+    if not listing.is_file():
+        pytest.skip("the stored data is not the default simulation of this repository")
+    expected = {entry["relpath"]: entry["md5"] for entry in read_json(listing)}
+    settings = load_settings(root / "params.yaml").simulation
+    deposit_simulation(tmp_path, simulate(settings.records, settings.seed), settings)
+    made = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
+    assert made == expected, "run `precip-sae simulate`, `dvc add data`, `dvc repro` and `dvc push`"

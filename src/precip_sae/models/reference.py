@@ -209,7 +209,7 @@ def train_saes(
                 best, waited = best[going], waited[going]
                 adam.keep(stack, going)
         if progress:
-            progress(epoch + 1, settings.epochs)
+            progress(epoch + 1 if len(running) else settings.epochs, settings.epochs)
         if len(running) == 0:
             break
     finished |= {int(k): stack[position] for position, k in enumerate(running)}

@@ -23,6 +23,7 @@ from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.aside import set_aside
 from precip_sae.pipeline.inputs import dependencies, fingerprints, first_difference
 from precip_sae.pipeline.stages import Stage
+from precip_sae.progress import TERMINAL_VARIABLE
 from precip_sae.settings import load_settings
 
 THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
@@ -261,9 +262,11 @@ def kernel_environment(root: Path) -> Iterator[None]:
         }
         if _has_avx2():
             wanted["OPENBLAS_CORETYPE"] = "Haswell"
+        if sys.stderr.isatty():
+            wanted[TERMINAL_VARIABLE] = os.ttyname(sys.stderr.fileno())
         if matplotlib and matplotlib.origin:
             wanted["MATPLOTLIBRC"] = str(Path(matplotlib.origin).parent / "mpl-data" / "matplotlibrc")
-        unwanted = ("JUPYTER_PATH", "PYTHONWARNINGS", "PYTHONSTARTUP")
+        unwanted = (TERMINAL_VARIABLE, "JUPYTER_PATH", "PYTHONWARNINGS", "PYTHONSTARTUP")
         earlier = dict(os.environ)
         for name in unwanted:
             os.environ.pop(name, None)
