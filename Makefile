@@ -56,7 +56,7 @@ verify: $(READY) ## Redo what is out of date and hold every claim against the nu
 	cat paper/claims.md
 
 .PHONY: smoke
-smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about a minute
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in under two minutes
 	@precip-sae smoke $(SMOKE_DIR)
 
 .PHONY: lint

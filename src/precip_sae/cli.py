@@ -108,7 +108,7 @@ def readme() -> None:
 
 @app.command()
 def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
-    """Make the whole paper from little data in a folder of its own, in about a minute."""
+    """Make the whole paper from little data in a folder of its own, in under two minutes."""
     from precip_sae.paths import locate
     from precip_sae.pipeline.smoke import smoke as small_paper
 
