@@ -1,12 +1,15 @@
 """Reconstruction, sparsity and death, on cases small enough for a hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from precip_sae.interpretation.metrics import active_per_row, dead, fraction_of_variance_unexplained
-from precip_sae.interpretation.response import binned_response, most_selective
+from precip_sae.interpretation.response import binned_response, most_selective, strongest_responses
 from precip_sae.interpretation.units import Variant, feature_names, per_seed, summary, typical_seed, unit_table
+from precip_sae.settings import DataSettings
 from precip_sae.spread import over_seeds
+from precip_sae.tasks import prepare
 
 X = np.random.default_rng(0).uniform(size=(2, 40, 3)).astype(np.float32)
 MEAN = X.mean(axis=1, dtype=np.float64)
@@ -88,3 +91,18 @@ def test_the_summary_counts_dead_and_insensitive_units_and_compares_with_the_con
     assert units[units["variant"] == "keras3"]["sensitive"].tolist() == [1, 0, 2, 0]
     assert typical_seed(table, "keras3") == 7
     assert feature_names(r_sae[1], np.array([False, True]), ["a", "b"], 0.4) == ["a+ b+", "dead"]
+
+
+def test_the_responses_shown_are_those_of_the_strongest_units_in_the_inputs_own_unit() -> None:
+    frame = pd.DataFrame({"a": np.linspace(10, 90, 200), "b": np.sin(np.arange(200)), "y": np.arange(200.0)})
+    prepared = prepare(frame, DataSettings(table="t.csv", predictors=["a", "b"], response="y", kind="regression"))
+    x = prepared.test.x
+    activations = np.stack([x[:, 1] + 5, np.zeros(len(x), np.float32), 2 * x[:, 0]], axis=1)[None]
+    r = np.array([[[0.1, 1.0], [np.nan, np.nan], [1.0, 0.1]]])
+    found = {
+        "mlp": Variant(activations, r, np.array([[False, True, False]])),
+        "keras3": Variant(activations, np.full((1, 3, 2), np.nan), np.ones((1, 3), bool)),
+    }
+    first, second = strongest_responses(prepared, found, ["mlp", "keras3"], 0)
+    assert (first.column, first.unit, second.column, second.unit) == ("a", 2, "b", 0)
+    assert first.bins.centres.min() > 70, "the test part holds the last fifth of a's range, not z-scores"

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KINDS, SMALL, signed, styled
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KINDS, SMALL, logarithmic, signed, styled
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,8 @@ def responses(curves: Sequence[Curve]) -> Figure:
                 markersize=2.2, linestyle="-" if kind == "mlp" else "--", label=f"{curve.unit}, r {signed(curve.r)}",
             )  # fmt: skip
         axis.set(xlabel=mine[0].input, ylim=(-0.03, 1.45))
-        centres = mine[0].centres
         # a logarithmic axis of less than a decade has no room for its labels
-        if mine[0].logarithmic and centres.min() > 0 and centres.max() > 10 * centres.min():
+        if mine[0].logarithmic and logarithmic(mine[0].centres):
             axis.set_xscale("log")
         axis.set_yticks([0, 0.5, 1])
         for name, value in {k: v for curve in mine for k, v in curve.references.items()}.items():

@@ -1,9 +1,13 @@
 """How a unit's activation changes along one input, in that input's own unit."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from precip_sae.interpretation.units import Variant
+from precip_sae.tasks import Prepared
 
 
 @dataclass(frozen=True)
@@ -53,3 +57,41 @@ def most_selective(r: NDArray[np.float64], column: int, how_many: int) -> list[i
     strength = np.nan_to_num(np.abs(r[:, column]), nan=-1.0)
     order = np.argsort(-strength, kind="stable")[:how_many]
     return [int(k) for k in order if strength[k] >= 0]
+
+
+@dataclass(frozen=True)
+class UnitResponse:
+    """How one unit of a variant responds along one predictor.
+
+    Attributes:
+        variant: `mlp` or the name of an SAE; unit: its number, from 0; column: the predictor.
+        r: correlation of the two on the test part.
+        bins: the response, the predictor in the table's unit.
+    """
+
+    variant: str
+    unit: int
+    column: str
+    r: float
+    bins: BinnedResponse
+
+
+def strongest_responses(
+    prepared: Prepared, found: Mapping[str, Variant], chosen: Sequence[str], model: int
+) -> list[UnitResponse]:
+    """For every predictor, the unit of each chosen variant with the largest |r|, and its response on the test part.
+
+    Args:
+        prepared: the task's table; found: the variants, with activations on its test part.
+        chosen: variants to take; one whose units are all dead gives nothing.
+        model: position of the seed.
+    """
+    responses = []
+    for k, column in enumerate(prepared.data.predictors):
+        values = prepared.physical(prepared.test.x, column)
+        for name in chosen:
+            variant = found[name]
+            for unit in most_selective(variant.r[model], k, 1):
+                bins = binned_response(values, variant.activations[model, :, unit])
+                responses.append(UnitResponse(name, unit, column, float(variant.r[model, unit, k]), bins))
+    return responses

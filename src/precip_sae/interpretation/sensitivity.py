@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 # dead or sensitive to nothing, so that sparsity alone can lower it; the others show whether it did.
 COUNTED = {
     "published": "units with at least one sensitive input",
-    "living": "units that are ever active, with or without a sensitive input",
+    "living": "units whose activation varies, with or without a sensitive input",
     "every": "all units; dead ones count as sensitive to nothing",
 }
 
@@ -32,6 +32,11 @@ def correlations(units: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDA
     return np.clip(np.where(varies & (norms > 0), r, np.nan), -1.0, 1.0)
 
 
+def living(r: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which units vary, so that a correlation is defined; [.., units, inputs] -> [.., units]."""
+    return ~np.isnan(r).all(axis=-1)
+
+
 def sensitive_inputs(r: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
     """How many inputs each unit is sensitive to: |r| > threshold, strictly; [.., units, inputs] -> [.., units]."""
     return (np.abs(np.nan_to_num(r, nan=0.0)) > threshold).sum(axis=-1)
@@ -51,7 +56,7 @@ def mean_sensitive(r: NDArray[np.float64], threshold: float, counted: str) -> ND
         case "published":
             which = numbers > 0
         case "living":
-            which = ~np.isnan(r).all(axis=-1)
+            which = living(r)
         case "every":
             which = np.ones_like(numbers, dtype=bool)
         case _:

@@ -20,6 +20,7 @@ from precip_sae.interpretation import metrics
 from precip_sae.interpretation.sensitivity import (
     COUNTED,
     correlations,
+    living,
     mean_sensitive,
     reduction,
     sensitive_inputs,
@@ -100,15 +101,14 @@ def per_seed(found: Mapping[str, Variant], seeds: list[int], threshold: float) -
 
 def _insensitive(r: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
     """Living units that are sensitive to no input, [models, units, inputs] -> [models]."""
-    living = ~np.isnan(r).all(axis=2)
-    return (living & (sensitive_inputs(r, threshold) == 0)).sum(axis=1)
+    return (living(r) & (sensitive_inputs(r, threshold) == 0)).sum(axis=1)
 
 
 def _monosemantic(r: NDArray[np.float64], threshold: float) -> NDArray[np.float64]:
     """Share of the living units that are sensitive to exactly one input, [models, units, inputs] -> [models]."""
-    living = (~np.isnan(r).all(axis=2)).sum(axis=1)
+    total = living(r).sum(axis=1)
     single = (sensitive_inputs(r, threshold) == 1).sum(axis=1)
-    return np.divide(single, living, out=np.full(len(r), np.nan), where=living > 0)
+    return np.divide(single, total, out=np.full(len(r), np.nan), where=total > 0)
 
 
 def _strongest(r: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,7 +121,7 @@ def summary(
 ) -> dict[str, Any]:
     """Spread over seeds of every variant: sensitive inputs and reductions by way of counting, dead units, L0.
 
-    `beyond_untrained` is the reduction minus that of the untrained control, seed by seed.
+    `beyond_untrained`, of fitted SAEs alone, is the reduction minus that of the untrained control, seed by seed.
 
     Args:
         table: see `per_seed`.
@@ -131,20 +131,21 @@ def summary(
     control = table[table["variant"] == UNTRAINED].set_index(["counted", "seed"])["reduction"]
     for name, variant in found.items():
         mine = table[table["variant"] == name].groupby("counted", sort=True)
-        gain = table[table["variant"] == name].set_index(["counted", "seed"])["reduction"] - control
         result[name] = {
             "sensitive": {counted: over_seeds(rows["sensitive"]) for counted, rows in mine},
             "reduction": {counted: over_seeds(rows["reduction"]) for counted, rows in mine},
-            "beyond_untrained": {counted: over_seeds(rows) for counted, rows in gain.groupby("counted")},
             "dead": over_seeds(variant.dead.sum(axis=1)),
             "monosemantic": over_seeds(_monosemantic(variant.r, threshold)),
             "strongest": {
-                name: over_seeds(strength) for name, strength in zip(inputs, _strongest(variant.r).T, strict=True)
+                column: over_seeds(strength) for column, strength in zip(inputs, _strongest(variant.r).T, strict=True)
             },
             "insensitive": over_seeds(_insensitive(variant.r, threshold)),
             "active_per_row": over_seeds(metrics.active_per_row(variant.activations)),
             "units": variant.r.shape[1],
         }
+        if name not in ("mlp", UNTRAINED):
+            gain = table[table["variant"] == name].set_index(["counted", "seed"])["reduction"] - control
+            result[name]["beyond_untrained"] = {c: over_seeds(rows) for c, rows in gain.groupby("counted")}
     return result
 
 

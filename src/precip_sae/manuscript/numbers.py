@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from precip_sae.errors import ManuscriptError
+from precip_sae.errors import ManuscriptError, closest
 from precip_sae.files import read_json
 from precip_sae.paths import Paths
 
@@ -64,12 +64,9 @@ def text_of(words: Sequence[str], value: float | int | str | None) -> str:
         return "–"
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
     if isinstance(value, int):
         return grouped(value)
-    if words[-1] in {"sd", "low", "high", "least", "most", "mean"} and len(words) > 1:
-        words = [w for w in words if w not in SPREAD] or words
+    words = [w for w in words if w not in SPREAD]
     if PERCENT & set(words):
         return signed(f"{100 * value:.1f}{THIN}%")
     if POINTS & set(words):
@@ -139,8 +136,6 @@ def number(numbers: Mapping[str, dict[str, Any]], key: str) -> dict[str, Any]:
         ManuscriptError: no such key.
     """
     if key not in numbers:
-        from precip_sae.errors import closest
-
         near = [k for k in numbers if k.split(".")[0] == key.split(".")[0]]
         raise ManuscriptError(f"paper/numbers.json: has no number '{key}'; {closest(key, near)[:300]}.")
     return numbers[key]

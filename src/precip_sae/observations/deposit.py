@@ -19,9 +19,9 @@ were published about it. The column `melted` and the label `phase` are known to 
 Columns, units and ranges: `src/precip_sae/observations/schema.py`. How near the simulation comes to the published
 statistics: `results/fidelity.csv`. The same command and seed give the same bytes.
 
-The real microphysics are in the PIP archive (doi 10.7302/37yx-9q53). To run the paper on them, or on any table, write
-the columns of the schema to `observations.parquet` here, say in `source.json` what they are
-(`{{"kind": "archive", "name": "..."}}`), and run `dvc add data` and `dvc repro`.
+The real microphysics are in the PIP archive (doi 10.7302/37yx-9q53). Turning its files into a table is not part of this
+version of the package. To train a task's networks and SAEs on real observations, make a table with the columns of the
+task by other means and run the task on it, see "Your own data" in the README of the repository.
 """
 
 
