@@ -21,6 +21,9 @@ tasks:
     mlp: {hidden: 3}
     sae: {latents: 4}
     sensitivity: {}
+search:
+  tasks:
+    rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}
 """
 
 # Stands in for every notebook: writes all that its stage promises, from what it is given and what it reads.

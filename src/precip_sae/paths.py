@@ -46,6 +46,10 @@ class Paths:
     def task_results(self, task: str) -> Path:
         return self.results / task
 
+    def search_pieces(self, task: str) -> Path:
+        """Pieces of a search that is not finished; no stage reads them but the search's own next start."""
+        return self.root / ".search" / task
+
     @property
     def figures(self) -> Path:
         return self.root / "figures"

@@ -3,6 +3,7 @@
 `params.yaml` is read as YAML 1.2 (as DVC reads it: `1e-3` is a number) and unknown keys are refused.
 """
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -18,8 +19,11 @@ Count = Annotated[int, Field(ge=1)]
 Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
 
+# More models than this are a mistake in pool or size, not a search.
+MOST_MODELS = 5_000_000
+
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions"}
+RESERVED = {"data", "reductions", "search"}
 
 
 class Section(BaseModel):
@@ -39,10 +43,12 @@ class DataSettings(Section):
     """Which columns of which table a network sees."""
 
     table: str = Field(description="parquet or CSV file, relative to the project")
-    predictors: list[str] = Field(min_length=1, description="input columns, in order")
+    predictors: list[str] = Field(min_length=1, max_length=64, description="input columns, in order")
     response: str = Field(description="column to predict")
     kind: Literal["classification", "regression"] = Field(description="what kind of response it is")
-    classes: list[str] = Field([], description="classification: class names, in the order of the outputs")
+    classes: list[str] = Field(
+        [], max_length=16, description="classification: class names, in the order of the outputs"
+    )
     drop_classes: list[str] = Field([], description="classification: labels whose rows are left out")
     log10: list[str] = Field([], description="predictors of which log10 is taken before standardising")
     time: str | None = Field(None, description="column that puts the rows in time order; null: as they stand")
@@ -70,7 +76,7 @@ class DataSettings(Section):
 class MLPSettings(Section):
     """The single-hidden-layer network and its training."""
 
-    hidden: int = Field(6, ge=1, le=256, description="hidden ReLU units")
+    hidden: int = Field(6, ge=1, le=64, description="hidden ReLU units")
     epochs: Count = Field(32, description="passes over the training part")
     batch: Count = Field(32, description="rows per step; the last partial batch is kept")
     learning_rate: Positive = Field(5e-4, description="Adam's step size")
@@ -82,7 +88,7 @@ class MLPSettings(Section):
 class SAESettings(Section):
     """The sparse autoencoder on the hidden activations and its training."""
 
-    latents: int = Field(12, ge=1, le=1024, description="latent ReLU units")
+    latents: int = Field(12, ge=1, le=256, description="latent ReLU units")
     epochs: Count = Field(75, description="passes over the SAE part, rows in time order")
     batch: Count = Field(8, description="rows per step; the last partial batch is kept")
     learning_rate: Positive = Field(1e-3, description="Adam's step size")
@@ -121,11 +127,51 @@ class TaskSettings(Section):
         return self
 
 
+class SubsetSettings(Section):
+    """Which input subsets of a task are tried; networks, SAEs and thresholds are the task's own."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    pool: list[str] = Field(min_length=1, max_length=64, description="columns that subsets are drawn from, in order")
+    size: Count = Field(5, description="inputs of each network")
+    log10: list[str] = Field([], description="columns of the pool of which log10 is taken")
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        list(range(10)), min_length=1, description="networks trained on each subset"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SubsetSettings":
+        if repeated := sorted({p for p in self.pool if self.pool.count(p) > 1}):
+            raise ValueError(f"pool names {', '.join(repeated)} more than once")
+        if self.size > len(self.pool):
+            raise ValueError(f"size is {self.size}, expected at most {len(self.pool)}, the number of columns in pool")
+        if unknown := [c for c in self.log10 if c not in self.pool]:
+            raise ValueError(f"log10 names {', '.join(unknown)}, which is not in pool")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds names a seed more than once")
+        if (models := math.comb(len(self.pool), self.size) * len(self.seeds)) > MOST_MODELS:
+            raise ValueError(f"{models} models would be trained, expected at most {MOST_MODELS}")
+        return self
+
+
+class SearchSettings(Section):
+    """Every input subset, with several seeds."""
+
+    scheduler: str = Field(
+        "local",
+        pattern=r"^(local|local-cluster|(tcp|tls)://[^\s:]+:\d+)$",
+        description="where the models are trained: local (threads of this process), local-cluster (Dask, processes "
+        "on this machine) or tcp://host:port of a Dask scheduler; the results are the same bytes",
+    )
+    workers: Count | None = Field(None, description="local: threads, local-cluster: processes; null: one per CPU")
+    tasks: dict[str, SubsetSettings] = Field({}, description="which tasks are searched, and how")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
     simulation: SimulationSettings = SimulationSettings()
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
+    search: SearchSettings = SearchSettings()
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -134,6 +180,30 @@ class Settings(Section):
                 raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
             if name in RESERVED:
                 raise ValueError(f"the task name '{name}' is taken by a folder of figures")
+        return self
+
+    @model_validator(mode="after")
+    def _searches(self) -> "Settings":
+        for name, subsets in self.search.tasks.items():
+            place = f"search.tasks.{name}"
+            if name not in self.tasks:
+                raise ValueError(f"{place}: there is no task of that name; {closest(name, self.tasks)}")
+            data = self.tasks[name].data
+            if subsets.table != data.table:
+                raise ValueError(f"{place}.table is {subsets.table}, expected {data.table}, the task's")
+            if data.response in subsets.pool:
+                raise ValueError(f"{place}.pool names {data.response}, the response")
+            if not set(data.predictors) <= set(subsets.pool) or len(data.predictors) != subsets.size:
+                continue
+            # the task's own subset is among those searched: make it the very same models
+            if [c for c in subsets.pool if c in data.predictors] != data.predictors:
+                raise ValueError(
+                    f"{place}.pool names the task's predictors in another order, expected {', '.join(data.predictors)}"
+                )
+            if {c for c in subsets.log10 if c in data.predictors} != set(data.log10):
+                raise ValueError(
+                    f"{place}.log10 differs from the task's, expected {', '.join(data.log10) or 'none'} of its inputs"
+                )
         return self
 
 

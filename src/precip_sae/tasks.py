@@ -126,19 +126,8 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
     source = source or data.table
     if frame.empty:
         raise TableError(f"{source}: has columns but no rows.")
-    if data.time:
-        frame = _in_time_order(frame, data.time, source)
-    x = np.column_stack([_numbers(frame, c, source) for c in data.predictors])
-    for k, column in enumerate(data.predictors):
-        if column in data.log10:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                x[:, k] = np.log10(x[:, k])
-    x[~np.isfinite(x)] = np.nan
-    for column, empty in zip(data.predictors, np.isnan(x).all(axis=0), strict=True):
-        if empty:
-            what = "no positive number to take the logarithm of" if column in data.log10 else "no number"
-            raise TableError(f"{source}: column '{column}' holds {what}, expected numbers.")
-
+    frame = rows_in_time_order(frame, data, source)
+    x = _predictors(frame, data, source)
     y, kept, counts = _responses(frame, data, source)
     incomplete = np.isnan(x).any(axis=1) & kept
     if data.missing == "refuse" and incomplete.any():
@@ -166,7 +155,9 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
         counts["filled with the median"] = int(incomplete.sum())
         x = np.where(np.isnan(x), np.nanmedian(fitted, axis=0), x)
         fitted = x[: ends[1]]
-    mean, scale = fitted.mean(axis=0), fitted.std(axis=0)
+    # column by column: numpy adds up a lone column in another order than one among others
+    by_column = [np.ascontiguousarray(column) for column in fitted.T]
+    mean, scale = np.array([c.mean() for c in by_column]), np.array([c.std() for c in by_column])
     for column, m, s in zip(data.predictors, mean, scale, strict=True):
         if s <= 1e-12 * max(1.0, abs(m)):
             raise TableError(f"{source}: column '{column}' is constant in the training part, expected it to vary.")
@@ -179,6 +170,38 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
     return Prepared(data, *parts, mean=mean, scale=scale, counts=counts)
 
 
+def present(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> NDArray[np.bool_]:
+    """Which values `prepare` could use: the predictor is finite after its transform, and the row has a response.
+
+    Args:
+        frame: rows in the order in which `prepare` is to see them.
+
+    Returns:
+        [rows, predictors].
+
+    Raises:
+        TableError: see `prepare`.
+    """
+    source = source or data.table
+    _, kept, _ = _responses(frame, data, source)
+    return ~np.isnan(_predictors(frame, data, source)) & kept[:, None]
+
+
+def _predictors(frame: pd.DataFrame, data: DataSettings, source: str) -> NDArray[np.float64]:
+    """The predictors, transformed, with NaN for whatever is not a finite number [rows, predictors]."""
+    x = np.column_stack([_numbers(frame, c, source) for c in data.predictors])
+    for k, column in enumerate(data.predictors):
+        if column in data.log10:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                x[:, k] = np.log10(x[:, k])
+    x[~np.isfinite(x)] = np.nan
+    for column, empty in zip(data.predictors, np.isnan(x).all(axis=0), strict=True):
+        if empty:
+            what = "no positive number to take the logarithm of" if column in data.log10 else "no number"
+            raise TableError(f"{source}: column '{column}' holds {what}, expected numbers.")
+    return x
+
+
 def _part_ends(rows: int) -> tuple[int, int, int, int]:
     """Where the training, validation, SAE and test parts end, truncated as Keras and the study truncate."""
     network = int(rows * NETWORK_SHARE)
@@ -189,7 +212,15 @@ def _rows_needed() -> int:
     return math.ceil(MINIMUM_PART / (NETWORK_SHARE * VALIDATION_SHARE))
 
 
-def _in_time_order(frame: pd.DataFrame, time: str, source: str) -> pd.DataFrame:
+def rows_in_time_order(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> pd.DataFrame:
+    """The rows sorted by the task's time column, stably; as they stand without one.
+
+    Raises:
+        TableError: a time is missing, or the times cannot be compared.
+    """
+    source, time = source or data.table, data.time
+    if time is None:
+        return frame
     if missing := int(frame[time].isna().sum()):
         raise TableError(f"{source}: time column '{time}' misses {missing} values, expected one in every row.")
     try:

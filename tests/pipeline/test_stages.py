@@ -45,14 +45,18 @@ def test_results_that_a_forge_can_show_are_in_git_and_the_rest_in_the_store(decl
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_a_changed_table_notebook_or_earlier_result_makes_its_stage_stale(declared, stage: Stage):
-    reads = {r.format(task="${key}", table="${item.data.table}") for r in stage.reads}
+    table = "${item.table}" if stage.searched else "${item.data.table}"
+    reads = {r.format(task="${key}", table=table) for r in stage.reads}
     assert reads | {f"notebooks/{stage.notebook}"} <= set(declared[stage.name]["deps"])
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_a_changed_setting_makes_the_stages_stale_that_are_given_it(declared, stage: Stage):
     prefix = "tasks.${key}." if stage.per_task else ""
-    assert {prefix + section for section in stage.sections} <= set(declared[stage.name].get("params", []))
+    given = {prefix + section for section in stage.sections}
+    given |= {"search.tasks.${key}"} if stage.searched else set()
+    given = {"search.tasks" if name == "searched" else name for name in given}
+    assert given <= set(declared[stage.name].get("params", []))
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
@@ -78,7 +82,7 @@ def test_values_are_plain_and_named_as_in_params_yaml(repository, stage: Stage):
 def test_every_path_of_dvc_yaml_resolves_for_every_task(repository):
     settings = load_settings(repository.params)
     for stage in STAGES.values():
-        for task in settings.tasks if stage.per_task else [None]:
+        for task in stage.tasks(settings) if stage.per_task else [None]:
             assert not any("$" in path for path in dependencies(stage, task, settings, repository))
 
 
@@ -104,6 +108,7 @@ def test_a_misspelt_stage_gets_a_suggestion():
         ("train", None, StageError, "add --task with one of rain"),
         ("paper", "rain", StageError, "covers all tasks: leave out --task rain"),
         ("train", "rian", SettingsError, "tasks.rian does not exist; did you mean 'rain'"),
+        ("search", "snow", SettingsError, "search.tasks.snow does not exist"),
     ],
 )
 def test_a_task_that_does_not_fit_the_stage_is_refused(project, stage, task, error, sentence):

@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+# The study's one published number about the reduction (abstract of King et al. 2025), as a share.
+PUBLISHED_REDUCTION = 0.33
+
 # The ways in which the mean number of sensitive inputs per unit is taken. The study's leaves out units that are
 # dead or sensitive to nothing, so that sparsity alone can lower it; the others show whether it did.
 COUNTED = {
@@ -30,6 +33,37 @@ def correlations(units: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDA
     with np.errstate(divide="ignore", invalid="ignore"):
         r = np.einsum("mru,ri->mui", a, x, optimize=True) / norms
     return np.clip(np.where(varies & (norms > 0), r, np.nan), -1.0, 1.0)
+
+
+def correlations_from_sums(
+    rows: int,
+    a: NDArray[np.float64],
+    aa: NDArray[np.float64],
+    x: NDArray[np.float64],
+    xx: NDArray[np.float64],
+    ax: NDArray[np.float64],
+    varies: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """`correlations` from sums over rows, for models too many to keep their activations.
+
+    r = (n sum(a x) - sum(a) sum(x)) / sqrt((n sum(a^2) - sum(a)^2) (n sum(x^2) - sum(x)^2)).
+
+    Args:
+        rows: n.
+        a, aa: sums of the activations and of their squares [models, units].
+        x, xx: sums of the inputs and of their squares [models, inputs].
+        ax: sums of activation times input [models, units, inputs].
+        varies: whether the unit takes more than one value [models, units].
+
+    Returns:
+        [models, units, inputs]; NaN where the unit (or the input) does not vary.
+    """
+    spread_a = np.maximum(rows * aa - a * a, 0.0)[:, :, None]
+    spread_x = np.maximum(rows * xx - x * x, 0.0)[:, None, :]
+    norms = np.sqrt(spread_a) * np.sqrt(spread_x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = (rows * ax - a[:, :, None] * x[:, None, :]) / norms
+    return np.clip(np.where(varies[:, :, None] & (norms > 0), r, np.nan), -1.0, 1.0)
 
 
 def living(r: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -18,9 +18,11 @@ THIN = "\u202f"
 
 # How the values below a word of the key are written: percentages, or so many decimals and a unit.
 PERCENT = frozenset(
-    {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "monosemantic"},
+    {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "monosemantic", "single_model", "best_of"},
 )
-POINTS = frozenset({"beyond_untrained"})  # differences of shares, in percentage points
+POINTS = frozenset(
+    {"beyond_untrained", "selection_bias", "spread_between"}
+)  # differences of shares, in percentage points
 DECIMALS = {
     "mse": 3,
     "mae": 3,
@@ -33,6 +35,7 @@ DECIMALS = {
     "epochs": 1,
     "loss": 3,
     "threshold": 1,
+    "rank_correlation": 2,
 }
 SPREAD = {"mean", "sd", "low", "high", "least", "most", "n", "undefined"}
 
@@ -107,8 +110,11 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def collect(paths: Paths, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+def collect(paths: Paths, tasks: Sequence[str], searched: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """All numbers of the results folder.
+
+    Args:
+        tasks: every task; searched: those of which all input subsets were tried.
 
     Raises:
         ManuscriptError: a stage's results are missing.
@@ -118,6 +124,9 @@ def collect(paths: Paths, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
         for stage in ("train", "fit", "interpret"):
             results = _results(paths.task_results(task) / f"{stage}.json")
             numbers |= dict(flatten(results, [task, stage]))
+    for task in searched:
+        numbers |= dict(flatten(_results(paths.task_results(task) / "search.json"), [task, "search"]))
+    numbers["searched"] = {"value": list(searched), "text": ", ".join(searched)}
     numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
     return numbers
 

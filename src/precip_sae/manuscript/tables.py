@@ -7,16 +7,13 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.files import write_text
-from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
 from precip_sae.manuscript.numbers import number, signed
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
 from precip_sae.settings import TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
-
-# The study's one published number about the reduction (abstract of King et al. 2025), as a share.
-PUBLISHED_REDUCTION = 0.33
 
 VARIANT_NAMES = {
     "keras3": "summed penalty",
@@ -108,6 +105,50 @@ def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def searches(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequence[str]) -> pd.DataFrame:
+    """The reduction over all input subsets and seeds, and what the best of many would have shown."""
+    rows = []
+    for name in searched:
+        for counted in COUNTED:
+            key = f"{name}.search.counted.{counted}"
+            if f"{key}.reduction.mean" not in numbers:
+                continue
+            own = f"{key}.own.reduction"
+            rows.append(
+                {
+                    "Task": tasks[name].title,
+                    "Units counted": counted,
+                    "Mean": number(numbers, f"{key}.reduction.mean")["text"],
+                    "95 % interval": interval(numbers, f"{key}.reduction"),
+                    "SD, subsets": number(numbers, f"{key}.spread_between.subsets")["text"],
+                    "SD, seeds": number(numbers, f"{key}.spread_between.seeds")["text"],
+                    "Own subset": numbers[own]["text"] if own in numbers else "–",
+                    "Best of drawn": number(numbers, f"{key}.best_of.expected")["text"],
+                    "Best, 95 %": interval(numbers, f"{key}.best_of"),
+                    "Beyond untrained": number(numbers, f"{key}.beyond_untrained.mean")["text"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def notable_subsets(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequence[str]) -> pd.DataFrame:
+    """The subsets with the largest, the median and the smallest mean reduction by the study's measure."""
+    rows = []
+    for name in searched:
+        for which in ("best", "typical", "worst"):
+            key = f"{name}.search.counted.published.{which}"
+            if f"{key}.inputs" in numbers:
+                rows.append(
+                    {
+                        "Task": tasks[name].title,
+                        "Subset": which,
+                        "Inputs": number(numbers, f"{key}.inputs")["text"],
+                        "Reduction": number(numbers, f"{key}.reduction")["text"],
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
 def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
     """How well and how sparsely every kind of SAE reconstructs the activations of the test part."""
     rows = []
@@ -153,7 +194,9 @@ def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.Da
     return pd.concat(frames, ignore_index=True)
 
 
-def all_tables(numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths) -> dict[str, pd.DataFrame]:
+def all_tables(
+    numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths, searched: Sequence[str] = ()
+) -> dict[str, pd.DataFrame]:
     """Every table of the manuscript by name; `fidelity` only where the observations are simulated."""
     made = {
         "variables": variables(numbers),
@@ -162,6 +205,9 @@ def all_tables(numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths
         "reductions": reductions(numbers, tasks),
         "quality": quality(numbers, tasks),
     }
+    if searched:
+        made["searches"] = searches(numbers, tasks, searched)
+        made["subsets"] = notable_subsets(numbers, tasks, searched)
     compared = paths.results / "fidelity.csv"
     return made | {"fidelity": fidelity(compared)} if compared.exists() else made
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
 from precip_sae.spread import over_seeds
 from precip_sae.tasks import Part, Prepared
@@ -16,9 +17,8 @@ def predict(stack: MLP, part: Part) -> NDArray[np.float32]:
 
 
 def hidden_activations(stack: MLP, part: Part) -> NDArray[np.float32]:
-    """Hidden activations of every model, [models, rows, hidden]."""
-    with torch.no_grad():
-        return stack.hidden(torch.from_numpy(part.x)).numpy()
+    """Hidden activations of every model, [models, rows, hidden]; by the engine, so the same on every CPU."""
+    return engine.hidden_activations(stack, part.x)
 
 
 def confusion(z: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -37,7 +37,8 @@ def dependencies(stage: Stage, task: str | None, settings: Settings, paths: Path
         raise StageError(f"dvc.yaml: has no stage '{stage.name}'.")
     names: dict[str, Any] = {}
     if stage.per_task:
-        entry, names = entry["do"], {"key": task, "item": settings.tasks[task or ""].model_dump()}
+        section = (settings.search.tasks if stage.searched else settings.tasks)[task or ""]
+        entry, names = entry["do"], {"key": task, "item": section.model_dump()}
     return [resolve(text, names) for text in entry.get("deps", [])]
 
 

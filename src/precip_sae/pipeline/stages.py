@@ -16,8 +16,10 @@ class Stage:
 
     Attributes:
         name: of the stage, and of its notebook without `.ipynb`.
-        per_task: whether it runs once for each section below `tasks` in params.yaml.
+        per_task: whether it runs once for each task.
         sections: what its notebook is given: sections of the task (`per_task`), else see `values`.
+        searched: whether it runs for the tasks below `search.tasks` in params.yaml alone, and is given their
+            section as `search`.
         reads: files and folders that earlier stages made, `{task}` and `{table}` standing for the task's.
         writes: files and folders that it makes, besides its own page in the supplement.
     """
@@ -27,6 +29,7 @@ class Stage:
     sections: tuple[str, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...]
+    searched: bool = False
 
     @property
     def notebook(self) -> str:
@@ -35,7 +38,12 @@ class Stage:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names that the notebook's `parameters` cell must define, no more and no fewer."""
-        return ("task", *self.sections) if self.per_task else self.sections
+        own = (*self.sections, "search") if self.searched else self.sections
+        return ("task", *own) if self.per_task else own
+
+    def tasks(self, settings: Settings) -> list[str]:
+        """The tasks that it runs for."""
+        return list(settings.search.tasks if self.searched else settings.tasks)
 
     def label(self, task: str | None) -> str:
         """`train-classifier`, or `paper`: the name of the executed notebook."""
@@ -57,9 +65,13 @@ class Stage:
     def values(self, settings: Settings, task: str | None) -> dict[str, Any]:
         """The values of its parameters: plain numbers, strings, lists and dicts."""
         if self.per_task:
-            section = settings.tasks[task or ""]
-            return {"task": task, **section.model_dump(include=set(self.sections))}
-        whole = {"simulation": settings.simulation.model_dump(), "tasks": list(settings.tasks)}
+            found = {"task": task, **settings.tasks[task or ""].model_dump(include=set(self.sections))}
+            return found | ({"search": settings.search.tasks[task or ""].model_dump()} if self.searched else {})
+        whole = {
+            "simulation": settings.simulation.model_dump(),
+            "tasks": list(settings.tasks),
+            "searched": list(settings.search.tasks),
+        }
         return {name: whole[name] for name in self.sections}
 
     def check_task(self, settings: Settings, task: str | None) -> None:
@@ -71,12 +83,13 @@ class Stage:
         """
         if self.per_task and task is None:
             raise StageError(
-                f"The stage {self.name} runs for one task: add --task with one of {', '.join(settings.tasks)}."
+                f"The stage {self.name} runs for one task: add --task with one of {', '.join(self.tasks(settings))}."
             )
         if not self.per_task and task is not None:
             raise StageError(f"The stage {self.name} covers all tasks: leave out --task {task}.")
-        if task is not None and task not in settings.tasks:
-            raise SettingsError(f"params.yaml: tasks.{task} does not exist; {closest(task, settings.tasks)}.")
+        if task is not None and task not in self.tasks(settings):
+            place = "search.tasks" if self.searched else "tasks"
+            raise SettingsError(f"params.yaml: {place}.{task} does not exist; {closest(task, self.tasks(settings))}.")
 
 
 STAGES = {
@@ -120,9 +133,17 @@ STAGES = {
             ),
         ),
         Stage(
+            "search",
+            per_task=True,
+            sections=("data", "mlp", "sae", "sensitivity"),
+            reads=("{table}",),
+            writes=("results/{task}/search.json", "results/{task}/search.parquet", "figures/search/{task}"),
+            searched=True,
+        ),
+        Stage(
             "collect",
             per_task=False,
-            sections=("tasks",),
+            sections=("tasks", "searched"),
             reads=("results",),
             writes=("paper/numbers.json", "paper/tables", "figures/reductions"),
         ),

@@ -15,7 +15,7 @@ from precip_sae.pipeline.inputs import dependencies, fingerprints
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import STAGES, Stage
-from precip_sae.settings import Settings, TaskSettings, load_settings, parse, read_yaml
+from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 
 RECORD = ".done.json"
 
@@ -26,7 +26,8 @@ def run_task(
     """Runs the stages of the task described in `file`, each only if something that it uses changed.
 
     Args:
-        file: YAML with the keys of one section below `tasks`; its name is the task's, and `data.table` is
+        file: YAML with the keys of one section below `tasks`, and, to try every input subset, of one below
+            `search.tasks` as `search` (without `table`); the file's name is the task's, and `data.table` is
             relative to it.
         out: the folder to fill; an earlier run of the same task is continued.
         project: whose notebooks (and smoke overlay) are used.
@@ -38,13 +39,18 @@ def run_task(
     """
     name = file.stem
     content = read_yaml(file)
+    subsets = content.pop("search", None)
     if smoke:
         content = merged(content, read_yaml(project.root / OVERLAY).get(EVERY_TASK, {}))
     task: TaskSettings = parse(TaskSettings, content, file.name)
-    paths = _prepare(name, task, file, out, project)
+    if subsets is not None:
+        given = subsets | ({"seeds": task.seeds} if smoke else {}) | {"table": task.data.table}
+        subsets = parse(SubsetSettings, given, file.name, "search.")
+    paths = _prepare(name, task, subsets, file, out, project)
+    settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
-    for stage in (s for s in STAGES.values() if s.per_task):
+    for stage in (s for s in STAGES.values() if s.per_task and name in s.tasks(settings)):
         state = _state(stage, name, paths)
         if state is not None and record.get(stage.name) == state:
             say(f"{stage.name}: nothing changed, skipped.")
@@ -56,7 +62,9 @@ def run_task(
         write_json(record_file, record)
 
 
-def _prepare(name: str, task: TaskSettings, file: Path, out: Path, project: Paths) -> Paths:
+def _prepare(
+    name: str, task: TaskSettings, subsets: SubsetSettings | None, file: Path, out: Path, project: Paths
+) -> Paths:
     """The folder with params.yaml, the table and the notebooks in place."""
     table = (file.parent / task.data.table).resolve()
     if not table.is_file():
@@ -67,15 +75,17 @@ def _prepare(name: str, task: TaskSettings, file: Path, out: Path, project: Path
     inside = f"data/{table.name}"
     section = task.model_dump()
     section["data"]["table"] = inside
-    content = {"tasks": {name: section}}
-    parse(Settings, content, file.name)
+    content: dict[str, Any] = {"tasks": {name: section}}
+    if subsets is not None:
+        content["search"] = {"tasks": {name: subsets.model_dump() | {"table": inside}}}
+    settings: Settings = parse(Settings, content, file.name)
     paths = Paths(root)
     try:
         for folder in (paths.data, paths.notebooks):
             folder.mkdir(parents=True, exist_ok=True)
         _link(table, root / inside)
         for stage in STAGES.values():
-            if stage.per_task:
+            if stage.per_task and name in stage.tasks(settings):
                 shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
     except FileNotFoundError as error:
         raise OutputError(f"{error.filename}: no such file.") from error

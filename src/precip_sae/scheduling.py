@@ -1,0 +1,137 @@
+"""Runs independent pieces of work here on threads, or on a Dask cluster; the results are the same."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from precip_sae.errors import StageError
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+ANSWER_SECONDS = 10  # how long a scheduler may take to answer
+WORKER_SECONDS = 60  # how long the first worker may take to appear
+
+
+def available_threads() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def as_finished(
+    work: Callable[[Any, Piece], Result],
+    shared: Any,
+    pieces: Sequence[Piece],
+    scheduler: str = "local",
+    workers: int | None = None,
+    same_code: Callable[[], str] | None = None,
+) -> Iterator[tuple[int, Result]]:
+    """work(shared, piece) for every piece; yields the number of the piece and its result as they finish.
+
+    Args:
+        work: a function of a module, so that other processes can import it; has to release the GIL to use threads.
+        shared: what every piece needs; sent to each worker once.
+        scheduler: `local` (threads of this process), `local-cluster` (Dask processes on this machine), or the
+            address of a Dask scheduler.
+        workers: threads or processes; default: one per CPU. Unused with an address.
+        same_code: fingerprint of the code that does the work; a worker with another one is refused.
+
+    Raises:
+        StageError: no scheduler or no worker answers, Dask is not installed, a worker runs other code, or a piece
+            kept losing its workers.
+    """
+    if scheduler == "local":
+        yield from _on_threads(work, shared, pieces, workers or available_threads())
+    else:
+        yield from _on_dask(work, shared, pieces, scheduler, workers, same_code)
+
+
+def _on_threads(
+    work: Callable[[Any, Piece], Result], shared: Any, pieces: Sequence[Piece], threads: int
+) -> Iterator[tuple[int, Result]]:
+    pool = ThreadPoolExecutor(threads)
+    try:
+        numbers = {pool.submit(work, shared, piece): number for number, piece in enumerate(pieces)}
+        for future in as_completed(numbers):
+            # a finished piece's result is not needed twice
+            yield numbers.pop(future), future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _given(value: Any) -> Any:
+    return value
+
+
+def _on_dask(
+    work: Callable[[Any, Piece], Result],
+    shared: Any,
+    pieces: Sequence[Piece],
+    scheduler: str,
+    workers: int | None,
+    same_code: Callable[[], str] | None,
+) -> Iterator[tuple[int, Result]]:
+    try:
+        from distributed import CancelledError, KilledWorker
+        from distributed import as_completed as as_completed_on_dask
+    except ImportError as error:
+        raise StageError(
+            f"search.scheduler is {scheduler}, which needs Dask: `pip install distributed`, or use local."
+        ) from error
+    with _client(scheduler, workers) as client:
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise StageError(f"{scheduler}: the Dask scheduler has no worker, expected at least one.") from error
+        if same_code is not None:
+            _refuse_other_code(client, same_code)
+        # A task, not scattered data: if the workers that hold it are lost, the scheduler makes it again.
+        given = client.submit(_given, shared, pure=False)
+        numbers = {
+            client.submit(work, given, piece, pure=False, retries=3): number for number, piece in enumerate(pieces)
+        }
+        try:
+            for future in as_completed_on_dask(list(numbers)):
+                result = future.result()
+                yield numbers.pop(future), result
+                future.release()
+        except KilledWorker as error:
+            raise StageError(f"{scheduler}: a piece of work lost its Dask worker again and again.") from error
+        except (CancelledError, OSError) as error:
+            raise StageError(f"{scheduler}: the Dask scheduler was lost; run again to go on.") from error
+
+
+@contextmanager
+def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
+    """A Dask client, of a cluster of this process's own or of the scheduler at an address."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    # the arrays of a table may be larger than what Dask likes to see in a graph
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+        if scheduler == "local-cluster":
+            with (
+                LocalCluster(
+                    n_workers=workers or available_threads(), threads_per_worker=1, dashboard_address=None
+                ) as cluster,
+                Client(cluster) as client,
+            ):
+                yield client
+            return
+        try:
+            client = Client(scheduler, timeout=ANSWER_SECONDS)
+        except (OSError, TimeoutError) as error:
+            raise StageError(f"{scheduler}: no Dask scheduler answers at this address.") from error
+        with client:
+            yield client
+
+
+def _refuse_other_code(client: Any, same_code: Callable[[], str]) -> None:
+    mine = same_code()
+    for address, theirs in client.run(same_code, on_error="return").items():
+        if isinstance(theirs, ImportError):
+            raise StageError(f"{address}: the Dask worker cannot import precip_sae ({theirs}).")
+        if theirs != mine:
+            raise StageError(f"{address}: the Dask worker runs another version of precip_sae, expected this one.")

@@ -1,0 +1,101 @@
+"""Which models a search trains, and in which pieces."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from precip_sae.settings import DataSettings, SubsetSettings
+from precip_sae.tasks import Prepared, prepare, present, rows_in_time_order
+
+UNIT_MODELS = 256  # models that are trained, saved and resumed together
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Models that are trained together, on the same rows.
+
+    Attributes:
+        rows: number of the set of rows in `Plan.prepared`.
+        columns: the inputs of each model, as columns of that set [models, inputs].
+        seeds: [models].
+        subsets: number of each model's subset, in the order of `itertools.combinations` [models].
+    """
+
+    rows: int
+    columns: NDArray[np.int64]
+    seeds: NDArray[np.int64]
+    subsets: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search, ready to run.
+
+    Attributes:
+        names: inputs of every subset.
+        prepared: the table, once for each different set of complete rows; a subset loses the rows that miss one
+            of its own inputs, so its set holds all columns that are complete there.
+        units: the models in pieces.
+    """
+
+    names: list[tuple[str, ...]]
+    prepared: list[Prepared]
+    units: list[Unit]
+
+    @property
+    def models(self) -> int:
+        return sum(len(unit.seeds) for unit in self.units)
+
+
+def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Plan:
+    """All subsets with all seeds, in pieces of models that share their rows.
+
+    Every model is standardised and split exactly as `tasks.prepare` does it for the subset alone.
+
+    Args:
+        frame: holds the columns of the pool, the response and the time column.
+        data: the task's `data` section; its predictors are replaced by each subset in turn.
+
+    Raises:
+        TableError: see `tasks.prepare`.
+    """
+    frame = rows_in_time_order(frame, data)
+    names = list(combinations(subsets.pool, subsets.size))
+    position = {column: k for k, column in enumerate(subsets.pool)}
+    whole = pool_data(data, subsets, subsets.pool)
+    if data.missing == "refuse":
+        prepare(frame, whole)
+    there = present(frame, whole)
+    members: dict[bytes, list[int]] = {}
+    for number, chosen in enumerate(names):
+        rows = there[:, [position[c] for c in chosen]].all(axis=1)
+        # a median fills what is missing, so that no row is lost and all subsets share theirs
+        members.setdefault(b"" if data.missing == "median" else rows.tobytes(), []).append(number)
+    prepared, units = [], []
+    for key, numbers in members.items():
+        rows = np.frombuffer(key, bool) if key else np.ones(len(frame), bool)
+        complete = [c for c in subsets.pool if data.missing == "median" or there[rows, position[c]].all()]
+        prepared.append(prepare(frame[rows], pool_data(data, subsets, complete)))
+        column = {name: k for k, name in enumerate(complete)}
+        columns = np.array([[column[name] for name in names[number]] for number in numbers])
+        units += _pieces(len(prepared) - 1, columns, np.array(numbers), np.array(subsets.seeds))
+    return Plan(names, prepared, units)
+
+
+def pool_data(data: DataSettings, subsets: SubsetSettings, columns: list[str]) -> DataSettings:
+    """The task's `data` section with `columns` of the pool as predictors."""
+    return data.model_copy(update={"predictors": list(columns), "log10": [c for c in subsets.log10 if c in columns]})
+
+
+def _pieces(
+    rows: int, columns: NDArray[np.int64], numbers: NDArray[np.int64], seeds: NDArray[np.int64]
+) -> Iterator[Unit]:
+    all_columns = np.repeat(columns, len(seeds), axis=0)
+    all_seeds, all_subsets = np.tile(seeds, len(columns)), np.repeat(numbers, len(seeds))
+    for piece in np.array_split(np.arange(len(all_seeds)), math.ceil(len(all_seeds) / UNIT_MODELS)):
+        yield Unit(rows, all_columns[piece], all_seeds[piece], all_subsets[piece])
