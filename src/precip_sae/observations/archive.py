@@ -237,7 +237,9 @@ def only_file(day: Day, kind: str) -> Path:
     if len(paths) == 1:
         return paths[0]
     if paths:
-        raise LostDay(f"{len(paths)} {kind} files claim the day ({', '.join(sorted(p.name for p in paths))}), expected 1.")
+        raise LostDay(
+            f"{len(paths)} {kind} files claim the day ({', '.join(sorted(p.name for p in paths))}), expected 1."
+        )
     strays = day.strays.get(kind, [])
     seen = f"; {strays[0].name} is not named as such files are" if strays else ""
     raise LostDay(f"no {kind} file of the day{seen}, expected one.")
@@ -399,7 +401,9 @@ def _numbers(content: Content, what: str) -> Array:
         fill = np.asarray(content.attributes.get(mark, np.nan))
         if fill.dtype.kind in "fiu":  # the PIP files say the word "NaN"
             # compared in the stored type: -9999.9 as float32 is another float64
-            values[np.isin(content.values, fill.astype(content.values.dtype) if _fits(fill, content) else fill)] = np.nan
+            values[np.isin(content.values, fill.astype(content.values.dtype) if _fits(fill, content) else fill)] = (
+                np.nan
+            )
     scale, offset = (content.attributes.get(name) for name in ("scale_factor", "add_offset"))
     if scale is not None:
         values *= float(np.asarray(scale).reshape(-1)[0])

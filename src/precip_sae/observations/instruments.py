@@ -118,9 +118,7 @@ def five_minute_record(spectra: Spectra) -> dict[str, Array]:
     minutes and bins. `rate` (mm/h, liquid equivalent) is the mean over the minutes of the integral of pi/6 rho D^3 v psd.
     """
     # (records, minutes, 131); a simulation has one spectrum for all minutes
-    psd, speed, density = (
-        v.reshape(len(v), -1, len(DIAMETERS)) for v in (spectra.psd, spectra.speed, spectra.density)
-    )
+    psd, speed, density = (v.reshape(len(v), -1, len(DIAMETERS)) for v in (spectra.psd, spectra.speed, spectra.density))
     mean = psd.mean(axis=1)
     n0, slope = fit_exponential(mean)
     mass = np.nan_to_num(density) * psd * DIAMETERS**3
