@@ -237,9 +237,8 @@ def only_file(day: Day, kind: str) -> Path:
     if len(paths) == 1:
         return paths[0]
     if paths:
-        raise LostDay(
-            f"{len(paths)} {kind} files claim the day ({', '.join(sorted(p.name for p in paths))}), expected 1."
-        )
+        names = ", ".join(sorted(path.name for path in paths))
+        raise LostDay(f"{len(paths)} {kind} files claim the day ({names}), expected one.")
     strays = day.strays.get(kind, [])
     seen = f"; {strays[0].name} is not named as such files are" if strays else ""
     raise LostDay(f"no {kind} file of the day{seen}, expected one.")
@@ -400,10 +399,9 @@ def _numbers(content: Content, what: str) -> Array:
     for mark in ("_FillValue", "missing_value"):
         fill = np.asarray(content.attributes.get(mark, np.nan))
         if fill.dtype.kind in "fiu":  # the PIP files say the word "NaN"
-            # compared in the stored type: -9999.9 as float32 is another float64
-            values[np.isin(content.values, fill.astype(content.values.dtype) if _fits(fill, content) else fill)] = (
-                np.nan
-            )
+            if content.values.dtype.kind == "f":  # -9999.9 as float32 is another float64
+                fill = fill.astype(content.values.dtype)
+            values[np.isin(content.values, fill)] = np.nan
     scale, offset = (content.attributes.get(name) for name in ("scale_factor", "add_offset"))
     if scale is not None:
         values *= float(np.asarray(scale).reshape(-1)[0])
@@ -411,10 +409,6 @@ def _numbers(content: Content, what: str) -> Array:
         values += float(np.asarray(offset).reshape(-1)[0])
     values[~np.isfinite(values)] = np.nan
     return values
-
-
-def _fits(fill: NDArray, content: Content) -> bool:
-    return content.values.dtype.kind == "f" or bool(np.isfinite(fill).all())
 
 
 def _plain(unit: Any) -> str:

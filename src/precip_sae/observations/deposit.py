@@ -47,12 +47,12 @@ ARCHIVE_README = """\
 # These observations {are}
 
 `observations.parquet` holds {rows} five-minute records of precipitation from {first_day} to {last_day}, made by
-`precip-sae ingest` of daily files in the format of the {name} (doi {doi}) at the site {site}, with surface weather
-and radar{profile}. {days_lost} of {days} days were lost; `{report}` says of every day how many rows it gave, or why it
-is lost.{simulation}
-
-Columns, units and ranges: `src/precip_sae/observations/schema.py`; what the published description leaves open and how it
-was decided: `src/precip_sae/observations/ingest.py`. The same files give the same bytes.
+`precip-sae ingest` of daily files in the format of the {name}
+(doi {doi}) at the site {site}, with surface weather and radar{profile}.
+{days_lost} of {days} days were lost; `{report}` says of every day how many rows it gave, or why it is lost.
+{simulation}
+Columns, units and ranges: `src/precip_sae/observations/schema.py`. What the published description leaves open, and how
+it was decided: `src/precip_sae/observations/ingest.py`. The same files give the same bytes.
 """
 
 
@@ -73,9 +73,9 @@ def deposit_archive(folder: Path, season: Season, site: str, profile: bool) -> P
     source = archive_source(season, site, profile)
     write_json(folder / "source.json", source)
     write_text(folder / REPORT, report(season))
-    simulated = f" The files say that they are simulated: {source['simulation']}." if source["simulated"] else ""
+    simulated = f"\nThe files say that they are simulated: {source['simulation']}.\n" if source["simulated"] else ""
     text = ARCHIVE_README.format(
-        **source | {"profile": " and profiles of the air" if profile else "", "simulation": simulated},
+        **source | {"profile": ", and profiles of the air" if profile else "", "simulation": simulated},
         are="are simulated, by way of archive files" if source["simulated"] else "come from an archive",
         report=REPORT,
     )

@@ -235,15 +235,11 @@ def _distribution(day: Day, kind: str, notes: list[str]) -> Array:
                 f"{file.path.name}: variable bin_centers has {len(bins)} bins from {bins[0]:g} to {bins[-1]:g} mm, "
                 f"expected {len(DIAMETERS)} from {DIAMETERS[0]:g} to {DIAMETERS[-1]:g} mm."
             )
-        values = file.read(variable)
+        values, what = file.read(variable), f"{file.path.name}: variable {variable.name}"
         if values.shape != (archive.MINUTES_PER_DAY, len(DIAMETERS)):
-            raise LostDay(
-                f"{file.path.name}: variable {variable.name} has the shape {values.shape}, expected (1440, 131)."
-            )
+            raise LostDay(f"{what} has the shape {values.shape}, expected (1440, 131).")
         if (values < 0).any():
-            raise LostDay(
-                f"{file.path.name}: variable {variable.name} holds {values[values < 0][0]:g}, expected no negative values."
-            )
+            raise LostDay(f"{what} holds {values[values < 0][0]:g}, expected no negative values.")
         return values
 
 

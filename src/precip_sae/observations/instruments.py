@@ -115,7 +115,7 @@ def five_minute_record(spectra: Spectra) -> dict[str, Array]:
 
     The size distribution is averaged over the minutes and then fitted. Nt sums it over the 5 minutes and the bins;
     Rho and Fs are means over the minutes and bins that hold particles; Dm = sum(rho psd D^4) / sum(rho psd D^3) over
-    minutes and bins. `rate` (mm/h, liquid equivalent) is the mean over the minutes of the integral of pi/6 rho D^3 v psd.
+    minutes and bins. `rate` (mm/h, liquid equivalent) is the minutes' mean of the integral of pi/6 rho D^3 v psd.
     """
     # (records, minutes, 131); a simulation has one spectrum for all minutes
     psd, speed, density = (v.reshape(len(v), -1, len(DIAMETERS)) for v in (spectra.psd, spectra.speed, spectra.density))
