@@ -87,7 +87,7 @@ def archive_source(season: Season, site: str, profile: bool) -> dict[str, Any]:
     """What source.json says about an ingested table."""
     read = [outcome for outcome in season.outcomes if not outcome.reason]
     notes = sorted({outcome.simulation for outcome in read if outcome.simulation})
-    keys = "".join(outcome.key for outcome in season.outcomes)
+    files = "".join(outcome.files for outcome in season.outcomes)
     return {
         "kind": ARCHIVE,
         "name": archive.NAME,
@@ -106,5 +106,5 @@ def archive_source(season: Season, site: str, profile: bool) -> dict[str, Any]:
         # true when any file says that it holds a simulation: the table must not pass as measured
         "simulated": bool(notes),
         "simulation": "; ".join(notes),
-        "sha256": hashlib.sha256(keys.encode()).hexdigest(),
+        "sha256": hashlib.sha256(files.encode()).hexdigest(),
     }

@@ -78,7 +78,8 @@ class Outcome:
 
     Attributes:
         date: `2019-01-05`.
-        key: SHA-256 of everything that the result depends on.
+        key: SHA-256 of everything that the result depends on: files, options and code.
+        files: SHA-256 of the day's files.
         reason: why the day is lost; empty if it is not.
         rows: of the table.
         periods: of 5 minutes with precipitation, those dropped included.
@@ -89,6 +90,7 @@ class Outcome:
 
     date: str
     key: str
+    files: str
     reason: str = ""
     rows: int = 0
     periods: int = 0
@@ -392,30 +394,28 @@ def work(job: Job) -> Outcome:
     date = str(job.day.date)
     # one thread: sums in another order would differ in the last digit from machine to machine
     with _ONE_AT_A_TIME, threadpool_limits(1):
-        key = fingerprint(job)
+        key, files = fingerprints(job)
         if key == job.known:
-            return Outcome(date, key)
+            return Outcome(date, key, files)
         try:
             frame, periods, dropped, note = read_day(job.day, job.site, job.profile)
-            outcome = Outcome(date, key, "", len(frame), periods, dropped, note)
+            outcome = Outcome(date, key, files, "", len(frame), periods, dropped, note)
             return _with_part(outcome, validate(frame) if len(frame) else frame)
         except LostDay as problem:
-            return _with_part(Outcome(date, key, str(problem)), pd.DataFrame())
+            return _with_part(Outcome(date, key, files, str(problem)), pd.DataFrame())
         except TableError as problem:
-            return _with_part(Outcome(date, key, f"{date}: {problem}"), pd.DataFrame())
+            return _with_part(Outcome(date, key, files, f"{date}: {problem}"), pd.DataFrame())
 
 
 def killed(job: Job) -> Outcome:
     """What is said of a day whose files crash the library that reads them."""
-    return _with_part(
-        Outcome(str(job.day.date), fingerprint(job), "reading its files ended the process, expected netCDF files."),
-        pd.DataFrame(),
-    )
+    reason = "reading its files ended the process, expected netCDF files."
+    return _with_part(Outcome(str(job.day.date), *fingerprints(job), reason), pd.DataFrame())
 
 
-def fingerprint(job: Job) -> str:
-    """SHA-256 of all that a day's result depends on: names and bytes of its files, options, and the code."""
-    total = hashlib.sha256(f"{job.site} {job.profile} {_code()}".encode())
+def fingerprints(job: Job) -> tuple[str, str]:
+    """SHA-256 of all that a day's result depends on (files, options, code), and of the files alone, names included."""
+    total = hashlib.sha256()
     for kind in archive.KINDS:
         if kind == "profile" and not job.profile:
             continue
@@ -427,7 +427,8 @@ def fingerprint(job: Job) -> str:
                         total.update(hashlib.file_digest(stream, "sha256").digest())
                 except OSError as error:
                     total.update(str(error.errno).encode())
-    return total.hexdigest()
+    files = total.hexdigest()
+    return hashlib.sha256(f"{files} {job.site} {job.profile} {_code()}".encode()).hexdigest(), files
 
 
 @cache

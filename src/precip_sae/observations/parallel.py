@@ -120,7 +120,7 @@ def _dask(days: Sequence[Job], work: Callable[[Job], Result], scheduler: str, co
     if scheduler == "local-cluster":
         cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
     try:
-        client = Client(cluster, timeout="10s")
+        client = Client(cluster, timeout="5s")
     except (OSError, TimeoutError) as error:
         raise SettingsError(f"--scheduler {scheduler}: no Dask scheduler answers at that address.") from error
     try:
