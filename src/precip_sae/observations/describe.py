@@ -7,6 +7,7 @@ import pandas as pd
 
 from precip_sae.errors import StageError
 from precip_sae.files import read_json
+from precip_sae.observations.fidelity import compare
 from precip_sae.paths import Paths
 from precip_sae.settings import SimulationSettings
 
@@ -49,6 +50,16 @@ def read_source(paths: Paths, simulation: SimulationSettings) -> dict[str, Any]:
     return source
 
 
+def beside_published(frame: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
+    """`fidelity.compare`, the table's own column named after what it is: `simulated` or `observed`.
+
+    For a simulation this is the report on the simulator. For an archive it compares measurements with the statistics of
+    the study's tables, which were made of the same archive by another hand.
+    """
+    simulated = source["kind"] == SIMULATION or source.get("simulated", False)
+    return compare(frame).rename(columns={} if simulated else {"simulated": "observed"})
+
+
 def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:
     """Rows, storms, years, mean and standard deviation of every numeric column, and the share of every label.
 
@@ -74,8 +85,10 @@ def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _moments(values: pd.Series) -> dict[str, float]:
-    return {"mean": float(values.mean()), "sd": float(values.std(ddof=0))}
+def _moments(values: pd.Series) -> dict[str, float | None]:
+    # a column without any value has neither
+    moments = {"mean": float(values.mean()), "sd": float(values.std(ddof=0))}
+    return {name: None if np.isnan(value) else value for name, value in moments.items()}
 
 
 def shares(labels: pd.Series) -> dict[str, dict[str, float]]:
