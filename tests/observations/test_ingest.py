@@ -209,7 +209,7 @@ BAD: dict[str, tuple[Callable[[Folders, str], object], str]] = {
     "short day": (lambda f, d: rewritten(pip_file(f, d, "psd"), np.arange(1380)), "has 1380 minutes, expected 1440."),
     "summer time": (summer_time, "_min.nc: time jumps by one hour at"),
     "another day's": (other_day, "_psd.nc: minute 0 is 1999-01-01T00:00:00, expected"),
-    "wrong magnitude": (pascals, "column P would hold"),
+    "wrong magnitude": (pascals, "_met.nc: column P would hold"),
     "no variable": (
         lambda f, d: edited(pip_file(f, d, "min"), lambda file: file.renameVariable("rr_adj", "rain")),
         "_min.nc: has no variable rr_adj; ",

@@ -319,8 +319,8 @@ class File:
         except ValueError as error:
             raise LostDay(f"{self.path.name}: time counts from '{match[2]}', expected a date.") from error
         seconds = _numbers(content, f"{self.path.name}: time") * _SECONDS[match[1]]
-        if content.values.ndim != 1 or not len(seconds) or np.isnan(seconds).any():
-            raise LostDay(f"{self.path.name}: time has gaps or no values, expected one for each row.")
+        if content.values.ndim != 1 or not len(seconds) or not (np.abs(seconds) < _FAR).all():
+            raise LostDay(f"{self.path.name}: time has missing or impossible values, expected one for each row.")
         times = origin + np.round(seconds).astype("timedelta64[s]")
         steps = np.diff(times).astype(np.int64)
         if (steps <= 0).any():
@@ -333,6 +333,7 @@ class File:
         return times
 
 
+_FAR = 1e11  # s, some three thousand years
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
@@ -422,4 +423,7 @@ def _text(value: Any) -> Any:
 
 
 def _first_line(error: Exception) -> str:
+    # without the path, which differs from machine to machine and is named already
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.rstrip(".")
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -180,7 +180,7 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
         **{f"dv_{gate}": velocity[:, k] for k, gate in enumerate(GATES)},
         **aloft,
     }
-    _drop_out_of_range(values, kept, drop)
+    _drop_out_of_range(values, kept, drop, lambda column: only_file(day, _kind_of(column)).name)
     values |= {
         "regime3": labels.regime3(values["T"], values["Rho"], values["Fs"]),
         "density": labels.density(values["Rho"]),
@@ -193,7 +193,10 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
 
 
 def _drop_out_of_range(
-    values: dict[str, Any], kept: NDArray[np.bool_], drop: Callable[[str, NDArray[np.bool_]], None]
+    values: dict[str, Any],
+    kept: NDArray[np.bool_],
+    drop: Callable[[str, NDArray[np.bool_]], None],
+    origin: Callable[[str], str],
 ) -> None:
     for column in COLUMNS:
         if column.low is None or column.name not in values:
@@ -203,10 +206,17 @@ def _drop_out_of_range(
             bad = ((found < column.low) | (found > column.high)) & kept
         if 2 * bad.sum() > max(kept.sum(), 1):
             raise LostDay(
-                f"column {column.name} would hold {found[bad][0]:g} and the like in {int(bad.sum())} of "
-                f"{int(kept.sum())} rows, expected {column.expected}."
+                f"{origin(column.name)}: column {column.name} would hold {found[bad][0]:g} and the like in "
+                f"{int(bad.sum())} of {int(kept.sum())} rows, expected {column.expected}."
             )
         drop("range", bad)
+
+
+def _kind_of(column: str) -> str:
+    """The kind of file that a column comes from, or mainly comes from."""
+    kinds = {"Rho": "rho", "Fs": "vvd", "Sr": "min", "Rr": "min", "t_15": "profile", "rh_15": "profile"}
+    kinds |= dict.fromkeys(("T", "RH", "P", "WS"), "weather")
+    return kinds.get(column, "radar" if column.startswith(("reflectivity", "dv", "ETH")) else "psd")
 
 
 def _note(file: File, notes: list[str]) -> None:
