@@ -19,13 +19,17 @@ import pandas as pd
 import pytest
 
 from precip_sae.cli import main
-from precip_sae.errors import ArchiveError, SettingsError
+from precip_sae.errors import ArchiveError, OutputError, SettingsError, StageError
 from precip_sae.files import read_json
 from precip_sae.observations import archive, ingest
-from precip_sae.observations.deposit import archive_source, deposit_archive
+from precip_sae.observations.deposit import archive_source, deposit_archive, deposit_simulation
+from precip_sae.observations.describe import read_source
 from precip_sae.observations.ingest import REPORT, Season, ingest_days, parts_folder
 from precip_sae.observations.schema import BY_NAME, GATES, validate
+from precip_sae.observations.simulate import simulate
 from precip_sae.observations.write_archive import Folders, write_season
+from precip_sae.paths import Paths
+from precip_sae.settings import SimulationSettings
 
 DAYS = 9
 
@@ -471,6 +475,38 @@ def test_an_archive_of_which_every_day_is_lost_leaves_the_earlier_table_alone(
         ingested(copy, out)
     assert bytes_of(out) == bytes_of(whole[0])
     assert (parts_folder(out) / REPORT).read_text().count("lost") == DAYS
+
+
+def test_a_table_that_cannot_be_written_leaves_what_was_there(
+    written: tuple[Folders, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    (out / "observations.parquet").mkdir(parents=True)
+    (out / "source.json").write_text("earlier")
+    with pytest.raises(OutputError, match=r"observations\.parquet: cannot be written, a folder stands where the file"):
+        ingested(written[0], out)
+    assert sorted(path.name for path in out.iterdir()) == ["observations.parquet", "source.json"]
+    assert (out / "source.json").read_text() == "earlier"
+
+
+def test_a_table_without_a_source_is_refused_and_a_simulation_leaves_no_report_behind(
+    whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    shutil.copytree(whole[0], out)
+    (out / "source.json").unlink()  # as a run that was killed leaves it
+    settings = SimulationSettings(records=200, seed=1)
+    with pytest.raises(StageError, match=r"source\.json: no such file"):
+        read_source(Paths(tmp_path), settings)
+    deposit_simulation(out, simulate(200, seed=1), settings)
+    assert read_source(Paths(tmp_path), settings)["kind"] == "simulation"
+    assert not (out / REPORT).exists()
+
+
+def test_the_folder_of_one_year_is_an_archive_too(copy: Folders, whole: tuple[Path, pd.DataFrame]) -> None:
+    year = str(whole[1]["time"].dt.year.iloc[0])
+    found = archive.find_days(copy.pip / f"{year}_MQT", copy.weather, copy.radar, None, "MQT")
+    assert [day.name for day in found.days] == [day for day in days_of(whole[1]) if day.startswith(year)]
 
 
 def test_a_dask_scheduler_that_does_not_answer_is_said(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> None:

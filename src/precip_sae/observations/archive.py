@@ -169,7 +169,8 @@ def find_days(pip: Path, weather: Path, radar: Path, profile: Path | None, site:
             raise ArchiveError(f"--{option}: {folder} is not a folder, expected the folder of the daily files.")
     days: dict[str, Day] = {}
     ignored: list[Path] = []
-    years = [f for f in sorted(pip.iterdir()) if f.is_dir() and _of_site(f.name, site)]
+    # the archive, or the folder of one year
+    years = [f for f in (pip.resolve(), *sorted(pip.iterdir())) if f.is_dir() and _of_site(f.name, site)]
     for product in PIP_PRODUCTS:
         for path in _files(folder / "netCDF" / product.folder for folder in years):
             match = _PIP_NAME.fullmatch(path.name)

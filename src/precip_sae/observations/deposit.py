@@ -1,6 +1,8 @@
 """The data folder: the observations, what they are (source.json) and a note for whoever opens the folder."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,24 @@ files, see "The real archive" in the README of the repository.
 """
 
 
+@contextmanager
+def _nameless(folder: Path) -> Iterator[None]:
+    """While the table changes, nothing says what it is; the earlier source.json comes back if it did not change.
+
+    A run killed in between so leaves a table that no stage accepts, and never one that passes for another.
+    """
+    path = folder / "source.json"
+    earlier = path.read_text(encoding="utf-8") if path.is_file() else None
+    if earlier is not None:
+        path.unlink()
+    try:
+        yield
+    except BaseException:
+        if earlier is not None:
+            write_text(path, earlier)
+        raise
+
+
 def deposit_simulation(folder: Path, frame: pd.DataFrame, settings: SimulationSettings) -> Path:
     """Writes simulated observations with their source and a note; returns the table's path.
 
@@ -37,8 +57,10 @@ def deposit_simulation(folder: Path, frame: pd.DataFrame, settings: SimulationSe
         settings: what it was simulated from.
     """
     table = folder / "observations.parquet"
-    write_parquet(table, frame)
+    with _nameless(folder):
+        write_parquet(table, frame)
     write_json(folder / "source.json", {"kind": SIMULATION, **settings.model_dump()})
+    (folder / REPORT).unlink(missing_ok=True)  # of an earlier archive
     write_text(folder / "README.md", README.format(**settings.model_dump()))
     return table
 
@@ -69,7 +91,8 @@ def deposit_archive(folder: Path, season: Season, site: str, profile: bool) -> P
         ArchiveError: no day has a row; nothing is written then.
     """
     table = folder / "observations.parquet"
-    write_table(table, season, parts_folder(folder))
+    with _nameless(folder):
+        write_table(table, season, parts_folder(folder))
     source = archive_source(season, site, profile)
     write_json(folder / "source.json", source)
     write_text(folder / REPORT, report(season))

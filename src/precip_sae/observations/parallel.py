@@ -47,7 +47,7 @@ def run_days(
     if scheduler == "local":
         yield from map(work, days) if count == 1 else _processes(days, work, failed, count)
     elif scheduler == "local-cluster" or re.fullmatch(r"(tcp|tls)://\S+:\d+", scheduler):
-        yield from _dask(days, work, scheduler, count)
+        yield from _dask(days, work, failed, scheduler, count)
     else:
         raise SettingsError(f"--scheduler is '{scheduler}', expected local, local-cluster or tcp://host:port.")
 
@@ -111,9 +111,11 @@ def _begin() -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _dask(days: Sequence[Job], work: Callable[[Job], Result], scheduler: str, count: int) -> Iterator[Result]:
+def _dask(
+    days: Sequence[Job], work: Callable[[Job], Result], failed: Callable[[Job], Result], scheduler: str, count: int
+) -> Iterator[Result]:
     try:
-        from distributed import Client, LocalCluster, as_completed
+        from distributed import Client, KilledWorker, LocalCluster, as_completed
     except ImportError as error:
         raise SettingsError(f"--scheduler {scheduler} needs Dask: pip install dask distributed.") from error
     cluster: Any = scheduler
@@ -126,11 +128,19 @@ def _dask(days: Sequence[Job], work: Callable[[Job], Result], scheduler: str, co
     try:
         waiting = deque(days)
         limit = IN_FLIGHT * max(count, 1)
-        running = as_completed()
+        running, given = as_completed(), {}
         while waiting or running.count():
             while waiting and running.count() < limit:
-                running.add(client.submit(work, waiting.popleft(), pure=False))
-            yield next(running).result()
+                future = client.submit(work, waiting[0], pure=False)
+                given[future.key] = waiting.popleft()
+                running.add(future)
+            future = next(running)
+            day = given.pop(future.key)
+            try:
+                result = future.result()
+            except KilledWorker:
+                result = failed(day)
+            yield result
     finally:
         client.close()
         if scheduler == "local-cluster":
