@@ -36,7 +36,11 @@ def test_help_answers_at_once_because_nothing_heavy_is_imported():
 @pytest.mark.parametrize("command", [[], ["task"]], ids=["all", "task"])
 def test_help_names_the_commands(capsys, command):
     assert main([*command, "--help"]) == 0
-    names = ["run"] if command else ["simulate", "stage", "settings", "check", "headline", "smoke", "task"]
+    names = (
+        ["run"]
+        if command
+        else ["simulate", "ingest", "write-archive", "stage", "settings", "check", "headline", "smoke", "task"]
+    )
     shown = capsys.readouterr().out
     assert all(name in shown for name in names)
 

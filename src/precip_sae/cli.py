@@ -47,6 +47,48 @@ def simulate(
 
 
 @app.command()
+def ingest(
+    pip: Annotated[Path, typer.Option(help="Folder of the PIP archive, which holds 2019_MQT/netCDF/...")],
+    weather: Annotated[Path, typer.Option(help="Folder of the surface weather, YYYYMMDD_met.nc.")],
+    radar: Annotated[Path, typer.Option(help="Folder of the radar's daily files, as IMProToo writes them.")],
+    out: Annotated[Path, typer.Option(help="Folder for the table: data, for the paper.")],
+    profile: Annotated[Path | None, typer.Option(help="Folder of daily ERA5 pressure-level files.")] = None,
+    site: Annotated[str, typer.Option(help="The archive's short name of the site.")] = "MQT",
+    scheduler: Annotated[str, typer.Option(help="local, local-cluster (Dask) or tcp://host:port (Dask).")] = "local",
+    workers: Annotated[int | None, typer.Option(help="Days at once; default: one per processor.")] = None,
+) -> None:
+    """Make the table of observations from the published files of the instruments."""
+    from precip_sae.observations.archive import find_days
+    from precip_sae.observations.deposit import deposit_archive
+    from precip_sae.observations.ingest import ingest_days, parts_folder
+
+    found = find_days(pip, weather, radar, profile, site)
+    with _Bar("Reading days") as bar:
+        season = ingest_days(found, site, profile is not None, parts_folder(out), scheduler, workers, bar.advance)
+    target = deposit_archive(out, season, site, profile is not None)
+    typer.echo(
+        f"{target}: {season.rows} records of {len(season.outcomes)} days, {len(season.lost)} of them lost; "
+        f"{target.parent / 'ingest_report.csv'} says why."
+    )
+
+
+@app.command("write-archive")
+def write_archive(
+    out: Annotated[Path, typer.Option(help="Folder for pip/, weather/, radar/ and profile/.")],
+    records: Annotated[int, typer.Option(help="5-minute records to simulate.", min=1)] = 3000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.", min=0)] = 2025,
+    days: Annotated[int | None, typer.Option(help="Days with precipitation to write; default: all.", min=1)] = None,
+) -> None:
+    """Write a simulated season as archive files, to try `ingest` without the archive."""
+    from precip_sae.observations.write_archive import write_season
+
+    with _Bar("Writing days") as bar:
+        frame = write_season(out, records, seed, days, progress=bar.advance)
+    written = frame["time"].dt.normalize().nunique()
+    typer.echo(f"{out}: {written} simulated days as archive files, {len(frame)} records.")
+
+
+@app.command()
 def stage(
     name: Annotated[str, typer.Argument(help="Its name in dvc.yaml, for example train.")],
     task: Annotated[str | None, typer.Option(help="Section below `tasks` in params.yaml.")] = None,

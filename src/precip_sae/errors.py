@@ -20,6 +20,10 @@ class TableError(PaperError):
     """A table of observations cannot be used."""
 
 
+class ArchiveError(PaperError):
+    """The archive's folders or options cannot be used; what is wrong with one day costs that day only."""
+
+
 class NotebookError(PaperError):
     """A notebook cannot be run as a stage."""
 

@@ -92,13 +92,13 @@ def test_a_table_keeps_its_caption_and_label(tmp_path: Path) -> None:
 
 
 def test_the_readme_says_what_the_results_rest_on_and_keeps_the_rest() -> None:
-    text = with_results(f"before\n{BEGIN}\nold\n{END}\nafter\n", "| ledger |\n", "simulation")
+    text = with_results(f"before\n{BEGIN}\nold\n{END}\nafter\n", "| ledger |\n", "simulated observations")
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "simulated observations" in text
     assert "| ledger |" in text
     assert "old" not in text
-    assert with_results(text, "| ledger |\n", "simulation") == text
+    assert with_results(text, "| ledger |\n", "simulated observations") == text
     with pytest.raises(ManuscriptError, match="lacks the mark"):
         with_results("no marks", "", "simulation")
 

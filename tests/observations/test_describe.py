@@ -45,6 +45,40 @@ def test_a_changed_seed_cannot_go_unnoticed(tmp_path: Path, observations: pd.Dat
         describe.read_source(Paths(tmp_path / "elsewhere"), SETTINGS)
 
 
+@pytest.mark.parametrize(
+    ("content", "found"), [('{"kind": "rumour"}', "kind is 'rumour'"), ("[]", r"kind is \[\]"), ("{", "is not JSON")]
+)
+def test_a_source_that_says_nothing_known_is_refused(tmp_path: Path, content: str, found: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "source.json").write_text(content)
+    with pytest.raises(StageError, match=found):
+        describe.read_source(Paths(tmp_path), SETTINGS)
+
+
+def test_measurements_are_not_called_simulated_beside_the_published_statistics(table: pd.DataFrame) -> None:
+    measured = table.drop(columns=["melted", "phase"])
+    archive = describe.beside_published(measured, {"kind": "archive", "simulated": False})
+    assert "observed" in archive
+    assert "simulated" not in archive
+    simulation = describe.beside_published(table, {"kind": "simulation"})
+    same = archive["statistic"].str.contains("deep") | (archive["observed"] == simulation["simulated"])
+    assert same.all(), "without the true phase, only what is said of rain and snow profiles differs"
+    assert archive["observed"].notna().all()
+
+
+def test_a_table_without_rain_is_compared_all_the_same(observations: pd.DataFrame) -> None:
+    snow = observations[observations["density"] == "Snow"].drop(columns=["melted", "phase"])
+    compared = describe.beside_published(snow, {"kind": "archive"})
+    rain = compared[compared["statistic"].str.startswith("rain")]
+    assert rain["observed"].isna().all()
+    assert not rain["passed"].any()
+
+
+def test_a_column_without_a_value_has_no_mean(observations: pd.DataFrame) -> None:
+    silent = observations.assign(reflectivity_29=np.nan)
+    assert describe.summary(silent, {"kind": "archive"})["variables"]["reflectivity_29"]["mean"] is None
+
+
 def test_shares_and_moments_are_those_of_the_rows(observations: pd.DataFrame) -> None:
     summary = describe.summary(observations, {"kind": "archive"})
     assert summary["rows"] == 300

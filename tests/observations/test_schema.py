@@ -59,6 +59,19 @@ def test_an_absent_column_is_named(small: pd.DataFrame) -> None:
         validate(small.drop(columns="RH"))
 
 
+def test_a_table_of_an_archive_does_without_what_only_a_simulation_knows(small: pd.DataFrame) -> None:
+    measured = small.drop(columns=["melted", "phase", "t_15", "rh_15"])
+    assert list(validate(measured).columns) == list(measured.columns)
+    with pytest.raises(TableError, match="Column regime3 is out of order; expected time"):
+        validate(measured[[*measured.columns[::-1][2:], *measured.columns[-2:]]])
+
+
+def test_an_optional_column_is_checked_where_it_is(small: pd.DataFrame) -> None:
+    assert {c.name for c in COLUMNS if c.optional} == {"melted", "phase", "t_15", "rh_15"}
+    with pytest.raises(TableError, match="Column t_15 holds -5"):
+        validate(small.assign(t_15=-5.0))
+
+
 def test_a_column_that_does_not_belong_is_named(small: pd.DataFrame) -> None:
     with pytest.raises(TableError, match="column surprise"):
         validate(small.assign(surprise=1.0))

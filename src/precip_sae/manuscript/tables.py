@@ -172,13 +172,14 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
 
 
 def fidelity(path: Path) -> pd.DataFrame:
-    """The simulation beside the published statistics, as the observe stage compared them."""
+    """The observations beside the published statistics, as the observe stage compared them."""
     compared = pd.read_csv(path)
+    ours = "simulated" if "simulated" in compared else "observed"
     return pd.DataFrame(
         {
             "Statistic": compared["statistic"],
             "Published": [signed(f"{value:.4g}") for value in compared["published"]],
-            "Simulated": [signed(f"{value:.4g}") for value in compared["simulated"]],
+            ours.capitalize(): ["–" if pd.isna(value) else signed(f"{value:.4g}") for value in compared[ours]],
             "Tolerance": ["same sign" if pd.isna(value) else f"±{value:.3g}" for value in compared["tolerance"]],
             "Agrees": ["yes" if passed else "no" for passed in compared["passed"]],
         }
@@ -197,19 +198,21 @@ def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.Da
 def all_tables(
     numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths, searched: Sequence[str] = ()
 ) -> dict[str, pd.DataFrame]:
-    """Every table of the manuscript by name; `fidelity` only where the observations are simulated."""
+    """Every table of the manuscript by name; those of the search only where some task was searched."""
     made = {
         "variables": variables(numbers),
         "settings": settings(tasks),
         "skill": skill(numbers, tasks),
         "reductions": reductions(numbers, tasks),
         "quality": quality(numbers, tasks),
+        "fidelity": fidelity(paths.results / "fidelity.csv"),
     }
     if searched:
-        made["searches"] = searches(numbers, tasks, searched)
-        made["subsets"] = notable_subsets(numbers, tasks, searched)
-    compared = paths.results / "fidelity.csv"
-    return made | {"fidelity": fidelity(compared)} if compared.exists() else made
+        made |= {
+            "searches": searches(numbers, tasks, searched),
+            "subsets": notable_subsets(numbers, tasks, searched),
+        }
+    return made
 
 
 def interval(numbers: Numbers, key: str) -> str:

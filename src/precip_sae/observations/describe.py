@@ -7,6 +7,7 @@ import pandas as pd
 
 from precip_sae.errors import StageError
 from precip_sae.files import read_json
+from precip_sae.observations.fidelity import compare
 from precip_sae.paths import Paths
 from precip_sae.settings import SimulationSettings
 
@@ -15,29 +16,48 @@ SHOWN = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "T", "RH", "reflectivity_3", "
 LOGGED = ["n0", "lambda", "Nt", "Rho", "Dm"]
 CORRELATED = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "Sr", "T", "RH", "P", "WS", "reflectivity_3", "ETH"]
 LABELS = ["regime3", "density", "temperature", "phase"]
-SIMULATION = "simulation"
+SIMULATION, ARCHIVE = "simulation", "archive"
 
 
 def read_source(paths: Paths, simulation: SimulationSettings) -> dict[str, Any]:
     """What `data/source.json` says the observations are.
 
     Raises:
-        StageError: there is no such file, or it is a simulation with other settings than `simulation`: DVC sees
-            the table, not the settings it was made from, so a changed seed would else go unnoticed.
+        StageError: there is no such file, it does not say what the table is, or it is a simulation with other
+            settings than `simulation`: DVC sees the table, not the settings it was made from, so a changed seed would
+            else go unnoticed.
     """
     path = paths.data / "source.json"
     try:
         source = read_json(path)
     except FileNotFoundError as error:
-        raise StageError(f"{path}: no such file, run `dvc pull data.dvc` or `precip-sae simulate`.") from error
-    if source["kind"] == SIMULATION:
+        raise StageError(
+            f"{path}: no such file, run `dvc pull data.dvc`, `precip-sae simulate` or `precip-sae ingest`."
+        ) from error
+    except ValueError as error:
+        raise StageError(f"{path}: is not JSON ({error}).") from error
+    known = (SIMULATION, ARCHIVE)
+    kind = source.get("kind") if isinstance(source, dict) else source
+    if kind not in known:
+        raise StageError(f"{path}: kind is {kind!r}, expected {' or '.join(known)}.")
+    if kind == SIMULATION:
         for name, wanted in simulation.model_dump().items():
-            if source[name] != wanted:
+            if source.get(name) != wanted:
                 raise StageError(
-                    f"params.yaml: simulation.{name} is {wanted}, but data/ was simulated with {source[name]}; "
+                    f"params.yaml: simulation.{name} is {wanted}, but data/ was simulated with {source.get(name)}; "
                     "run `precip-sae simulate` and then `dvc add data`."
                 )
     return source
+
+
+def beside_published(frame: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
+    """`fidelity.compare`, the table's own column named after what it is: `simulated` or `observed`.
+
+    For a simulation this is the report on the simulator. For an archive it compares measurements with the statistics of
+    the study's tables, which were made of the same archive by another hand.
+    """
+    simulated = source["kind"] == SIMULATION or source.get("simulated", False)
+    return compare(frame).rename(columns={} if simulated else {"simulated": "observed"})
 
 
 def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:
@@ -61,12 +81,14 @@ def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:
         "last_year": str(frame["time"].max().year),
         "variables": variables,
         "log10": logarithms,
-        "labels": {label: shares(frame[label]) for label in LABELS},
+        "labels": {label: shares(frame[label]) for label in LABELS if label in frame},
     }
 
 
-def _moments(values: pd.Series) -> dict[str, float]:
-    return {"mean": float(values.mean()), "sd": float(values.std(ddof=0))}
+def _moments(values: pd.Series) -> dict[str, float | None]:
+    # a column without any value has neither
+    moments = {"mean": float(values.mean()), "sd": float(values.std(ddof=0))}
+    return {name: None if np.isnan(value) else value for name, value in moments.items()}
 
 
 def shares(labels: pd.Series) -> dict[str, dict[str, float]]:

@@ -211,7 +211,9 @@ def _statistics(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
 
 def _line(x: pd.Series, y: pd.Series, line: Line) -> Iterator[tuple[str, Target, float]]:
     """Slope, height in the middle of the data, and spread of a regression line."""
-    slope, intercept = np.polyfit(x, y, 1)
+    # a table without enough of a phase has no line, and so none that agrees
+    usable = np.isfinite(x) & np.isfinite(y)
+    slope, intercept = np.polyfit(x[usable], y[usable], 1) if x[usable].nunique() > 1 else (np.nan, np.nan)
     spread = (y - slope * x - intercept).std() if line.measure == "residual" else x.corr(y)
     name = f"{line.kind.lower()}: {line.y} on {line.x}"
     yield f"{name}, slope", Target(line.slope, 0.25 * abs(line.slope), line.tag), slope
@@ -222,10 +224,14 @@ def _line(x: pd.Series, y: pd.Series, line: Line) -> Iterator[tuple[str, Target,
 
 
 def _profiles(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
-    """Radar profiles under a melting layer and in deep snow (published for two days)."""
+    """Radar profiles under a melting layer and in deep snow (published for two days).
+
+    By the true phase where it is known, else by that of the density.
+    """
     deep = frame[frame["ETH"] >= CAP]
-    rain = deep[(deep["phase"] == "Rain") & (deep["T"] - FREEZING).between(5, 10)]
-    snow = deep[deep["phase"] == "Snow"]
+    phase = deep["phase" if "phase" in frame else "density"]
+    rain = deep[(phase == "Rain") & (deep["T"] - FREEZING).between(5, 10)]
+    snow = deep[phase == "Snow"]
     yield "rain, deep: median Ze at 400 m (dBZ)", Target(20, 4, "D"), rain["reflectivity_3"].median()
     yield "rain, deep: median Ze at 3000 m (dBZ)", Target(8, 4, "D"), rain["reflectivity_29"].median()
     yield "rain, deep: median velocity at 400 m (m/s)", Target(5.5, 1.5, "D"), rain["dv_3"].median()

@@ -46,9 +46,9 @@ RUN = 4  # gates in a row that make an echo
 
 @dataclass(frozen=True)
 class Spectra:
-    """What PIP measures in 5 minutes: arrays of shape (records, 131)."""
+    """What PIP measures in 5 minutes: arrays of shape (records, 131), or (records, minutes, 131)."""
 
-    psd: Array  # m^-3 mm^-1, mean over the 5 minutes
+    psd: Array  # m^-3 mm^-1, mean over the 5 minutes, or of each minute
     speed: Array  # m/s, NaN where no particle was counted
     density: Array  # g cm^-3, NaN where no particle was counted
 
@@ -91,35 +91,50 @@ def fall_speed(p: mp.Particles, density: Array) -> Array:
 
 def measure(p: mp.Particles, rng: np.random.Generator) -> dict[str, Array]:
     """`five_minute_record` of sampled spectra; a record that its fit would drop is sampled again."""
-    record = five_minute_record(sample_spectra(p, rng))
+    return measure_with_spectra(p, rng)[0]
+
+
+def measure_with_spectra(p: mp.Particles, rng: np.random.Generator) -> tuple[dict[str, Array], Spectra]:
+    """As `measure`, and the spectra that the records were made of."""
+    spectra = sample_spectra(p, rng)
+    record = five_minute_record(spectra)
     for _ in range(TRIES):
         dropped = np.flatnonzero(np.isnan(record["n0"]))
         if not dropped.size:
             break
-        again = five_minute_record(sample_spectra(p.rows(dropped), rng))
-        for name, values in again.items():
+        others = sample_spectra(p.rows(dropped), rng)
+        for name in ("psd", "speed", "density"):
+            getattr(spectra, name)[dropped] = getattr(others, name)
+        for name, values in five_minute_record(others).items():
             record[name][dropped] = values
-    return record
+    return record, spectra
 
 
 def five_minute_record(spectra: Spectra) -> dict[str, Array]:
     """The published processing: n0, lambda, Nt, Rho, Fs, Dm and the precipitation rate, each (records,).
 
-    Nt sums the size distribution over the 5 minutes and the bins; Rho and Fs are means of the bins that hold
-    particles; Dm = sum(rho psd D^4) / sum(rho psd D^3). `rate` (mm/h, liquid equivalent) is the integral of
-    pi/6 rho D^3 v psd.
+    The size distribution is averaged over the minutes and then fitted. Nt sums it over the 5 minutes and the bins;
+    Rho and Fs are means over the minutes and bins that hold particles; Dm = sum(rho psd D^4) / sum(rho psd D^3) over
+    minutes and bins. `rate` (mm/h, liquid equivalent) is the minutes' mean of the integral of pi/6 rho D^3 v psd.
     """
-    n0, slope = fit_exponential(spectra.psd)
-    mass = np.nan_to_num(spectra.density) * spectra.psd * DIAMETERS**3
-    flux = np.pi / 6 * mass * np.nan_to_num(spectra.speed) * BIN_WIDTH  # mg m^-2 s^-1
+    # (records, minutes, 131); a simulation has one spectrum for all minutes
+    psd, speed, density = (v.reshape(len(v), -1, len(DIAMETERS)) for v in (spectra.psd, spectra.speed, spectra.density))
+    mean = psd.mean(axis=1)
+    n0, slope = fit_exponential(mean)
+    mass = np.nan_to_num(density) * psd * DIAMETERS**3
+    flux = np.pi / 6 * mass * np.nan_to_num(speed) * BIN_WIDTH  # mg m^-2 s^-1
+
+    def flat(values: Array) -> Array:
+        return values.reshape(len(values), -1)
+
     return {
         "n0": n0,
         "lambda": slope,
-        "Nt": MINUTES * spectra.psd.sum(axis=1),
-        "Rho": np.nanmean(spectra.density, axis=1),
-        "Fs": np.nanmean(spectra.speed, axis=1),
-        "Dm": (mass * DIAMETERS).sum(axis=1) / mass.sum(axis=1),
-        "rate": flux.sum(axis=1) * 3.6e-3,
+        "Nt": MINUTES * mean.sum(axis=1),
+        "Rho": np.nanmean(flat(density), axis=1),
+        "Fs": np.nanmean(flat(speed), axis=1),
+        "Dm": flat(mass * DIAMETERS).sum(axis=1) / flat(mass).sum(axis=1),
+        "rate": flat(flux).sum(axis=1) / psd.shape[1] * 3.6e-3,
     }
 
 

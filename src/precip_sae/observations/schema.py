@@ -32,7 +32,7 @@ class Column:
     """One column: how it is named, written, measured, and what it may hold.
 
     `low` and `high` are inclusive and in `unit`. `missing` says what NaN means where NaN is allowed.
-    `classes` are the permitted names of a label.
+    `classes` are the permitted names of a label. `optional` says which tables do without the column.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Column:
     dtype: str = "float64"
     missing: str = ""
     classes: tuple[str, ...] = ()
+    optional: str = ""
 
     @property
     def expected(self) -> str:
@@ -59,6 +60,8 @@ class Column:
 
 
 _NO_ECHO = "no echo above the detection limit"
+_NO_PROFILE = "made from an archive without profiles of the air"
+_NOT_MEASURED = "made from an archive"
 
 _SURFACE = (
     Column("time", "t", "UTC", None, None, "start of the 5 minutes", "datetime64[ns]"),
@@ -90,10 +93,11 @@ _RADAR = tuple(
 )  # fmt: skip
 
 _ALOFT = (
-    Column("t_15", "T_900", "K", 203.15, 323.15, "air temperature at 900 hPa"),
-    Column("rh_15", "RH_900", "%", 0, 110, "relative humidity at 900 hPa"),
-    Column("melted", "f_m", "", 0, 1, "true melted mass fraction at the ground, known only to the simulation"),
-)
+    Column("t_15", "T_900", "K", 203.15, 323.15, "air temperature at 900 hPa", optional=_NO_PROFILE),
+    Column("rh_15", "RH_900", "%", 0, 110, "relative humidity at 900 hPa", optional=_NO_PROFILE),
+    Column("melted", "f_m", "", 0, 1, "true melted mass fraction at the ground, known only to the simulation",
+           optional=_NOT_MEASURED),
+)  # fmt: skip
 
 _LABELS = (
     Column("regime3", "regime", "", None, None, "phase by the sign rule that the published clusters follow",
@@ -101,7 +105,8 @@ _LABELS = (
     Column("density", "phase (density)", "", None, None, "phase by effective density", "str", classes=DENSITY),
     Column("temperature", "phase (temperature)", "", None, None, "phase by air temperature", "str",
            classes=TEMPERATURE),
-    Column("phase", "phase", "", None, None, "true phase, by melted fraction", "str", classes=PHASE),
+    Column("phase", "phase", "", None, None, "true phase, by melted fraction", "str", classes=PHASE,
+           optional=_NOT_MEASURED),
 )  # fmt: skip
 
 COLUMNS: tuple[Column, ...] = (*_SURFACE, *_RADAR, *_ALOFT, *_LABELS)
@@ -109,7 +114,10 @@ BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
 
 def schema() -> DataFrameSchema:
-    """The pandera schema of the table of observations, built from `COLUMNS`. Other columns are refused."""
+    """The pandera schema of the table of observations, built from `COLUMNS`. Other columns are refused.
+
+    Optional columns may be absent, see `Column.optional`.
+    """
     # pandera takes a second to import and reading the registry must stay instant
     import pandera.pandas as pa
 
@@ -129,7 +137,9 @@ def schema() -> DataFrameSchema:
         elif column.name == "time":
             checks.append(pa.Check(on_the_grid, name="times on a 5-minute grid"))
             checks.append(pa.Check(increasing, name="times that strictly increase"))
-        columns[column.name] = pa.Column(column.dtype, checks, nullable=bool(column.missing))
+        columns[column.name] = pa.Column(
+            column.dtype, checks, nullable=bool(column.missing), required=not column.optional
+        )
     return pa.DataFrameSchema(columns, strict=True, ordered=True)
 
 
@@ -150,14 +160,15 @@ def validate(frame: pd.DataFrame) -> pd.DataFrame:
 def _sentence(problems: SchemaErrors, frame: pd.DataFrame) -> str:
     """The first problem as a sentence; a missing or unknown column comes before a wrong value."""
     cases = problems.failure_cases
-    missing = [column.name for column in COLUMNS if column.name not in frame.columns]
+    missing = [c.name for c in COLUMNS if c.name not in frame.columns and not c.optional]
     if missing:
         return f"The table has no column {missing[0]}; expected {BY_NAME[missing[0]].expected}."
     unknown = [name for name in frame.columns if name not in BY_NAME]
     if unknown:
         return f"The table has a column {unknown[0]} that observations do not have; expected none of that name."
-    if list(frame.columns) != list(BY_NAME):
-        name, expected = next((a, b) for a, b in zip(frame.columns, BY_NAME, strict=True) if a != b)
+    here = [name for name in BY_NAME if name in frame.columns]
+    if list(frame.columns) != here:
+        name, expected = next((a, b) for a, b in zip(frame.columns, here, strict=True) if a != b)
         return f"Column {name} is out of order; expected {expected} in its place."
     case = cases.iloc[0]
     column = BY_NAME[str(case["column"])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -27,25 +27,33 @@ def simulate(records: int, seed: int, progress: Callable[[int, int], None] | Non
     The same seed gives the same values; columns are rounded to what instruments report. `progress(done, records)`
     is called after every chunk of storms. Raises SettingsError when `records` is not between 1 and 200,000.
     """
-    storms = calendar(records, np.random.default_rng([seed, 0]))
-    ends = np.cumsum(storms.length)
-    parts, first = [], 0
-    while first < len(ends):
-        done = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_RECORDS, side="right")))
-        parts.append(_chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first])))
+    parts, done = [], 0
+    for frame, _ in chunks(records, seed):
+        parts.append(frame)
+        done += len(frame)
         if progress is not None:
-            progress(int(ends[last - 1]), records)
-        first = last
+            progress(done, records)
     return pd.concat(parts, ignore_index=True)
 
 
-def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFrame:
-    """The records of the chosen storms."""
+def chunks(records: int, seed: int) -> Iterator[tuple[pd.DataFrame, instruments.Spectra]]:
+    """The same table, some storms at a time, each with the size spectra that its records were made of."""
+    storms = calendar(records, np.random.default_rng([seed, 0]))
+    ends = np.cumsum(storms.length)
+    first = 0
+    while first < len(ends):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_RECORDS, side="right")))
+        yield _chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first]))
+        first = last
+
+
+def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.DataFrame, instruments.Spectra]:
+    """The records of the chosen storms, and their spectra."""
     air = weather(storms, chosen, rng)
     x = latent(rng, storms.length[chosen], 6)
     falling, melted = microphysics.particles(air, x[:, :4])
-    record = instruments.measure(falling, rng)
+    record, spectra = instruments.measure_with_spectra(falling, rng)
     echo = instruments.observe_echo(air, falling, melted, x[:, 4], rng)
 
     values: dict[str, NDArray] = {
@@ -75,7 +83,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFr
     values["temperature"] = labels.temperature(values["T"])
     values["phase"] = labels.phase(values["melted"])
     frame = pd.DataFrame({column.name: values[column.name] for column in COLUMNS})
-    return frame.astype({column.name: column.dtype for column in COLUMNS})
+    return frame.astype({column.name: column.dtype for column in COLUMNS}), spectra
 
 
 def _at_900_hpa(air: Weather) -> NDArray[np.float64]:

@@ -1,0 +1,147 @@
+"""Independent pieces of work on this machine's processors or on a Dask cluster, results as they come."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from precip_sae.errors import SettingsError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+IN_FLIGHT = 4
+"""Jobs given out per worker at once, so that neither jobs nor results pile up."""
+
+
+def run_days(
+    days: Sequence[Job],
+    work: Callable[[Job], Result],
+    failed: Callable[[Job], Result],
+    scheduler: str = "local",
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """`work(day)` of every day, in the order in which they are done.
+
+    Args:
+        days: what to work on; picklable.
+        work: a function of a module, without side effects that matter twice.
+        failed: the result of a day that kills its worker (a library that crashes on a damaged file).
+        scheduler: `local` (processes), `local-cluster` (a Dask cluster on this machine) or the `tcp://host:port` of
+            a running Dask scheduler, whose workers see the same files.
+        workers: how many, for the first two; None: one per processor. One local worker is this process.
+
+    Raises:
+        SettingsError: an unknown scheduler, no worker, no Dask, or no scheduler at that address.
+    """
+    if workers is not None and workers < 1:
+        raise SettingsError(f"--workers is {workers}, expected at least 1.")
+    count = min(workers or os.cpu_count() or 1, max(len(days), 1))
+    if scheduler == "local":
+        yield from map(work, days) if count == 1 else _processes(days, work, failed, count)
+    elif scheduler == "local-cluster" or re.fullmatch(r"(tcp|tls)://\S+:\d+", scheduler):
+        yield from _dask(days, work, failed, scheduler, count)
+    else:
+        raise SettingsError(f"--scheduler is '{scheduler}', expected local, local-cluster or tcp://host:port.")
+
+
+def _processes(
+    days: Sequence[Job], work: Callable[[Job], Result], failed: Callable[[Job], Result], count: int
+) -> Iterator[Result]:
+    waiting = deque(days)
+    while waiting:
+        unfinished: list[Job] = []
+        yield from _until_one_dies(waiting, work, count, unfinished)
+        # a worker died: one of these days did it, so each gets a process of its own
+        for day in unfinished:
+            alone: list[Job] = []
+            yield from _until_one_dies(deque([day]), work, 1, alone)
+            if alone:
+                yield failed(day)
+
+
+def _until_one_dies(
+    waiting: deque[Job], work: Callable[[Job], Result], count: int, unfinished: list[Job]
+) -> Iterator[Result]:
+    """Works through `waiting`; when a worker dies, what was given out is in `unfinished` and the rest still waits."""
+    from multiprocessing import get_context
+
+    # fork would copy the state of libraries that do not survive it (HDF5, BLAS threads)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
+    given: dict[Future[Result], Job] = {}
+    try:
+        while waiting or given:
+            while waiting and len(given) < IN_FLIGHT * count:
+                day = waiting.popleft()
+                try:
+                    given[pool.submit(work, day)] = day
+                except BrokenProcessPool:
+                    waiting.appendleft(day)
+                    break
+            done, _ = wait(given, return_when=FIRST_COMPLETED)
+            for future in done:
+                if isinstance(future.exception(), BrokenProcessPool):
+                    unfinished.extend(given.values())
+                    return
+                given.pop(future)
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin() -> None:
+    """In a worker: an interrupt is the parent's business, and a worker does not outlive its parent."""
+    from multiprocessing import parent_process
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _dask(
+    days: Sequence[Job], work: Callable[[Job], Result], failed: Callable[[Job], Result], scheduler: str, count: int
+) -> Iterator[Result]:
+    try:
+        from distributed import Client, KilledWorker, LocalCluster, as_completed
+    except ImportError as error:
+        raise SettingsError(f"--scheduler {scheduler} needs Dask: pip install dask distributed.") from error
+    cluster: Any = scheduler
+    if scheduler == "local-cluster":
+        cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
+    try:
+        client = Client(cluster, timeout="5s")
+    except (OSError, TimeoutError) as error:
+        raise SettingsError(f"--scheduler {scheduler}: no Dask scheduler answers at that address.") from error
+    try:
+        waiting = deque(days)
+        limit = IN_FLIGHT * max(count, 1)
+        running, given = as_completed(), {}
+        while waiting or running.count():
+            while waiting and running.count() < limit:
+                future = client.submit(work, waiting[0], pure=False)
+                given[future.key] = waiting.popleft()
+                running.add(future)
+            future = next(running)
+            day = given.pop(future.key)
+            try:
+                result = future.result()
+            except KilledWorker:
+                result = failed(day)
+            yield result
+    finally:
+        client.close()
+        if scheduler == "local-cluster":
+            cluster.close()

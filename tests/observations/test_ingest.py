@@ -1,0 +1,525 @@
+"""Published files to table: the way there and back, what a bad file costs, and the same bytes however it was run.
+
+A few simulated days are written as archive files once; tests copy them, spoil the copy, and ingest it.
+"""
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pandas as pd
+import pytest
+
+from precip_sae.cli import main
+from precip_sae.errors import ArchiveError, OutputError, SettingsError, StageError
+from precip_sae.files import read_json
+from precip_sae.observations import archive, ingest
+from precip_sae.observations.deposit import archive_source, deposit_archive, deposit_simulation
+from precip_sae.observations.describe import read_source
+from precip_sae.observations.ingest import REPORT, Season, ingest_days, parts_folder
+from precip_sae.observations.schema import BY_NAME, GATES, validate
+from precip_sae.observations.simulate import simulate
+from precip_sae.observations.write_archive import Folders, write_season
+from precip_sae.paths import Paths
+from precip_sae.settings import SimulationSettings
+
+DAYS = 9
+
+# How far an ingested value may lie from the simulated one. The table is rounded to five significant digits and the
+# spectra are not; the radar's files and ERA5's hold single precision.
+FIVE_DIGITS, SINGLE = 5.1e-5, 1.2e-7
+RELATIVE = dict.fromkeys(("n0", "lambda", "Nt", "Rho", "Fs", "Dm"), FIVE_DIGITS)
+RELATIVE |= dict.fromkeys(("Sr", "Rr", "T", "RH", "P", "WS", "ETH"), 1e-12)
+RELATIVE |= dict.fromkeys([f"{name}_{k}" for k in GATES for name in ("reflectivity", "dv")], SINGLE)
+RELATIVE |= dict.fromkeys(("t_15", "rh_15"), SINGLE)
+LABELS = ("regime3", "density", "temperature")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folders, pd.DataFrame]:
+    """Archive files of a few simulated days, and the simulated table of these days."""
+    root = tmp_path_factory.mktemp("archive")
+    return Folders(root), write_season(root, records=3000, seed=11, days=DAYS)
+
+
+@pytest.fixture
+def copy(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> Folders:
+    """The files again, for spoiling."""
+    shutil.copytree(written[0].root, tmp_path / "archive")
+    return Folders(tmp_path / "archive")
+
+
+def ingested(folders: Folders, out: Path, profile: bool = True, **options: object) -> tuple[pd.DataFrame, Season]:
+    found = archive.find_days(folders.pip, folders.weather, folders.radar, folders.profile if profile else None, "MQT")
+    season = ingest_days(found, "MQT", profile, parts_folder(out), **{"workers": 1, **options})
+    return pd.read_parquet(deposit_archive(out, season, "MQT", profile)), season
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def whole(written: tuple[Folders, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """The table of the untouched files, and its folder."""
+    out = tmp_path_factory.mktemp("whole") / "data"
+    return out, ingested(written[0], out)[0]
+
+
+# There and back ------------------------------------------------------------------------------------------------------
+
+
+def test_every_column_comes_back_within_its_tolerance(
+    written: tuple[Folders, pd.DataFrame], whole: tuple[Path, pd.DataFrame]
+) -> None:
+    simulated, table = written[1], whole[1]
+    measured = [name for name in BY_NAME if name not in ("melted", "phase")]
+    assert list(table.columns) == measured, "what only a simulation knows is not in an archive"
+    assert set(measured) == {"time", "storm", *LABELS, *RELATIVE}
+    assert (table["time"].to_numpy() == simulated["time"].to_numpy()).all()
+    for name, tolerance in RELATIVE.items():
+        np.testing.assert_allclose(table[name], simulated[name], rtol=tolerance, atol=0, equal_nan=True, err_msg=name)
+    for name in LABELS:
+        assert (table[name] == simulated[name]).all(), name
+    assert simulated["reflectivity_29"].isna().any()
+    assert simulated["reflectivity_29"].notna().any()
+
+
+def test_storms_are_what_lies_between_pauses_of_six_hours(whole: tuple[Path, pd.DataFrame]) -> None:
+    table = whole[1]
+    begins = table["time"].diff() > pd.Timedelta("6h")
+    assert (table["storm"] == begins.cumsum()).all()
+    assert table["storm"].max() > 1
+
+
+def test_the_table_is_valid_with_and_without_profiles(
+    written: tuple[Folders, pd.DataFrame], whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    assert len(validate(whole[1])) == len(whole[1])
+    table, _ = ingested(written[0], tmp_path / "data", profile=False)
+    assert list(table.columns) == [c for c in whole[1].columns if c not in ("t_15", "rh_15")]
+    pd.testing.assert_frame_equal(validate(table), whole[1].drop(columns=["t_15", "rh_15"]))
+
+
+def test_a_simulated_archive_does_not_pass_as_measured(whole: tuple[Path, pd.DataFrame]) -> None:
+    source = read_json(whole[0] / "source.json")
+    assert source["kind"] == "archive"
+    assert source["simulated"] is True
+    assert "seed 11: not a measurement" in source["simulation"]
+    assert "are simulated" in (whole[0] / "README.md").read_text()
+    assert (source["days"], source["days_read"], source["days_lost"]) == (DAYS, DAYS, 0)
+
+
+def test_files_that_do_not_say_so_are_not_called_simulated() -> None:
+    outcome = ingest.Outcome("2019-01-05", "k", "f", rows=3, periods=4, dropped={"fit": 1})
+    lost = ingest.Outcome("2019-01-06", "l", "g", reason="no psd file of the day, expected one.")
+    source = archive_source(Season((outcome, lost), ()), "MQT", profile=False)
+    assert (source["simulated"], source["days_lost"], source["periods_dropped"]) == (False, 1, 1)
+    assert source["doi"] == "10.7302/37yx-9q53"
+
+
+# Bad files -----------------------------------------------------------------------------------------------------------
+
+
+def pip_file(folders: Folders, date: str, kind: str) -> Path:
+    product = next(p for p in archive.PIP_PRODUCTS if p.kind == kind)
+    return archive.pip_folder(folders.pip, date[:4], "MQT", product) / archive.pip_name("MQT", date, product)
+
+
+def edited(path: Path, edit: Callable[[netCDF4.Dataset], None]) -> None:
+    with netCDF4.Dataset(path, "a") as file:
+        file.set_auto_maskandscale(False)
+        edit(file)
+
+
+def rewritten(path: Path, minutes: np.ndarray) -> None:
+    """The file with other minutes of the day as its time coordinate; what else it holds follows."""
+    with netCDF4.Dataset(path) as old, netCDF4.Dataset(path.with_suffix(".new"), "w") as new:
+        old.set_auto_maskandscale(False)
+        for name, dimension in old.dimensions.items():
+            new.createDimension(name, len(minutes) if name == "time" else len(dimension))
+        for name, variable in old.variables.items():
+            made = new.createVariable(name, variable.dtype, variable.dimensions)
+            made.units = getattr(variable, "units", "")
+            values = variable[...]
+            made[...] = (
+                minutes if name == "time" else values[: len(minutes)] if "time" in variable.dimensions else values
+            )
+    path.with_suffix(".new").replace(path)
+
+
+def damage(path: Path) -> None:
+    """Overwrites the compressed values of a netCDF-4 file and leaves its structure alone."""
+    content = bytearray(path.read_bytes())
+    # the first zlib stream of the largest variable: deflate level 2 begins with these two bytes
+    at = max(range(len(content) - 1), key=lambda k: (content[k : k + 2] == b"\x78\x5e", k))
+    content[at + 2 : at + 300] = b"\xff" * 298
+    path.write_bytes(content)
+
+
+def unit(folders: Folders, date: str) -> None:
+    edited(pip_file(folders, date, "vvd"), lambda file: file["vvd"].setncattr("units", "cm s-1"))
+
+
+def pascals(folders: Folders, date: str) -> None:
+    def in_pascals(file: netCDF4.Dataset) -> None:
+        file["pressure"][:] = 100 * file["pressure"][:]
+
+    edited(folders.weather / f"{date}_met.nc", in_pascals)
+
+
+def rename(folders: Folders, date: str) -> None:
+    path = pip_file(folders, date, "rho")
+    path.rename(path.with_name(f"006_{date}_rho.nc"))
+
+
+def duplicate(folders: Folders, date: str) -> None:
+    path = pip_file(folders, date, "psd")
+    shutil.copy(path, path.with_name(path.name.replace("006", "003", 1)))
+
+
+def truncate(path: Path, share: float = 0.6) -> None:
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+
+def summer_time(folders: Folders, date: str) -> None:
+    minutes = np.arange(1440)
+    rewritten(pip_file(folders, date, "min"), minutes + 60 * (minutes >= 120))
+
+
+def other_day(folders: Folders, date: str) -> None:
+    path = pip_file(folders, date, "psd")
+    edited(path, lambda file: file["time"].setncattr("units", "minutes since 1999-01-01 00:00:00"))
+
+
+BAD: dict[str, tuple[Callable[[Folders, str], object], str]] = {
+    "empty": (lambda f, d: pip_file(f, d, "psd").write_bytes(b""), "_psd.nc: is empty (0 bytes), expected a netCDF"),
+    "truncated netCDF-4": (lambda f, d: truncate(pip_file(f, d, "vvd")), "_vvd.nc: cannot be read as netCDF ("),
+    "truncated classic": (lambda f, d: truncate(f.radar / f"{d}_mrr.nc"), "_mrr.nc: cannot be read as netCDF ("),
+    "damaged": (lambda f, d: damage(pip_file(f, d, "rho")), "_rho.nc: variable rho is damaged ("),
+    "not netCDF": (lambda f, d: (f.weather / f"{d}_met.nc").write_text("<html>"), "_met.nc: is not a netCDF file"),
+    "duplicated": (duplicate, "2 psd files claim the day (003"),
+    "misnamed": (rename, "no rho file of the day; 006_"),
+    "missing": (lambda f, d: (f.radar / f"{d}_mrr.nc").unlink(), "no radar file of the day, expected one."),
+    "wrong unit": (unit, "_vvd.nc: variable vvd is in 'cm s-1', expected 'm s-1'."),
+    "short day": (lambda f, d: rewritten(pip_file(f, d, "psd"), np.arange(1380)), "has 1380 minutes, expected 1440."),
+    "summer time": (summer_time, "_min.nc: time jumps by one hour at"),
+    "another day's": (other_day, "_psd.nc: minute 0 is 1999-01-01T00:00:00, expected"),
+    "wrong magnitude": (pascals, "_met.nc: column P would hold"),
+    "no variable": (
+        lambda f, d: edited(pip_file(f, d, "min"), lambda file: file.renameVariable("rr_adj", "rain")),
+        "_min.nc: has no variable rr_adj; ",
+    ),
+    "no such level": (
+        lambda f, d: edited(f.profile / f"era5_{d}.nc", lambda file: file["pressure_level"].__setitem__(1, 700.0)),
+        "variable pressure_level has no 900 hPa.",
+    ),
+}
+
+
+def days_of(table: pd.DataFrame) -> list[str]:
+    return sorted(table["time"].dt.strftime("%Y%m%d").unique())
+
+
+@pytest.mark.parametrize("few", [0, 1], ids=["first kinds", "other kinds"])
+def test_each_bad_file_costs_its_day_and_a_line_of_the_report_and_nothing_else(
+    few: int, copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    kinds = list(BAD.items())[few::2]
+    days = days_of(whole[1])
+    assert len(days) == DAYS > len(kinds)
+    spoiled = dict(zip(days, kinds, strict=False))
+    for date, (_, (spoil, _)) in spoiled.items():
+        spoil(copy, date)
+    out = tmp_path / "data"
+    table, season = ingested(copy, out)
+
+    kept = whole[1][~whole[1]["time"].dt.strftime("%Y%m%d").isin(spoiled)]
+    pd.testing.assert_frame_equal(
+        table.drop(columns="storm"), kept.drop(columns="storm").reset_index(drop=True), check_exact=True
+    )
+    lines = list(csv.DictReader((out / REPORT).read_text().splitlines()))
+    assert len(lines) == DAYS
+    reasons = {line["day"].replace("-", ""): line["reason"] for line in lines if line["status"] == "lost"}
+    assert set(reasons) == set(spoiled)
+    for date, (kind, (_, expected)) in spoiled.items():
+        assert expected in reasons[date], kind
+        assert "\n" not in reasons[date]
+    assert read_json(out / "source.json")["days_lost"] == len(spoiled) == len(season.lost)
+
+
+def test_a_file_that_says_no_day_is_named_and_costs_nothing(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    (copy.radar / "notes.txt").write_text("calibrated in May")
+    table, season = ingested(copy, tmp_path / "data")
+    pd.testing.assert_frame_equal(table, whole[1])
+    assert [path.name for path in season.ignored] == ["notes.txt"]
+    assert (
+        ",file left out,0,0,0,0,0,0,0,0,notes.txt: is not named as expected.\n"
+        in (tmp_path / "data" / REPORT).read_text()
+    ), "a line of the report"
+
+
+def test_a_period_with_a_missing_minute_is_dropped_and_the_day_is_not(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    first = whole[1].iloc[0]
+    minute = first["time"].hour * 60 + first["time"].minute + 2
+
+    def miss(file: netCDF4.Dataset) -> None:
+        file["psd"][minute] = np.nan
+
+    edited(pip_file(copy, f"{first['time']:%Y%m%d}", "psd"), miss)
+    table, _ = ingested(copy, tmp_path / "data")
+    pd.testing.assert_frame_equal(table, whole[1].iloc[1:].reset_index(drop=True))
+
+
+def test_a_row_out_of_range_is_dropped_and_counted(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    first = whole[1].iloc[0]
+    step = (first["time"].hour * 60 + first["time"].minute) // 5
+
+    def spike(file: netCDF4.Dataset) -> None:
+        file["relative_humidity"][step] = 400.0
+
+    edited(copy.weather / f"{first['time']:%Y%m%d}_met.nc", spike)
+    table, season = ingested(copy, tmp_path / "data")
+    pd.testing.assert_frame_equal(table, whole[1].iloc[1:].reset_index(drop=True))
+    assert season.outcomes[0].dropped["range"] == 1
+
+
+def test_silence_of_the_radar_is_an_echo_missing_only_while_it_was_on(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    first = whole[1].iloc[0]
+    minute = first["time"].hour * 60 + first["time"].minute
+    path = copy.radar / f"{first['time']:%Y%m%d}_mrr.nc"
+
+    def silent(file: netCDF4.Dataset) -> None:
+        file["Ze"][minute : minute + 3] = -9999.0
+
+    edited(path, silent)
+    table, _ = ingested(copy, tmp_path / "silent")
+    assert len(table) == len(whole[1])
+    assert table.loc[0, [f"reflectivity_{k}" for k in GATES]].isna().all()
+    assert np.isnan(table.loc[0, "ETH"])
+
+    with netCDF4.Dataset(path) as file:
+        kept = np.delete(np.arange(1440), slice(minute, minute + 3))
+        arrays = {name: np.ma.getdata(file[name][:]) for name in ("time", "height", "Ze", "W")}
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", len(kept))
+        file.createDimension("range", 31)
+        units = {"time": "seconds since 1970-01-01 00:00:00", "height": "m", "Ze": "dBZ", "W": "m/s"}
+        for name, values in arrays.items():
+            dimensions = ("time",) if name == "time" else ("time", "range")
+            made = file.createVariable(name, values.dtype, dimensions, fill_value=-9999)
+            made.units = units[name]
+            made[:] = values[kept]
+    table, season = ingested(copy, tmp_path / "off")
+    assert len(table) == len(whole[1]) - 1
+    assert season.outcomes[0].dropped["radar"] == 1
+
+
+def test_hourly_packed_profiles_of_a_grid_are_interpolated_at_the_nearest_point(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    date = days_of(whole[1])[0]
+    path = copy.profile / f"era5_{date}.nc"
+    path.unlink()
+    with netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET") as file:
+        # the older form of the Climate Data Store: packed, "level", hours since 1900
+        for name, values, kind, unit_name in (
+            ("time", np.arange(24), "i4", "hours since 1900-01-01 00:00:00.0"),
+            ("level", [900, 950], "i4", "millibars"),
+            ("latitude", [47.0, 46.5], "f4", "degrees_north"),
+            ("longitude", [272.25, 272.5], "f4", "degrees_east"),
+        ):
+            file.createDimension(name, len(values))
+            variable = file.createVariable(name, kind, (name,))
+            variable.units = unit_name
+            hours = (np.datetime64(f"{date[:4]}-{date[4:6]}-{date[6:]}") - np.datetime64("1900-01-01")).astype(int) * 24
+            variable[:] = np.asarray(values) + (hours if name == "time" else 0)
+        for name, unit_name in (("t", "K"), ("r", "%")):
+            variable = file.createVariable(name, "i2", ("time", "level", "latitude", "longitude"), fill_value=-32767)
+            variable.set_auto_maskandscale(False)
+            variable.units, variable.scale_factor, variable.add_offset = unit_name, 0.01, 250.0 if name == "t" else 50.0
+            values = np.full((24, 2, 2, 2), -32767, dtype="i2")
+            values[:, 0, 1, 1] = 100 * np.arange(24)  # 1 K or 1 % more each hour
+            variable[:] = values
+    table, _ = ingested(copy, tmp_path / "data")
+    day = table[table["time"].dt.strftime("%Y%m%d") == date]
+    hours = np.minimum(day["time"].dt.hour + day["time"].dt.minute / 60, 23)
+    np.testing.assert_allclose(day["t_15"], 250 + hours, atol=1e-9)
+    np.testing.assert_allclose(day["rh_15"], 50 + hours, atol=1e-9)
+
+
+# However it was run --------------------------------------------------------------------------------------------------
+
+
+def test_one_and_two_workers_give_the_same_bytes(
+    written: tuple[Folders, pd.DataFrame], whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    ingested(written[0], tmp_path / "data", workers=2)
+    assert bytes_of(tmp_path / "data") == bytes_of(whole[0])
+
+
+def test_a_killed_run_resumes_and_gives_the_same_bytes(
+    written: tuple[Folders, pd.DataFrame], whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    folders, out = written[0], tmp_path / "data"
+    options = [f"--{name}={getattr(folders, name)}" for name in ("pip", "weather", "radar", "profile")]
+    command = [sys.executable, "-m", "precip_sae.cli", "ingest", *options, f"--out={out}", "--workers=1"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while len(list(parts_folder(out).glob("2*.parquet"))) < 3 and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    left = {path.name: path.stat().st_mtime_ns for path in parts_folder(out).glob("2*.parquet")}
+    assert 3 <= len(left) < DAYS
+    assert not out.exists(), "nothing is half-written"
+    ingested(folders, out)
+    assert bytes_of(out) == bytes_of(whole[0])
+    for name, written_at in left.items():
+        assert (parts_folder(out) / name).stat().st_mtime_ns == written_at, "a day already ingested is skipped"
+
+
+def test_a_day_whose_file_changed_is_read_again_and_no_other(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    date = days_of(whole[1])[4]
+    good = (copy.radar / f"{date}_mrr.nc").read_bytes()
+    truncate(copy.radar / f"{date}_mrr.nc")
+    assert len(ingested(copy, out)[1].lost) == 1
+    before = {path.name: path.stat().st_mtime_ns for path in parts_folder(out).iterdir()}
+    (copy.radar / f"{date}_mrr.nc").write_bytes(good)
+    table, season = ingested(copy, out)
+    after = {path.name: path.stat().st_mtime_ns for path in parts_folder(out).iterdir()}
+    assert [name for name in before if before[name] != after[name]] == [f"{date}.parquet"]
+    assert not season.lost
+    pd.testing.assert_frame_equal(table, whole[1])
+
+
+def test_a_damaged_part_is_made_again(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> None:
+    ingested(written[0], tmp_path / "data")
+    before = bytes_of(tmp_path / "data")
+    part = min(parts_folder(tmp_path / "data").iterdir())
+    part.write_bytes(b"PAR1")
+    ingested(written[0], tmp_path / "data")
+    assert bytes_of(tmp_path / "data") == before
+
+
+# Mistakes ------------------------------------------------------------------------------------------------------------
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"pip": "nowhere"}, "--pip: nowhere is not a folder, expected the folder of the daily files."),
+        ({"radar": "nowhere"}, "--radar: nowhere is not a folder"),
+        ({"site": "KIS"}, "--site is 'KIS'; known: MQT."),
+        ({"scheduler": "slurm"}, "--scheduler is 'slurm', expected local, local-cluster or tcp://host:port."),
+        ({"workers": "0"}, "--workers is 0, expected at least 1."),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_nothing_is_written(
+    written: tuple[Folders, pd.DataFrame],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changed: dict[str, str],
+    sentence: str,
+) -> None:
+    options = {name: str(getattr(written[0], name)) for name in ("pip", "weather", "radar", "profile")}
+    options |= {"out": str(tmp_path / "data")} | changed
+    assert main(["ingest", *(f"--{name}={value}" for name, value in options.items())]) == 1
+    assert said(capsys).startswith(sentence)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_without_files_of_the_site_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "2019_KIS" / "netCDF").mkdir(parents=True)
+    folder = str(tmp_path)
+    arguments = ["ingest", "--pip", folder, "--weather", folder, "--radar", folder, "--out", str(tmp_path / "data")]
+    assert main(arguments) == 1
+    assert f"--pip: {tmp_path} holds no file of MQT, expected files such as" in said(capsys)
+
+
+def test_an_archive_of_which_every_day_is_lost_leaves_the_earlier_table_alone(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    shutil.copytree(whole[0], out)
+    shutil.rmtree(copy.radar)
+    copy.radar.mkdir()
+    with pytest.raises(
+        ArchiveError, match=rf"has {DAYS} days, {DAYS} of them lost, .*no radar file of the day, expected"
+    ):
+        ingested(copy, out)
+    assert bytes_of(out) == bytes_of(whole[0])
+    assert (parts_folder(out) / REPORT).read_text().count("lost") == DAYS
+
+
+def test_a_table_that_cannot_be_written_leaves_what_was_there(
+    written: tuple[Folders, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    (out / "observations.parquet").mkdir(parents=True)
+    (out / "source.json").write_text("earlier")
+    with pytest.raises(OutputError, match=r"observations\.parquet: cannot be written, a folder stands where the file"):
+        ingested(written[0], out)
+    assert sorted(path.name for path in out.iterdir()) == ["observations.parquet", "source.json"]
+    assert (out / "source.json").read_text() == "earlier"
+
+
+def test_a_table_without_a_source_is_refused_and_a_simulation_leaves_no_report_behind(
+    whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    shutil.copytree(whole[0], out)
+    (out / "source.json").unlink()  # as a run that was killed leaves it
+    settings = SimulationSettings(records=200, seed=1)
+    with pytest.raises(StageError, match=r"source\.json: no such file"):
+        read_source(Paths(tmp_path), settings)
+    deposit_simulation(out, simulate(200, seed=1), settings)
+    assert read_source(Paths(tmp_path), settings)["kind"] == "simulation"
+    assert not (out / REPORT).exists()
+
+
+def test_the_folder_of_one_year_is_an_archive_too(copy: Folders, whole: tuple[Path, pd.DataFrame]) -> None:
+    year = str(whole[1]["time"].dt.year.iloc[0])
+    found = archive.find_days(copy.pip / f"{year}_MQT", copy.weather, copy.radar, None, "MQT")
+    assert [day.name for day in found.days] == [day for day in days_of(whole[1]) if day.startswith(year)]
+
+
+def test_a_dask_scheduler_that_does_not_answer_is_said(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(SettingsError, match=r"--scheduler tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
+        ingested(written[0], tmp_path / "data", scheduler="tcp://127.0.0.1:9")
+
+
+def test_the_command_line_writes_and_ingests_a_season(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = Folders(tmp_path / "files")
+    assert main(["write-archive", "--out", str(folders.root), "--records", "600", "--seed", "3", "--days", "2"]) == 0
+    options = [f"--{name}={getattr(folders, name)}" for name in ("pip", "weather", "radar", "profile")]
+    assert main(["ingest", *options, "--out", str(tmp_path / "data"), "--workers", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "2 simulated days as archive files" in out
+    assert "records of 2 days, 0 of them lost; " in out
