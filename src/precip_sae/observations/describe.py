@@ -14,7 +14,7 @@ from precip_sae.settings import SimulationSettings
 SHOWN = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "T", "RH", "reflectivity_3", "ETH"]
 LOGGED = ["n0", "lambda", "Nt", "Rho", "Dm"]
 CORRELATED = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "Sr", "T", "RH", "P", "WS", "reflectivity_3", "ETH"]
-LABELS = ["regime3", "density", "temperature", "phase"]
+LABELS = ["regime9", "regime3", "density", "temperature", "phase"]
 SIMULATION = "simulation"
 
 
