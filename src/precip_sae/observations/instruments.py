@@ -30,17 +30,28 @@ PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particl
 
 GATE_HEIGHTS = 100.0 * (np.array(GATES) + 1.0)
 """Heights (m) of the radar gates, shape (27,)."""
+WAVELENGTH = 12.4  # mm, at 24.23 GHz
+ASPECT_RATIO = 0.6  # height over width of aggregates that fall flat (Hogan et al. 2012, doi 10.1175/JAMC-D-11-074.1)
 ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smith 1984), and of water
 # Reflectivity grows from the cloud top downward as (distance fallen)^growth: chosen to meet 0.3 dB per 100 m in
 # deep snow; lake-effect snow grows fast near its top.
-DEEP_GROWTH, LAKE_GROWTH = 2.4, 1.2
+DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.9
 MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
 BRIGHT_BAND = 6.0  # dB, where half of the mass has melted
 # One-way attenuation by rain at 24 GHz, dB/km = k R^alpha (ITU-R P.838-3).
 ATTENUATION, ATTENUATION_POWER = 0.14, 1.01
 # Detection limit: -14 dBZ at 500 m, -8 dBZ at 3000 m (Maahn and Kollias 2012, doi 10.5194/amt-5-2661-2012).
 DETECTION_1KM, DETECTION_PER_DECADE = -11.7, 7.7
+# The lowest gate lies in the antenna's near field and on the steepest part of the transfer function: its spread and
+# mean are chosen to meet the published difference between gates 3 and 4.
+NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.4
 RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
+# The drag law of ice holds, at the density that melting has given, until little of the frame is left.
+COLLAPSE = 2.0
+# The rate is a retrieval of its own (snow: from an adjusted density), log10 spread: chosen to meet that of Sr.
+RATE_SPREAD_SNOW, RATE_SPREAD_RAIN, RATE_BIAS_SNOW = 0.42, 0.15, -0.33
+# A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
+WET_ANTENNA = 3.0
 RUN = 4  # gates in a row that make an echo
 
 
@@ -85,8 +96,9 @@ def sample_spectra(p: mp.Particles, rng: np.random.Generator) -> Spectra:
 
 def fall_speed(p: mp.Particles, density: Array) -> Array:
     """Fall speed (m/s) by record and bin, shape (records, 131), from ice to water by `liquid`."""
-    ice = p.drag[:, None] * mp.ice_speed(DIAMETERS, density)
-    return ice * (1 - p.liquid[:, None]) + mp.rain_speed(DIAMETERS) * p.liquid[:, None]
+    frame = p.drag[:, None] * mp.ice_speed(DIAMETERS, density)
+    collapsed = p.liquid[:, None] ** COLLAPSE
+    return frame * (1 - collapsed) + mp.rain_speed(DIAMETERS) * collapsed
 
 
 def measure(p: mp.Particles, rng: np.random.Generator) -> dict[str, Array]:
@@ -169,8 +181,9 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
     loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
     calibration = 0.5 * x[:, None]
-    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss + calibration
-    dbz += RADAR_NOISE * rng.standard_normal(dbz.shape)
+    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss + calibration - WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
+    noise = np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_NOISE, RADAR_NOISE)
+    dbz += noise * rng.standard_normal(dbz.shape) - np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_LOSS, 0.0)
 
     # each phase falls at the speed of its reflectivity-weighted diameter; ice near the top is small and slow
     flake = (7.0 - 2 * mp.DENSITY_POWER + p.shape) / p.slope
@@ -183,6 +196,17 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     return Echo(np.where(heard, dbz, np.nan), np.where(heard, velocity, np.nan), echo_top(heard))
 
 
+def reported_rate(rate: Array, riming: Array, phase: NDArray[np.str_], x: Array) -> Array:
+    """The precipitation rate (mm/h) that the minute product reports, from the true one; all (records,).
+
+    In snow the product takes the mass from the size of the particles and does not see how rimed they are.
+    x is standard normal.
+    """
+    is_snow = phase == "Snow"
+    error = np.where(is_snow, RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x - np.log10(riming), RATE_SPREAD_RAIN * x)
+    return rate * 10**error
+
+
 def surface_reflectivity(p: mp.Particles) -> Array:
     """Equivalent reflectivity near the ground (dBZ), shape (records,), of the true size distribution.
 
@@ -191,7 +215,18 @@ def surface_reflectivity(p: mp.Particles) -> Array:
     density = mp.density(DIAMETERS, p.riming[:, None], p.liquid[:, None])
     factor = (ICE_DIELECTRIC * (1 - p.melted) + WATER_DIELECTRIC * p.melted) / WATER_DIELECTRIC
     psd = mp.gamma_distribution(DIAMETERS, p.number, p.shape, p.slope)
-    return 10 * np.log10(factor * (psd * density**2 * DIAMETERS**6).sum(axis=1) * BIN_WIDTH)
+    # water refracts too much for the form factor, and drops are small; what is melted keeps Rayleigh's
+    size = form_factor(DIAMETERS) ** 2 * (1 - p.liquid[:, None]) + p.liquid[:, None]
+    return 10 * np.log10(factor * (psd * size * density**2 * DIAMETERS**6).sum(axis=1) * BIN_WIDTH)
+
+
+def form_factor(diameter: Array) -> Array:
+    """Rayleigh-Gans amplitude of a homogeneous sphere seen from behind, over its Rayleigh amplitude.
+
+    3 (sin u - u cos u) / u^3 with u = 2 pi D / wavelength (Bohren and Huffman 1983, section 6.2).
+    """
+    u = 2 * np.pi * ASPECT_RATIO ** (2 / 3) * np.asarray(diameter) / WAVELENGTH
+    return 3 * (np.sin(u) - u * np.cos(u)) / u**3
 
 
 def rain_rate(p: mp.Particles) -> Array:

@@ -16,7 +16,7 @@ MIXED_RAIN_FS = (1.5, 2.0)
 HEAVY_LOG_NT = 3.85
 # Half-width (K) of the strip about the temperature border that belongs to neither cluster: the published change
 # from snow to mixed-phase is about 2 K wide.
-AMBIGUOUS_T = 1.0
+AMBIGUOUS_T = 0.8
 
 REGIMES = {
     "Heavy rain": "Rain",

@@ -17,17 +17,18 @@ LEVELS = np.arange(0.0, 5001.0, 100.0)
 
 # Warm wet-bulb excess, integrated along the fall (K m), that melts 63 % of the mass; a melting layer of 400 m at
 # 6 K/km adds up to 480 K m (Mitra et al. 1990 find complete melting within 300-500 m).
-MELTING_SCALE, MELTING_POWER = 170.0, 1.6
+MELTING_SCALE, MELTING_POWER = 75.0, 1.6
 
 # Aggregates: density (g cm^-3) at 1 mm and its fall with diameter (Brandes et al. 2007: 0.178 D^-0.922);
 # the first is chosen to meet log10 Rho = -1.00 in snow.
-SNOW_DENSITY_1MM, DENSITY_POWER, ICE_DENSITY = 0.147, 0.9, 0.917
+SNOW_DENSITY_1MM, DENSITY_POWER, ICE_DENSITY = 0.160, 0.9, 0.917
 # Area ratio of aggregates: Heymsfield and Westbrook (2010) give 0.3-0.8; chosen to meet Fs = 0.95 m/s in snow.
-AREA_RATIO = 0.24
+AREA_RATIO, AREA_RATIO_POWER = 0.24, -0.4
 
 # The published fit drops drizzle: below 0.5 mm its lambda passes 10 per mm.
-SMALLEST_LOG_DM = -0.3
-MOST_CONTENT = 700.0  # mg m^-3 of ice and water, approached by the heaviest precipitation
+SMALLEST_LOG_DM = -0.35
+LOG_SHAPE = (-0.25, 1.2)  # log10 (shape + 1): between broader than exponential and nearly one size
+MOST_CONTENT = 1000.0  # mg m^-3 of ice and water, approached by the heaviest precipitation
 
 GRAVITY, AIR_VISCOSITY, AIR_DENSITY = 9.81, 1.70e-5, 1.28  # m s^-2, Pa s, kg m^-3 near 0 C and 1010 hPa
 
@@ -69,7 +70,8 @@ def temperature_profile(air: Weather, height: ArrayLike) -> Array:
     """
     z = np.asarray(height, dtype=float)
     bump = np.exp(-(((z - 900.0) / 450.0) ** 2)) - np.exp(-4.0)
-    return air.temperature[:, None] - air.lapse[:, None] * z + air.nose[:, None] * np.maximum(bump, 0.0)
+    ground = (air.temperature + air.near_surface)[:, None]
+    return ground - air.lapse[:, None] * z + air.nose[:, None] * np.maximum(bump, 0.0)
 
 
 def melted_profile(air: Weather) -> Array:
@@ -110,8 +112,9 @@ def ice_speed(diameter: ArrayLike, density: ArrayLike) -> Array:
     """
     d = np.asarray(diameter) * 1e-3
     mass = np.pi / 6 * 1e3 * np.asarray(density) * d**3
-    dimension = d / np.sqrt(AREA_RATIO)
-    best = 8 * mass * GRAVITY * AIR_DENSITY / (np.pi * AIR_VISCOSITY**2 * np.sqrt(AREA_RATIO))
+    area_ratio = np.minimum(AREA_RATIO * np.asarray(diameter) ** AREA_RATIO_POWER, 1.0)
+    dimension = d / np.sqrt(area_ratio)
+    best = 8 * mass * GRAVITY * AIR_DENSITY / (np.pi * AIR_VISCOSITY**2 * np.sqrt(area_ratio))
     delta, drag = 8.0, 0.35
     reynolds = delta**2 / 4 * (np.sqrt(1 + 4 * np.sqrt(best) / (delta**2 * np.sqrt(drag))) - 1) ** 2
     return AIR_VISCOSITY * reynolds / (AIR_DENSITY * dimension)
@@ -122,6 +125,11 @@ def rain_speed(diameter: ArrayLike) -> Array:
     d = np.asarray(diameter, dtype=float)
     # the published form is negative below 0.11 mm; small drops fall at about 4 m/s per mm (Beard 1976)
     return np.where(d < 0.6, np.minimum(4.0 * d, 9.65 - 10.3 * np.exp(-0.36)), 9.65 - 10.3 * np.exp(-0.6 * d))
+
+
+def soft_floor(x: ArrayLike, least: float, width: float) -> Array:
+    """x where it is well above `least`, bent over `width` to stay above it: no value piles up at a bound."""
+    return least + width * np.logaddexp(0.0, (np.asarray(x) - least) / width)
 
 
 def gamma_distribution(diameter: ArrayLike, number: Array, shape: Array, slope: Array) -> Array:
@@ -146,21 +154,22 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     warmth = air.temperature + 7.0  # against the median of snow
 
     # snow: chosen to meet log10 Dm 0.15-0.2 +- 0.23, log10 Rho -1.00 +- 0.26 and their correlations with T
-    log_riming = np.clip(0.017 * warmth - 0.10 * air.lake + 0.14 * x_riming + 0.05 * air.intensity, -1.0, 0.75)
-    log_dm_snow = 0.18 - 0.010 * warmth + 0.235 * x_diameter - 0.06 * air.intensity
-    log_dm_rain = 0.03 + 0.10 * x_diameter
-    log_dm = np.maximum(log_dm_snow * (1 - liquid) + log_dm_rain * liquid, SMALLEST_LOG_DM)
+    log_riming = 0.017 * warmth - 0.08 * air.lake + 0.15 * x_riming + 0.06 * air.intensity - 0.04 * air.dryness
+    log_riming = np.clip(log_riming, -1.0, 0.75)
+    log_dm_snow = 0.25 - 0.010 * warmth + 0.23 * x_diameter - 0.06 * air.intensity
+    log_dm_rain = 0.01 + 0.10 * x_diameter
+    log_dm = soft_floor(log_dm_snow * (1 - liquid) + log_dm_rain * liquid, SMALLEST_LOG_DM, 0.08)
     # number: chosen to meet log10 n0 2.49 +- 0.82 in snow, 2.27 +- 0.58 in rain
-    log_number = 2.74 + 0.78 * air.intensity - 0.04 * warmth
-    log_number = log_number * (1 - liquid) + (2.38 + 0.54 * air.intensity) * liquid
+    log_number = 2.79 + 0.86 * air.intensity - 0.04 * warmth
+    log_number = log_number * (1 - liquid) + (2.40 + 0.58 * air.intensity) * liquid
     # shape: small or sparse particles have narrow distributions, aggregates and dense populations broad ones;
     # chosen to meet the published regressions of log lambda on log Dm and of log n0 on log lambda. A gamma
     # distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
     d = log_dm - 0.15
-    log_shape_snow = 0.24 - 2.40 * d + 1.35 * d**2 - 0.27 * air.intensity - 0.34 * x_shape
-    log_shape_rain = 0.84 - 1.30 * log_dm - 0.12 * air.intensity - 0.12 * x_shape
-    shape = 10 ** (log_shape_snow * (1 - liquid) + log_shape_rain * liquid) - 1.0
-    shape = np.clip(shape, -0.4, 15.0)
+    log_shape_snow = 0.20 - 2.40 * d + 1.35 * d**2 - 0.36 * air.intensity - 0.32 * x_shape + 0.01 * warmth
+    log_shape_rain = 0.84 - 1.30 * log_dm - 0.11 * air.intensity - 0.18 * x_shape
+    log_shape = log_shape_snow * (1 - liquid) + log_shape_rain * liquid
+    shape = 10 ** -soft_floor(-soft_floor(log_shape, LOG_SHAPE[0], 0.1), -LOG_SHAPE[1], 0.1) - 1.0
     power = DENSITY_POWER * (1 - liquid)
     diameter = 10**log_dm
     slope = (4.0 - power + shape) / diameter
@@ -175,7 +184,7 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
             shape=shape,
             slope=slope,
             riming=10**log_riming,
-            drag=10 ** (0.03 * x_drag + 0.05 * log_riming),  # rimed particles are rounder
+            drag=10 ** (0.03 * x_drag + 0.14 * log_riming),  # rimed particles are rounder
             melted=melted,
             liquid=liquid,
         ),

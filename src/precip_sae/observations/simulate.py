@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from precip_sae.observations import instruments, labels, microphysics
 from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
-from precip_sae.observations.weather import FIRST_WINTER, Storms, Weather, calendar, latent, weather
+from precip_sae.observations.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
 
 CHUNK_RECORDS = 4096
 """Records simulated at once, about: the spectra of 4096 records take 4 MB an array."""
@@ -43,7 +43,7 @@ def simulate(records: int, seed: int, progress: Callable[[int, int], None] | Non
 def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFrame:
     """The records of the chosen storms."""
     air = weather(storms, chosen, rng)
-    x = latent(rng, storms.length[chosen], 6)
+    x = latent(rng, storms.length[chosen], storms.character[chosen, WEATHER_LATENT:])
     falling, melted = microphysics.particles(air, x[:, :4])
     record = instruments.measure(falling, rng)
     echo = instruments.observe_echo(air, falling, melted, x[:, 4], rng)
@@ -68,7 +68,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFr
 
     # the PIP tools call a record snow or rain by its density and report its rate as one or the other
     values["density"] = labels.density(values["Rho"])
-    rate = _rounded("Sr", record["rate"])
+    rate = _rounded("Sr", instruments.reported_rate(record["rate"], falling.riming, values["density"], x[:, 6]))
     values["Sr"] = np.where(values["density"] == "Snow", rate, 0.0)
     values["Rr"] = np.where(values["density"] == "Snow", 0.0, rate)
     values["regime9"] = labels.regime9(values["T"], values["Rho"], values["Fs"], values["Nt"])

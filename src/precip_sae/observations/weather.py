@@ -29,7 +29,7 @@ MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
 # Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (January -8, July 20, about
 # Marquette's; chosen to meet the published quartiles of T), and of the surface of Lake Superior, coldest in March.
-AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 6.1, 14.2, 143.0
+AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 6.9, 15.3, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
 # Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
 ANOMALY, ANOMALY_DAYS = 4.6, 3.0
@@ -39,6 +39,12 @@ ANOMALY, ANOMALY_DAYS = 4.6, 3.0
 # echo tops at the highest gate.
 LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.8, 2.0
 
+# Spread (K) between the station's thermometer and the air that a particle falls through, which a shallow layer near
+# the lake warms or cools: chosen to meet the published width of the change from mixed-phase precipitation to rain.
+SHALLOW_LAYER = 0.7
+
+WEATHER_LATENT, PARTICLE_LATENT = 9, 7
+LATENT = WEATHER_LATENT + PARTICLE_LATENT
 RECORD_MEMORY = 0.93  # correlation of successive 5-minute records: an hour or so
 STORM_SHARE = 0.35  # share of the variance of each latent variable that is common to a storm
 
@@ -52,6 +58,7 @@ class Storms:
     season: Array  # days since the season's start
     anomaly: Array  # K
     lake: NDArray[np.bool_]  # shallow lake-effect snow rather than deep synoptic precipitation
+    character: Array  # (storms, LATENT) standard normal: what the records of a storm have in common
 
 
 @dataclass(frozen=True)
@@ -68,18 +75,39 @@ class Weather:
     lapse: Array  # K/m
     nose: Array  # warm air aloft, K
     cloud_top: Array  # m
+    near_surface: Array  # how much warmer (K) the air of the column is than the shallow layer at the thermometer
     intensity: Array  # of precipitation, standard normal
+    dryness: Array  # of the air near the ground, standard normal
 
 
-def latent(rng: np.random.Generator, lengths: NDArray[np.int64], columns: int) -> Array:
-    """Standard normal variables of shape (records, columns) that remember their storm and the record before."""
+def latent(rng: np.random.Generator, lengths: NDArray[np.int64], character: Array) -> Array:
+    """Standard normal variables of shape (records, columns) that remember their storm and the record before.
+
+    lengths is (storms,), character (storms, columns).
+    """
     rows = []
-    for length in lengths:
-        noise = rng.standard_normal((length + 1, columns))
+    for length, common in zip(lengths, character, strict=True):
+        noise = rng.standard_normal((length + 1, len(common)))
         noise[1:] *= np.sqrt(1 - RECORD_MEMORY**2)
         within = lfilter([1.0], [1.0, -RECORD_MEMORY], noise, axis=0)[1:]
-        rows.append(np.sqrt(STORM_SHARE) * rng.standard_normal(columns) + np.sqrt(1 - STORM_SHARE) * within)
+        rows.append(np.sqrt(STORM_SHARE) * common + np.sqrt(1 - STORM_SHARE) * within)
     return np.concatenate(rows)
+
+
+def normalised(values: Array, weights: Array) -> Array:
+    """The columns of values, less their weighted means, each made uncorrelated with those before it, variance 1.
+
+    values is (storms, columns), weights (storms,). What is random in a climate is random about that climate's own
+    mean: without this, the mean of a few hundred storms would differ between seeds by more than the published
+    statistics are known to. Too few storms for that are left as they are.
+    """
+    storms, columns = values.shape
+    if storms < 4 * columns:
+        return values
+    share = weights / weights.sum()
+    centred = values - share @ values
+    covariance = (centred * share[:, None]).T @ centred
+    return np.linalg.solve(np.linalg.cholesky(covariance), centred.T).T
 
 
 def calendar(records: int, rng: np.random.Generator) -> Storms:
@@ -105,17 +133,21 @@ def calendar(records: int, rng: np.random.Generator) -> Storms:
         start[k] = max(start[k], start[k - 1] + 2 * length[k - 1] + 6)
 
     days = start / STEPS_PER_DAY
-    anomaly = np.empty(storms)
-    memory = 0.0
-    for k in range(storms):
-        r = np.exp(-(days[k] - days[k - 1]) / ANOMALY_DAYS) if k else 0.0
-        memory = r * memory + np.sqrt(1 - r * r) * rng.standard_normal()
-        anomaly[k] = ANOMALY * memory
+    memory = rng.standard_normal(storms)
+    for k in range(1, storms):
+        r = np.exp(-(days[k] - days[k - 1]) / ANOMALY_DAYS)
+        memory[k] = r * memory[k - 1] + np.sqrt(1 - r * r) * memory[k]
+    # by season, so that no chance ties cold spells to midwinter
+    phase = 2 * np.pi * season / 365.25
+    seasonal = np.column_stack([np.cos(phase), np.sin(phase), memory])
+    character = rng.standard_normal((storms, LATENT))
+    anomaly = ANOMALY * normalised(seasonal, length)[:, -1]
+    character = normalised(np.column_stack([seasonal, character]), length)[:, -LATENT:]
     contrast = lake_temperature(season) - (air_temperature(season) + anomaly - 8.0)
     chance = _logistic((contrast - LAKE_CONTRAST) / LAKE_CONTRAST_WIDTH) * _logistic(
         (LAKE_ANOMALY - anomaly) / LAKE_ANOMALY_WIDTH
     )
-    return Storms(length, start, season, anomaly, rng.random(storms) < chance)
+    return Storms(length, start, season, anomaly, rng.random(storms) < chance, character)
 
 
 def air_temperature(season: Array) -> Array:
@@ -136,7 +168,8 @@ def weather(storms: Storms, chosen: slice, rng: np.random.Generator) -> Weather:
     lake = storms.lake[chosen][per_record]
     offset = np.concatenate([_offsets(rng, n) for n in length])
     step = storms.step[chosen][per_record] + offset
-    warmth, weight, gust, dryness, stability, advection, depth, intensity = latent(rng, length, 8).T
+    x = latent(rng, length, storms.character[chosen, :WEATHER_LATENT])
+    warmth, weight, gust, dryness, stability, advection, depth, intensity, shallow = x.T
 
     # cold front: temperature falls and pressure rises as it passes, at some moment of a deep storm
     count = len(length)
@@ -152,20 +185,24 @@ def weather(storms: Storms, chosen: slice, rng: np.random.Generator) -> Weather:
         - 1.0 * lake
     )
     # pressure, wind and humidity: chosen to meet their published quartiles in snow and rain
-    pressure = np.where(lake, 1016.5, 1011.0) + fall[per_record] * passed - 0.25 * temperature + 7.5 * weight
+    pressure = np.where(lake, 1016.5, 1011.0) + fall[per_record] * passed - 0.25 * temperature + 7.1 * weight
+    pressure += 2.2 * dryness - 1.5 * gust
 
     # precipitation keeps the air between saturation over ice and over water, less some evaporation below cloud,
     # of which heavy precipitation leaves less
     ice = np.exp(0.00972 * np.minimum(temperature, 0.0))  # saturation over ice / over water, Murphy and Koop 2005
     warm = _logistic((temperature - 1.5) / 1.0)
     wind = 2.75 * np.exp(0.10 * lake - 0.012 * temperature - 0.15 * warm + (0.46 + 0.1 * warm) * gust)
-    deficit = np.exp(np.log(7.6 - 2.8 * warm) + 0.55 * dryness - 0.15 * intensity)
+    deficit = np.exp(np.log(7.1 - 2.8 * warm) + 0.60 * dryness - 0.15 * intensity)
     humidity = np.clip(100.0 * ice**0.4 - deficit, 55.0, 100.0)
 
-    lapse = np.where(lake, 7.5e-3, 4.2e-3 + 0.8e-3 * np.clip(stability, -2, 2))
+    lapse = np.where(lake, 7.5e-3, 3.8e-3 + 0.8e-3 * np.clip(stability, -2, 2))
     nose = np.where(lake, 0.0, np.clip(1.0 + 1.2 * advection - 0.05 * temperature, 0.0, 4.0))
     cloud_top = np.where(lake, 1100.0 * np.exp(0.20 * depth), np.clip(5000.0 + 800.0 * depth, 2400.0, 9000.0))
-    return Weather(step, numbers, lake, temperature, humidity, pressure, wind, lapse, nose, cloud_top, intensity)
+    return Weather(
+        step, numbers, lake, temperature, humidity, pressure, wind, lapse, nose, cloud_top,
+        near_surface=SHALLOW_LAYER * shallow, intensity=intensity, dryness=dryness,
+    )  # fmt: skip
 
 
 def _season_day(fraction: Array) -> Array:
