@@ -49,9 +49,9 @@ RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
 # The drag law of ice holds, at the density that melting has given, until little of the frame is left.
 COLLAPSE = 2.0
 # The rate is a retrieval of its own (snow: from an adjusted density), log10 spread: chosen to meet that of Sr.
-RATE_SPREAD_SNOW, RATE_SPREAD_RAIN, RATE_BIAS_SNOW = 0.42, 0.15, -0.33
+RATE_SPREAD_SNOW, RATE_SPREAD_RAIN, RATE_BIAS_SNOW = 0.58, 0.15, -0.38
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
-WET_ANTENNA = 3.0
+WET_ANTENNA = 3.5
 RUN = 4  # gates in a row that make an echo
 
 

@@ -24,12 +24,12 @@ RECORDS_PER_STORM, FEWEST_STORMS = 60, 40
 MOST_RECORDS = 200_000
 
 # Storms are more frequent in midwinter than in autumn and spring: chosen to meet the published share of rain.
-MIDWINTER_EXCESS = 0.82
+MIDWINTER_EXCESS = 0.86
 MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
 # Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (January -8, July 20, about
 # Marquette's; chosen to meet the published quartiles of T), and of the surface of Lake Superior, coldest in March.
-AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 6.9, 15.3, 143.0
+AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 8.0, 16.3, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
 # Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
 ANOMALY, ANOMALY_DAYS = 4.6, 3.0
@@ -37,7 +37,7 @@ ANOMALY, ANOMALY_DAYS = 4.6, 3.0
 # Lake-effect convection wants air at 900 hPa about 12 K colder than the lake (Holroyd 1971: 13 K at 850 hPa) and
 # the northwesterly flow that follows a cold front, here a cold anomaly; the latter is chosen to meet the share of
 # echo tops at the highest gate.
-LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.8, 2.0
+LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.4, 2.0
 
 # Spread (K) between the station's thermometer and the air that a particle falls through, which a shallow layer near
 # the lake warms or cools: chosen to meet the published width of the change from mixed-phase precipitation to rain.
@@ -123,7 +123,8 @@ def calendar(records: int, rng: np.random.Generator) -> Storms:
     edges = np.round(np.cumsum(weight) / weight.sum() * records).astype(np.int64)
     length = np.diff(edges, prepend=0)
 
-    position = (np.arange(storms) + rng.uniform(0.0, 0.5, storms)) / storms * WINTERS
+    # by records, not storms, so that the season of the records does not hang on a few long storms
+    position = (edges - length * rng.uniform(0.5, 1.0, storms)) / records * WINTERS
     winter = position.astype(np.int64)
     season = _season_day(position - winter)
     first = np.array([np.datetime64(f"{FIRST_WINTER + w}-{SEASON_START}", "D") for w in range(WINTERS)])
