@@ -18,21 +18,21 @@ Array = NDArray[np.float64]
 
 FIRST_WINTER, WINTERS = 2015, 8
 """PIP at Marquette: the winters 2015-16 to 2022-23."""
-SEASON_START, SEASON_DAYS = "09-01", 288
+SEASON_START, SEASON_DAYS = "09-01", 298
 STEPS_PER_DAY = 288
 RECORDS_PER_STORM, FEWEST_STORMS = 60, 40
 MOST_RECORDS = 200_000
 
 # Storms are more frequent in midwinter than in autumn and spring: chosen to meet the published share of rain.
-MIDWINTER_EXCESS = 0.86
+MIDWINTER_EXCESS = 0.92
 MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
 # Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (January -8, July 20, about
 # Marquette's; chosen to meet the published quartiles of T), and of the surface of Lake Superior, coldest in March.
-AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 8.0, 16.3, 143.0
+AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 8.4, 16.9, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
 # Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
-ANOMALY, ANOMALY_DAYS = 4.6, 3.0
+ANOMALY, ANOMALY_DAYS = 4.2, 3.0
 
 # Lake-effect convection wants air at 900 hPa about 12 K colder than the lake (Holroyd 1971: 13 K at 850 hPa) and
 # the northwesterly flow that follows a cold front, here a cold anomaly; the latter is chosen to meet the share of
@@ -138,9 +138,9 @@ def calendar(records: int, rng: np.random.Generator) -> Storms:
     for k in range(1, storms):
         r = np.exp(-(days[k] - days[k - 1]) / ANOMALY_DAYS)
         memory[k] = r * memory[k - 1] + np.sqrt(1 - r * r) * memory[k]
-    # by season, so that no chance ties cold spells to midwinter
-    phase = 2 * np.pi * season / 365.25
-    seasonal = np.column_stack([np.cos(phase), np.sin(phase), memory])
+    # uncorrelated with time and season, so that there is no trend and no chance that ties cold spells to midwinter
+    waves = [wave(2 * np.pi * k * season / 365.25) for k in (1, 2) for wave in (np.cos, np.sin)]
+    seasonal = np.column_stack([position, *waves, memory])
     character = rng.standard_normal((storms, LATENT))
     anomaly = ANOMALY * normalised(seasonal, length)[:, -1]
     character = normalised(np.column_stack([seasonal, character]), length)[:, -LATENT:]
