@@ -44,12 +44,15 @@ ATTENUATION, ATTENUATION_POWER = 0.14, 1.01
 DETECTION_1KM, DETECTION_PER_DECADE = -11.7, 7.7
 # The lowest gate lies in the antenna's near field and on the steepest part of the transfer function: its spread and
 # mean are chosen to meet the published difference between gates 3 and 4.
-NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.4
+NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.6
 RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
 # The drag law of ice holds, at the density that melting has given, until little of the frame is left.
 COLLAPSE = 2.0
-# The rate is a retrieval of its own (snow: from an adjusted density), log10 spread: chosen to meet that of Sr.
-RATE_SPREAD_SNOW, RATE_SPREAD_RAIN, RATE_BIAS_SNOW = 0.58, 0.15, -0.38
+# The reported rate is a retrieval of its own (in snow from an adjusted density), so it scatters about the true one:
+# log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of LIGHT_LOSS
+# (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns: chosen.
+RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.15, 0.44, 0.15
+LIGHT_LOSS, MOST_SNOWFALL = 0.01, 11.0
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
 WET_ANTENNA = 4.2
 RUN = 4  # gates in a row that make an echo
@@ -202,9 +205,9 @@ def reported_rate(rate: Array, riming: Array, phase: NDArray[np.str_], x: Array)
     In snow the product takes the mass from the size of the particles and does not see how rimed they are.
     x is standard normal.
     """
-    is_snow = phase == "Snow"
-    error = np.where(is_snow, RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x - np.log10(riming), RATE_SPREAD_RAIN * x)
-    return rate * 10**error
+    snow = rate / riming * 10 ** (RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x)
+    snow = snow * snow / (snow + LIGHT_LOSS)
+    return np.where(phase == "Snow", snow / (1 + snow / MOST_SNOWFALL), rate * 10 ** (RATE_SPREAD_RAIN * x))
 
 
 def surface_reflectivity(p: mp.Particles) -> Array:

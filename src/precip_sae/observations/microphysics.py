@@ -17,7 +17,7 @@ LEVELS = np.arange(0.0, 5001.0, 100.0)
 
 # Warm wet-bulb excess, integrated along the fall (K m), that melts 63 % of the mass; a melting layer of 400 m at
 # 6 K/km adds up to 480 K m (Mitra et al. 1990 find complete melting within 300-500 m).
-MELTING_SCALE, MELTING_POWER = 75.0, 1.6
+MELTING_SCALE, MELTING_POWER = 68.0, 1.6
 
 # Aggregates: density (g cm^-3) at 1 mm and its fall with diameter (Brandes et al. 2007: 0.178 D^-0.922);
 # the first is chosen to meet log10 Rho = -1.00 in snow.
@@ -157,18 +157,18 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     # snow: chosen to meet log10 Dm 0.15-0.2 +- 0.23, log10 Rho -1.00 +- 0.26 and their correlations with T
     log_riming = 0.017 * warmth - 0.08 * air.lake + 0.15 * x_riming + 0.06 * air.intensity - 0.04 * air.dryness
     log_riming = np.clip(log_riming, -1.0, 0.75)
-    log_dm_snow = 0.25 - 0.010 * warmth + 0.23 * x_diameter - 0.06 * air.intensity
+    log_dm_snow = 0.255 - 0.010 * warmth + 0.23 * x_diameter - 0.06 * air.intensity
     log_dm_rain = 0.01 + 0.10 * x_diameter
     log_dm = soft_floor(log_dm_snow * (1 - liquid) + log_dm_rain * liquid, SMALLEST_LOG_DM, 0.08)
     # number: chosen to meet log10 n0 2.49 +- 0.82 in snow, 2.27 +- 0.58 in rain
-    log_number = 2.86 + 0.88 * air.intensity - 0.04 * warmth
+    log_number = 2.87 + 0.88 * air.intensity - 0.04 * warmth
     log_number = log_number * (1 - liquid) + (2.42 + 0.60 * air.intensity) * liquid
     log_number = -soft_floor(-log_number, -LOG_MOST_NUMBER, 0.2)
     # shape: small or sparse particles have narrow distributions, aggregates and dense populations broad ones;
     # chosen to meet the published regressions of log lambda on log Dm and of log n0 on log lambda. A gamma
     # distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
     d = log_dm - 0.15
-    log_shape_snow = 0.20 - 2.85 * d + 1.35 * d**2 - 0.41 * air.intensity - 0.39 * x_shape + 0.01 * warmth
+    log_shape_snow = 0.18 - 2.95 * d + 1.35 * d**2 - 0.42 * air.intensity - 0.38 * x_shape + 0.01 * warmth
     log_shape_rain = 0.84 - 1.30 * log_dm - 0.11 * air.intensity - 0.18 * x_shape
     log_shape = log_shape_snow * (1 - liquid) + log_shape_rain * liquid
     shape = 10 ** -soft_floor(-soft_floor(log_shape, LOG_SHAPE[0], 0.1), -LOG_SHAPE[1], 0.1) - 1.0

@@ -29,10 +29,10 @@ MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
 # Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (January -8, July 20, about
 # Marquette's; chosen to meet the published quartiles of T), and of the surface of Lake Superior, coldest in March.
-AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 8.4, 16.9, 143.0
+AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 8.7, 17.0, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
 # Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
-ANOMALY, ANOMALY_DAYS = 4.2, 3.0
+ANOMALY, ANOMALY_DAYS = 4.3, 3.0
 
 # Lake-effect convection wants air at 900 hPa about 12 K colder than the lake (Holroyd 1971: 13 K at 850 hPa) and
 # the northwesterly flow that follows a cold front, here a cold anomaly; the latter is chosen to meet the share of
