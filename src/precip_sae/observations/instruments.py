@@ -49,8 +49,9 @@ RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
 # The drag law of ice holds, at the density that melting has given, until little of the frame is left.
 COLLAPSE = 2.0
 # The reported rate is a retrieval of its own (in snow from an adjusted density), so it scatters about the true one:
-# log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of LIGHT_LOSS
-# (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns: chosen.
+# log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of
+# LIGHT_LOSS (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns:
+# chosen to meet the error of the published regressor.
 RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.15, 0.44, 0.15
 LIGHT_LOSS, MOST_SNOWFALL = 0.01, 11.0
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
@@ -184,7 +185,15 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
     loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
     calibration = 0.5 * x[:, None]
-    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss + calibration - WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
+    dbz = (
+        surface_reflectivity(p)[:, None]
+        + growth
+        + band
+        - step
+        - loss
+        + calibration
+        - WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
+    )
     noise = np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_NOISE, RADAR_NOISE)
     dbz += noise * rng.standard_normal(dbz.shape) - np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_LOSS, 0.0)
 

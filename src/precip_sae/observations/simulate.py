@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,10 @@ from precip_sae.observations import instruments, labels, microphysics
 from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
 from precip_sae.observations.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
 
+Progress = Callable[[int, int], None]
+
+PART_RECORDS = 65_536
+"""Rows of a part of a table that is written part by part."""
 CHUNK_RECORDS = 4096
 """Records simulated at once, about: the spectra of 4096 records take 4 MB an array."""
 
@@ -21,23 +25,46 @@ SIGNIFICANT = 5
 _POWERS = np.array([float(f"1e{k}") for k in range(23)])  # exact, unlike 10.0 ** k on some processors
 
 
-def simulate(records: int, seed: int, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+def simulate(records: int, seed: int, progress: Progress | None = None) -> pd.DataFrame:
     """A table of observations in time order that keeps to `schema.COLUMNS`: `records` rows of 5 minutes each.
 
     The same seed gives the same values; columns are rounded to what instruments report. `progress(done, records)`
-    is called after every chunk of storms. Raises SettingsError when `records` is not between 1 and 200,000.
+    is called after every chunk of storms. Raises SettingsError when `records` is not between 1 and 2,000,000.
     """
+    return pd.concat(simulate_parts(records, seed, progress), ignore_index=True)
+
+
+def simulate_parts(records: int, seed: int, progress: Progress | None = None) -> Iterator[pd.DataFrame]:
+    """The table of `simulate` in consecutive parts of PART_RECORDS rows (the last one shorter).
+
+    However long the table, only about a part of it is in memory at a time.
+    """
+    waiting: list[pd.DataFrame] = []
+    for chunk in _chunks(records, seed, progress):
+        waiting.append(chunk)
+        if sum(map(len, waiting)) >= PART_RECORDS:
+            table = pd.concat(waiting, ignore_index=True)
+            while len(table) >= PART_RECORDS:
+                yield table.iloc[:PART_RECORDS].reset_index(drop=True)
+                table = table.iloc[PART_RECORDS:]
+            waiting = [table]
+    rest = pd.concat(waiting, ignore_index=True)
+    if len(rest):
+        yield rest
+
+
+def _chunks(records: int, seed: int, progress: Progress | None) -> Iterator[pd.DataFrame]:
+    """The records of about CHUNK_RECORDS at a time, whole storms."""
     storms = calendar(records, np.random.default_rng([seed, 0]))
     ends = np.cumsum(storms.length)
-    parts, first = [], 0
+    first = 0
     while first < len(ends):
         done = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_RECORDS, side="right")))
-        parts.append(_chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first])))
+        yield _chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first]))
         if progress is not None:
             progress(int(ends[last - 1]), records)
         first = last
-    return pd.concat(parts, ignore_index=True)
 
 
 def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFrame:
