@@ -35,7 +35,7 @@ ASPECT_RATIO = 0.6  # height over width of aggregates that fall flat (Hogan et a
 ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smith 1984), and of water
 # Reflectivity grows from the cloud top downward as (distance fallen)^growth: chosen to meet 0.3 dB per 100 m in
 # deep snow; lake-effect snow grows fast near its top.
-DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.6
+DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.7
 MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
 BRIGHT_BAND = 6.0  # dB, where half of the mass has melted
 # One-way attenuation by rain at 24 GHz, dB/km = k R^alpha (ITU-R P.838-3).
@@ -55,7 +55,7 @@ COLLAPSE = 2.0
 RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.15, 0.44, 0.15
 LIGHT_LOSS, MOST_SNOWFALL = 0.01, 11.0
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
-WET_ANTENNA = 4.2
+WET_ANTENNA = 4.6
 RUN = 4  # gates in a row that make an echo
 
 

@@ -168,7 +168,7 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     # chosen to meet the published regressions of log lambda on log Dm and of log n0 on log lambda. A gamma
     # distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
     d = log_dm - 0.15
-    log_shape_snow = 0.18 - 2.95 * d + 1.35 * d**2 - 0.42 * air.intensity - 0.38 * x_shape + 0.01 * warmth
+    log_shape_snow = 0.18 - 3.0 * d + 1.35 * d**2 - 0.42 * air.intensity - 0.38 * x_shape + 0.01 * warmth
     log_shape_rain = 0.84 - 1.30 * log_dm - 0.11 * air.intensity - 0.18 * x_shape
     log_shape = log_shape_snow * (1 - liquid) + log_shape_rain * liquid
     shape = 10 ** -soft_floor(-soft_floor(log_shape, LOG_SHAPE[0], 0.1), -LOG_SHAPE[1], 0.1) - 1.0
