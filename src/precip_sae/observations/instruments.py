@@ -53,7 +53,7 @@ COLLAPSE = 2.0
 # LIGHT_LOSS (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns:
 # chosen to meet the error of the published regressor.
 RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.15, 0.44, 0.15
-LIGHT_LOSS, MOST_SNOWFALL = 0.01, 11.0
+LIGHT_LOSS, MOST_SNOWFALL = 0.01, 12.0
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
 WET_ANTENNA = 4.6
 RUN = 4  # gates in a row that make an echo
