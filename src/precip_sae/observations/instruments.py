@@ -35,7 +35,7 @@ ASPECT_RATIO = 0.6  # height over width of aggregates that fall flat (Hogan et a
 ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smith 1984), and of water
 # Reflectivity grows from the cloud top downward as (distance fallen)^growth: chosen to meet 0.3 dB per 100 m in
 # deep snow; lake-effect snow grows fast near its top.
-DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.7
+DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.85
 MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
 BRIGHT_BAND = 6.0  # dB, where half of the mass has melted
 # One-way attenuation by rain at 24 GHz, dB/km = k R^alpha (ITU-R P.838-3).
@@ -52,10 +52,10 @@ COLLAPSE = 2.0
 # log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of
 # LIGHT_LOSS (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns:
 # chosen to meet the error of the published regressor.
-RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.15, 0.44, 0.15
+RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.19, 0.45, 0.15
 LIGHT_LOSS, MOST_SNOWFALL = 0.01, 12.0
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
-WET_ANTENNA = 4.6
+WET_ANTENNA = 5.0
 RUN = 4  # gates in a row that make an echo
 
 

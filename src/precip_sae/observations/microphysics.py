@@ -46,7 +46,7 @@ RAIN_NUMBER = {"mean": 2.42, "intensity": 0.60}
 # A gamma distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
 # `size` and `size2` are per log10 Dm above SHAPE_DM and its square.
 SHAPE_DM = 0.15
-SNOW_SHAPE = {"mean": 0.18, "size": -3.0, "size2": 1.35, "intensity": -0.44, "spread": -0.40, "warmth": 0.01}
+SNOW_SHAPE = {"mean": 0.18, "size": -3.1, "size2": 1.35, "intensity": -0.46, "spread": -0.38, "warmth": 0.01}
 RAIN_SHAPE = {"mean": 0.645, "size": -1.30, "intensity": -0.11, "spread": -0.18}
 
 # Bounds, bent over WIDTHS so that nothing piles up at them. The published fit drops drizzle, since below 0.5 mm its
