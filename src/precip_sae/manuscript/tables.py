@@ -131,15 +131,20 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
 
 
 def fidelity(path: Path) -> pd.DataFrame:
-    """The simulation beside the published statistics, as the observe stage compared them."""
+    """The simulation beside the published statistics, as the observe stage compared them.
+
+    The verdict on a statistic beyond the standard stands in brackets.
+    """
     compared = pd.read_csv(path)
+    verdicts = compared["passed"].map({True: "PASS", False: "FAIL"})
     return pd.DataFrame(
         {
             "Statistic": compared["statistic"],
             "Published": [signed(f"{value:.4g}") for value in compared["published"]],
             "Simulated": [signed(f"{value:.4g}") for value in compared["simulated"]],
-            "Tolerance": ["same sign" if pd.isna(value) else f"±{value:.3g}" for value in compared["tolerance"]],
-            "Agrees": ["yes" if passed else "no" for passed in compared["passed"]],
+            "Difference": [signed(f"{value:.2g}") for value in compared["difference"]],
+            "Tolerance": [f"±{value:.2g}" for value in compared["tolerance"]],
+            "Verdict": verdicts.where(compared["required"], "(" + verdicts + ")"),
         }
     )
 

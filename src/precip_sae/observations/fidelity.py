@@ -8,8 +8,10 @@ describes the fit and is no independent test of it; other seeds than the default
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -151,15 +153,40 @@ CORRELATION_RMS, CORRELATION_SIGN = 0.10, 0.2
 def compare(frame: pd.DataFrame) -> pd.DataFrame:
     """The published statistics beside those of a table of observations.
 
-    Columns: statistic, published, simulated, difference, tolerance, passed, tag (V, C or D as in `Target`), required.
+    Columns: group, statistic, published, simulated, difference, tolerance, passed, tag (V, C or D as in `Target`),
+    required.
     """
+    q = quantities(frame)
+    groups = {
+        "classifier's inputs": _scaler(
+            frame, q, CLASSIFIER, "classifier", (frame["regime3"] != "Ambiguous").to_numpy()
+        ),
+        "regressor's inputs": _scaler(frame, q, REGRESSOR, "regressor", _heard(frame)),
+        "weather by phase": _quartiles(frame, q),
+        "regressions": _lines(frame, q),
+        "number": _identity(frame),
+        "correlations": _correlation(q[frame["density"] == "Snow"]),
+        "regimes": _regimes(frame, q),
+        "snowfall rate": _snowfall(q[frame["density"] == "Snow"]),
+        "echo tops": _echo_tops(frame),
+        "radar profiles": _profiles(frame),
+        "moments by phase": _moments(frame, q),
+        "single correlations": _pairs(q[frame["density"] == "Snow"]),
+    }
     rows = [
-        (statistic, t.published, simulated, simulated - t.published, t.tolerance,
+        (group, statistic, t.published, simulated, simulated - t.published, t.tolerance,
          bool(abs(simulated - t.published) <= t.tolerance), t.tag, t.required)
-        for statistic, t, simulated in _statistics(frame)
+        for group, statistics in groups.items() for statistic, t, simulated in statistics
     ]  # fmt: skip
-    columns = ["statistic", "published", "simulated", "difference", "tolerance", "passed", "tag", "required"]
+    columns = ["group", "statistic", "published", "simulated", "difference", "tolerance", "passed", "tag", "required"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def counts(compared: pd.DataFrame) -> dict[str, Any]:
+    """How many statistics of `compare` passed: of the standard, and of those beyond it."""
+    required = compared["required"]
+    beyond = {"passed": int(compared["passed"][~required].sum()), "of": int((~required).sum())}
+    return {"passed": int(compared["passed"][required].sum()), "of": int(required.sum()), "beyond": beyond}
 
 
 def quantities(frame: pd.DataFrame) -> pd.DataFrame:
@@ -187,67 +214,63 @@ def published_correlations(name: str) -> pd.DataFrame:
     return pd.DataFrame(matrix, index=names, columns=names)
 
 
-def _statistics(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
-    """Every statistic: its sentence, what is published, and what the table gives."""
-    q = quantities(frame)
-    phase = frame["density"]
-    yield from _scalers(frame, q)
+Statistics = Iterator[tuple[str, Target, float]]
+"""Of every statistic: its sentence, what is published, and what the table gives."""
+
+
+def _heard(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows with an echo at both of the regressor's gates."""
+    return frame[["reflectivity_3", "reflectivity_4"]].notna().all(axis=1).to_numpy()
+
+
+def _scaler(
+    frame: pd.DataFrame,
+    q: pd.DataFrame,
+    scaler: Mapping[str, tuple[float, float]],
+    table: str,
+    known: NDArray[np.bool_],
+) -> Statistics:
+    """Means and standard deviations of the inputs of a shipped network, over the rows that are `known` to it."""
+    rows = known & (np.arange(len(frame)) < TRAIN_SHARE * len(frame))
+    for name, (mean, deviation) in scaler.items():
+        tolerance = SCALER_TOLERANCE * deviation
+        yield f"{table} table: mean of {name}", Target(mean, tolerance, "V"), q.loc[rows, name].mean()
+        target = Target(deviation, tolerance, "V")
+        yield f"{table} table: standard deviation of {name}", target, q.loc[rows, name].std()
+
+
+def _quartiles(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Quartiles of the surface weather in snow and rain."""
     for (name, kind), (published, tolerance) in QUARTILES.items():
+        values = q.loc[frame["density"] == kind, name]
         for share, value in zip((25, 50, 75), published, strict=True):
-            simulated = q.loc[phase == kind, name].quantile(share / 100)
-            yield f"{kind.lower()}: {share} % quantile of {name}", Target(value, tolerance, "D"), simulated
+            statistic = f"{kind.lower()}: {share} % quantile of {name}"
+            yield statistic, Target(value, tolerance, "D"), values.quantile(share / 100)
+
+
+def _lines(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Slope and residual of the regression lines by phase, and their heights in the middle of the data."""
     for line in LINES:
-        yield from _line(q.loc[phase == line.kind, line.x], q.loc[phase == line.kind, line.y], line)
+        rows = frame["density"] == line.kind
+        x, y = q.loc[rows, line.x], q.loc[rows, line.y]
+        slope, intercept = np.polyfit(x, y, 1)
+        residual = (y - slope * x - intercept).std()
+        name = f"{line.kind.lower()}: {line.y} on {line.x}"
+        yield f"{name}, slope", Target(line.slope, SLOPE_TOLERANCE * abs(line.slope), line.tag), slope
+        yield f"{name}, residual", Target(line.residual, RESIDUAL_TOLERANCE * line.residual, line.tag), residual
+        # the published intercept lies outside the data, so the lines are compared at the mean of x
+        height = Target(line.intercept + line.slope * x.mean(), 0.2 * y.std(), line.tag, required=False)
+        yield f"{name}, at the mean", height, y.mean()
+
+
+def _identity(frame: pd.DataFrame) -> Statistics:
+    """Nt carries nothing beyond n0 and lambda."""
     ratio = frame["Nt"] * frame["lambda"] / (25 * frame["n0"])
     yield "mean of Nt lambda / (25 n0)", Target(NT_IDENTITY, NT_TOLERANCE * NT_IDENTITY, "C"), ratio.mean()
-    yield from _correlation(q[phase == "Snow"])
-    is_transition = frame["regime9"].isin(TRANSITIONS)
-    regime = frame["regime3"].mask(is_transition, "Transitions")
-    for name, share in SHARES.items():
-        yield f"share of regime {name}", Target(share, SHARE_TOLERANCE, "C"), (regime == name).mean()
-    for (colder, warmer), published in CROSSINGS.items():
-        at, width = crossing(q["T (C)"].to_numpy(), (regime == colder).to_numpy(), (regime == warmer).to_numpy())
-        name = f"{colder} to {warmer}"
-        yield f"{name}: equally likely at T (C)", Target(published, CROSSING_TOLERANCE, "D"), at
-        yield f"{name}: width in T (K)", Target(WIDTH, WIDTH_TOLERANCE, "D"), width
-    rate = q.loc[phase == "Snow", "log10 Sr"]
-    tolerance = SNOWFALL_TOLERANCE * SNOWFALL[1]
-    yield "snow: mean of log10 Sr", Target(SNOWFALL[0], tolerance, "C"), rate.mean()
-    yield "snow: standard deviation of log10 Sr", Target(SNOWFALL[1], tolerance, "C"), rate.std()
-    yield "share of echo tops at the highest gate", Target(0.5, 0.1, "D"), (frame["ETH"] >= CAP).mean()
-    low = frame.loc[frame["ETH"] < CAP, "ETH"].between(600, 1300).mean()
-    yield "share of lower echo tops at gates 5-12", Target(0.8, 0.2, "D"), low
-    yield from _profiles(frame)
-    for statistic, t, simulated in _beyond(frame, q):
-        yield statistic, Target(t.published, t.tolerance, t.tag, required=False), simulated
+    yield "standard deviation of Nt lambda / (25 n0)", Target(0.013, 0.01, "C", required=False), ratio.std()
 
 
-def _scalers(frame: pd.DataFrame, q: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
-    """Means and standard deviations of the inputs of the two shipped networks."""
-    is_first = np.arange(len(frame)) < TRAIN_SHARE * len(frame)
-    known = (frame["regime3"] != "Ambiguous").to_numpy() & is_first
-    heard = frame[["reflectivity_3", "reflectivity_4"]].notna().all(axis=1).to_numpy() & is_first
-    for scaler, rows, table in ((CLASSIFIER, known, "classifier"), (REGRESSOR, heard, "regressor")):
-        for name, (mean, deviation) in scaler.items():
-            tolerance = SCALER_TOLERANCE * deviation
-            yield f"{table} table: mean of {name}", Target(mean, tolerance, "V"), q.loc[rows, name].mean()
-            target = Target(deviation, tolerance, "V")
-            yield f"{table} table: standard deviation of {name}", target, q.loc[rows, name].std()
-
-
-def _line(x: pd.Series, y: pd.Series, line: Line) -> Iterator[tuple[str, Target, float]]:
-    """Slope and residual of a regression line, and its height in the middle of the data."""
-    slope, intercept = np.polyfit(x, y, 1)
-    residual = (y - slope * x - intercept).std()
-    name = f"{line.kind.lower()}: {line.y} on {line.x}"
-    yield f"{name}, slope", Target(line.slope, SLOPE_TOLERANCE * abs(line.slope), line.tag), slope
-    yield f"{name}, residual", Target(line.residual, RESIDUAL_TOLERANCE * line.residual, line.tag), residual
-    # the published intercept lies outside the data, so the lines are compared at the mean of x
-    height = Target(line.intercept + line.slope * x.mean(), 0.2 * y.std(), line.tag, required=False)
-    yield f"{name}, at the mean", height, y.mean()
-
-
-def _correlation(snow: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
+def _correlation(snow: pd.DataFrame) -> Statistics:
     """Distance of the correlation matrix of snow from the published ones, and signs that differ."""
     for name in CORRELATIONS:
         published = published_correlations(name)
@@ -257,6 +280,34 @@ def _correlation(snow: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
         yield f"snow: correlations of {name}, root-mean-square difference", Target(0.0, CORRELATION_RMS, "C"), rms
         wrong = ((r * theirs < 0) & (np.abs(theirs) > CORRELATION_SIGN)).sum()
         yield f"snow: correlations of {name} above 0.2, wrong signs", Target(0.0, 0.0, "C"), float(wrong)
+
+
+def _regimes(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Shares of the regimes, and the temperatures at which one phase gives way to the next."""
+    regime = frame["regime3"].mask(frame["regime9"].isin(TRANSITIONS), "Transitions")
+    for name, share in SHARES.items():
+        yield f"share of regime {name}", Target(share, SHARE_TOLERANCE, "C"), (regime == name).mean()
+    for (colder, warmer), published in CROSSINGS.items():
+        at, width = crossing(q["T (C)"].to_numpy(), (regime == colder).to_numpy(), (regime == warmer).to_numpy())
+        name = f"{colder} to {warmer}"
+        yield f"{name}: equally likely at T (C)", Target(published, CROSSING_TOLERANCE, "D"), at
+        yield f"{name}: width in T (K)", Target(WIDTH, WIDTH_TOLERANCE, "D"), width
+    share = Target(0.216, SHARE_TOLERANCE, "D", required=False)
+    yield "share of rain by density", share, (frame["density"] == "Rain").mean()
+
+
+def _snowfall(snow: pd.DataFrame) -> Statistics:
+    """Mean and spread of the snowfall rate."""
+    tolerance = SNOWFALL_TOLERANCE * SNOWFALL[1]
+    yield "snow: mean of log10 Sr", Target(SNOWFALL[0], tolerance, "C"), snow["log10 Sr"].mean()
+    yield "snow: standard deviation of log10 Sr", Target(SNOWFALL[1], tolerance, "C"), snow["log10 Sr"].std()
+
+
+def _echo_tops(frame: pd.DataFrame) -> Statistics:
+    """Half of the echoes reach the highest gate, most of the others end in shallow clouds."""
+    yield "share of echo tops at the highest gate", Target(0.5, 0.1, "D"), (frame["ETH"] >= CAP).mean()
+    low = frame.loc[frame["ETH"] < CAP, "ETH"].between(600, 1300).mean()
+    yield "share of lower echo tops at gates 5-12", Target(0.8, 0.2, "D"), low
 
 
 def crossing(temperature: NDArray, colder: NDArray, warmer: NDArray, step: float = 0.25) -> tuple[float, float]:
@@ -280,7 +331,7 @@ def crossing(temperature: NDArray, colder: NDArray, warmer: NDArray, step: float
     return float(middle), float(high - low)
 
 
-def _profiles(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
+def _profiles(frame: pd.DataFrame) -> Statistics:
     """Radar profiles under a melting layer and in deep snow (published for two days)."""
     deep = frame[frame["ETH"] >= CAP]
     rain = deep[(deep["phase"] == "Rain") & (deep["T"] - FREEZING).between(5, 10)]
@@ -294,19 +345,23 @@ def _profiles(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
     yield "snow, deep: median velocity at 400 m (m/s)", Target(1.2, 0.3, "D"), snow["dv_3"].median()
 
 
-def _beyond(frame: pd.DataFrame, q: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
-    """What was compared beyond the standard."""
-    phase = frame["density"]
+def _moments(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Means and standard deviations by phase."""
     for kind, targets in MOMENTS.items():
+        values = q[frame["density"] == kind]
         for name, (mean, deviation) in targets.items():
-            yield f"{kind.lower()}: mean of {name}", mean, q.loc[phase == kind, name].mean()
-            yield f"{kind.lower()}: standard deviation of {name}", deviation, q.loc[phase == kind, name].std()
-    ratio = frame["Nt"] * frame["lambda"] / (25 * frame["n0"])
-    yield "standard deviation of Nt lambda / (25 n0)", Target(0.013, 0.01, "C"), ratio.std()
-    yield "share of rain by density", Target(0.216, 0.04, "D"), (phase == "Rain").mean()
-    published, snow = published_correlations("Marquette 2019"), q[phase == "Snow"]
-    for i, a in enumerate(published):
-        for b in list(published)[i + 1 :]:
-            r = published.loc[a, b]
-            if abs(r) > CORRELATION_SIGN:
-                yield f"snow: correlation of {a} and {b}", Target(r, 0.2, "C"), snow[a].corr(snow[b])
+            yield f"{kind.lower()}: mean of {name}", replace(mean, required=False), values[name].mean()
+            yield (
+                f"{kind.lower()}: standard deviation of {name}",
+                replace(deviation, required=False),
+                values[name].std(),
+            )
+
+
+def _pairs(snow: pd.DataFrame) -> Statistics:
+    """The stronger correlations in snow, one by one."""
+    published = published_correlations("Marquette 2019")
+    for a, b in combinations(published, 2):
+        r = published.loc[a, b]
+        if abs(r) > CORRELATION_SIGN:
+            yield f"snow: correlation of {a} and {b}", Target(r, 0.2, "C", required=False), snow[a].corr(snow[b])

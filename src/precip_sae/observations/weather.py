@@ -20,7 +20,7 @@ FIRST_WINTER, WINTERS = 2015, 8
 """PIP at Marquette: the winters 2015-16 to 2022-23."""
 SEASON_START, SEASON_DAYS = "09-01", 365
 STEPS_PER_DAY = 288
-RECORDS_PER_STORM, FEWEST_STORMS = 60, 40
+RECORDS_PER_STORM, FEWEST_STORMS = 60, 100
 # About as many a winter as were published (97,900 in eight); more records than the eight winters hold go on into
 # further winters of the same climate.
 RECORDS_PER_WINTER = 12_500
