@@ -13,7 +13,7 @@ MISSED = {
     # 25 % of rain by the mean temperature and density of the classifier's inputs, 16 % by the shares: not both
     "share of regime Rain",
     "share of regime Snow",
-    # the two published matrices differ from each other by more than the tolerance
+    # the two published matrices differ from each other by 0.16 where they overlap
     "snow: correlations of Marquette 2019, root-mean-square difference",
     "snow: correlations of all sites, root-mean-square difference",
     # what the weather of some hundred storms leaves to chance, which differs between seeds

@@ -21,12 +21,12 @@ TRIES = 20  # to sample a record that the fit drops
 SMALLEST = 0.2
 """Diameter (mm) below which PIP is taken to count nothing: chosen to meet Nt = 0.858 x 25 n0 / lambda."""
 
-# Cross-section (m^2) that particles fall through: 64 mm field of view times about 100 mm of depth in focus.
+# Cross-section (m^2) that particles fall through: a field of view 64 mm wide, times 100 mm of depth in focus (assumed).
 PIP_AREA = 0.0064
 # Effective over true density, as if blur enlarged the images by 7 %: chosen to meet the published density of rain,
 # log10 Rho = -0.109, which is not that of water.
 PIP_DENSITY_FACTOR = 0.81
-PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles
+PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles: assumed
 
 GATE_HEIGHTS = 100.0 * (np.array(GATES) + 1.0)
 """Heights (m) of the radar gates, shape (27,)."""
@@ -37,16 +37,19 @@ ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smi
 # deep snow; lake-effect snow grows fast near its top.
 DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.85
 MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
-BRIGHT_BAND = 6.0  # dB, where half of the mass has melted
-# One-way attenuation by rain at 24 GHz, dB/km = k R^alpha (ITU-R P.838-3).
+BRIGHT_BAND = 6.0  # dB, where half of the mass has melted: assumed
+# One-way attenuation by rain at 24 GHz, dB/km = k R^alpha: k = 0.1425 from the coefficients of ITU-R P.838-3.
 ATTENUATION, ATTENUATION_POWER = 0.14, 1.01
 # Detection limit: -14 dBZ at 500 m, -8 dBZ at 3000 m (Maahn and Kollias 2012, doi 10.5194/amt-5-2661-2012).
 DETECTION_1KM, DETECTION_PER_DECADE = -11.7, 7.7
 # The lowest gate lies in the antenna's near field and on the steepest part of the transfer function: its spread and
 # mean are chosen to meet the published difference between gates 3 and 4.
 NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.6
-RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
-# The drag law of ice holds, at the density that melting has given, until little of the frame is left.
+RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s: assumed
+CALIBRATION_NOISE = 0.5  # dB, drifts as slowly as the weather: assumed
+SPEED_GROWTH = 0.15  # fall speed of ice grows from the cloud top downward as (distance fallen)^this: assumed
+# The drag law of ice holds, at the density that melting has given, until little of the frame is left, since the frame
+# of ice collapses last (Mitra et al. 1990): power of `liquid` that stands for this, chosen.
 COLLAPSE = 2.0
 # The reported rate is a retrieval of its own (in snow from an adjusted density), so it scatters about the true one:
 # log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of
@@ -184,7 +187,7 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     step = MELTING_STEP * (p.melted[:, None] - m)
     rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
     loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
-    calibration = 0.5 * x[:, None]
+    calibration = CALIBRATION_NOISE * x[:, None]
     dbz = (
         surface_reflectivity(p)[:, None]
         + growth
@@ -199,7 +202,9 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
 
     # each phase falls at the speed of its reflectivity-weighted diameter; ice near the top is small and slow
     flake = (7.0 - 2 * mp.DENSITY_POWER + p.shape) / p.slope
-    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None] * np.maximum(grown, 0.05) ** 0.15
+    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None] * np.maximum(
+        grown, 0.05
+    ) ** SPEED_GROWTH
     rain = mp.rain_speed((7.0 + p.shape) / p.slope)[:, None]
     liquid = mp.liquid_likeness(m)
     velocity = ice * (1 - liquid) + rain * liquid + DOPPLER_NOISE * rng.standard_normal(m.shape)

@@ -16,6 +16,11 @@ Array = NDArray[np.float64]
 LEVELS = np.arange(0.0, 5001.0, 100.0)
 """Heights (m) of the profiles, shape (51,)."""
 
+# Height and depth (m) of the warm air ahead of warm fronts; humidity (%) in cloud, which begins at CLOUD_BASE (m).
+# Assumed.
+NOSE_HEIGHT, NOSE_DEPTH = 900.0, 450.0
+CLOUD_HUMIDITY, CLOUD_BASE = 99.0, 1000.0
+
 # Warm wet-bulb excess, integrated along the fall (K m), that melts 63 % of the mass, and how sharply: chosen to meet
 # the published change from mixed-phase precipitation to rain at +1.0 C. Everything has melted 300 m below the melting
 # level at 6 K/km; Mitra et al. (1990) saw single large flakes take as long or longer.
@@ -95,7 +100,7 @@ def temperature_profile(air: Weather, height: ArrayLike) -> Array:
     height is (heights,) or (records, heights); the result is (records, heights).
     """
     z = np.asarray(height, dtype=float)
-    bump = np.exp(-(((z - 900.0) / 450.0) ** 2)) - np.exp(-4.0)
+    bump = np.exp(-(((z - NOSE_HEIGHT) / NOSE_DEPTH) ** 2)) - np.exp(-((NOSE_HEIGHT / NOSE_DEPTH) ** 2))
     ground = (air.temperature + air.near_surface)[:, None]
     return ground - air.lapse[:, None] * z + air.nose[:, None] * np.maximum(bump, 0.0)
 
@@ -106,8 +111,8 @@ def melted_profile(air: Weather) -> Array:
     Melting follows the warm wet-bulb excess that a particle has fallen through.
     """
     temperature = temperature_profile(air, LEVELS)
-    saturation = np.minimum(LEVELS / 1000.0, 1.0)
-    humidity = air.humidity[:, None] * (1 - saturation) + 99.0 * saturation
+    saturation = np.minimum(LEVELS / CLOUD_BASE, 1.0)
+    humidity = air.humidity[:, None] * (1 - saturation) + CLOUD_HUMIDITY * saturation
     excess = np.maximum(wet_bulb(temperature, humidity), 0.0)
     excess[air.cloud_top[:, None] <= LEVELS] = 0.0  # no particle falls from above the cloud
     step = LEVELS[1] - LEVELS[0]

@@ -22,6 +22,8 @@ CHUNK_RECORDS = 4096
 # Decimals that the instruments report; what is not named here has five significant digits.
 DECIMALS = {"T": 2, "RH": 2, "P": 2, "WS": 2, "ETH": 0, "t_15": 2, "rh_15": 2, "melted": 4}
 SIGNIFICANT = 5
+# Humidity at 900 hPa (%) from that near the ground: nearer to cloud, and with an error of the reanalysis. Assumed.
+MOISTENING, DRIER_900, RH_900_SPREAD = 0.3, -5.0, 6.0
 _POWERS = np.array([float(f"1e{k}") for k in range(23)])  # exact, unlike 10.0 ** k on some processors
 
 
@@ -85,7 +87,9 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFr
         "WS": air.wind,
         "ETH": echo.top,
         "t_15": _at_900_hpa(air) + labels.FREEZING,
-        "rh_15": np.clip(air.humidity + 0.3 * (100 - air.humidity) - 5.0 + 6.0 * x[:, 5], 30.0, 100.0),
+        "rh_15": np.clip(
+            air.humidity + MOISTENING * (100 - air.humidity) + DRIER_900 + RH_900_SPREAD * x[:, 5], 30, 100
+        ),
         "melted": falling.melted,
     }
     for column, gate in enumerate(GATES):

@@ -30,9 +30,9 @@ MOST_RECORDS = 2_000_000
 MIDWINTER_EXCESS = 0.95
 MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
-# Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (January -9, July 19: about the
-# normals of the station at Marquette as remembered, within the published quartiles of T), and of the surface of Lake
-# Superior, coldest in March (assumed).
+# Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (a usual day at Marquette goes from
+# -11 to -4 at the end of January and from 14 to 24 in late July; winter is 1.5 K colder here, chosen to meet the
+# published quartiles of T in snow), and of the surface of Lake Superior, coldest in March (assumed).
 AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 5.2, 14.2, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
 # Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
