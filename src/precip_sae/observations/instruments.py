@@ -55,7 +55,7 @@ COLLAPSE = 2.0
 # log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of
 # LIGHT_LOSS (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns:
 # chosen to meet the error of the published regressor.
-RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.19, 0.45, 0.15
+RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.175, 0.45, 0.15
 LIGHT_LOSS, MOST_SNOWFALL = 0.01, 12.0
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
 WET_ANTENNA = 5.0
@@ -173,8 +173,8 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     """The radar's profile above the particles.
 
     melted is (records, 51) at LEVELS; x (records,) is a standard normal error of calibration.
-    Rayleigh scattering. Ice grows from the cloud top to the melting level (or the ground); below it, the flux and
-    so the reflectivity stay. The dielectric factor and the fall speed change in melting and nearly cancel
+    Rayleigh scattering, less what large aggregates lose by their size (`form_factor`). Ice grows from the cloud top
+    to the melting level (or the ground); below it, the flux and so the reflectivity stay. The dielectric factor and the fall speed change in melting and nearly cancel
     (0.224 x 4); the bright band is what they leave between.
     """
     m = melted[:, np.searchsorted(mp.LEVELS, GATE_HEIGHTS)]
@@ -188,23 +188,15 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
     loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
     calibration = CALIBRATION_NOISE * x[:, None]
-    dbz = (
-        surface_reflectivity(p)[:, None]
-        + growth
-        + band
-        - step
-        - loss
-        + calibration
-        - WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
-    )
+    antenna = WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
+    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss - antenna + calibration
     noise = np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_NOISE, RADAR_NOISE)
     dbz += noise * rng.standard_normal(dbz.shape) - np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_LOSS, 0.0)
 
     # each phase falls at the speed of its reflectivity-weighted diameter; ice near the top is small and slow
     flake = (7.0 - 2 * mp.DENSITY_POWER + p.shape) / p.slope
-    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None] * np.maximum(
-        grown, 0.05
-    ) ** SPEED_GROWTH
+    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None]
+    ice = ice * np.maximum(grown, 0.05) ** SPEED_GROWTH
     rain = mp.rain_speed((7.0 + p.shape) / p.slope)[:, None]
     liquid = mp.liquid_likeness(m)
     velocity = ice * (1 - liquid) + rain * liquid + DOPPLER_NOISE * rng.standard_normal(m.shape)

@@ -87,9 +87,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFr
         "WS": air.wind,
         "ETH": echo.top,
         "t_15": _at_900_hpa(air) + labels.FREEZING,
-        "rh_15": np.clip(
-            air.humidity + MOISTENING * (100 - air.humidity) + DRIER_900 + RH_900_SPREAD * x[:, 5], 30, 100
-        ),
+        "rh_15": np.clip(_moistened(air.humidity) + RH_900_SPREAD * x[:, 5], 30.0, 100.0),
         "melted": falling.melted,
     }
     for column, gate in enumerate(GATES):
@@ -108,6 +106,11 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> pd.DataFr
     values["phase"] = labels.phase(values["melted"])
     frame = pd.DataFrame({column.name: values[column.name] for column in COLUMNS})
     return frame.astype({column.name: column.dtype for column in COLUMNS})
+
+
+def _moistened(humidity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Humidity (%) at 900 hPa to be expected over this humidity near the ground."""
+    return humidity + MOISTENING * (100.0 - humidity) + DRIER_900
 
 
 def _at_900_hpa(air: Weather) -> NDArray[np.float64]:
