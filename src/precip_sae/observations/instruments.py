@@ -174,8 +174,8 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
 
     melted is (records, 51) at LEVELS; x (records,) is a standard normal error of calibration.
     Rayleigh scattering, less what large aggregates lose by their size (`form_factor`). Ice grows from the cloud top
-    to the melting level (or the ground); below it, the flux and so the reflectivity stay. The dielectric factor and the fall speed change in melting and nearly cancel
-    (0.224 x 4); the bright band is what they leave between.
+    to the melting level (or the ground); below it, the flux and so the reflectivity stay. The dielectric factor and
+    the fall speed change in melting and nearly cancel (0.224 x 4); the bright band is what they leave between.
     """
     m = melted[:, np.searchsorted(mp.LEVELS, GATE_HEIGHTS)]
     top = air.cloud_top[:, None]
