@@ -32,7 +32,7 @@ def simulate(
     """Simulate the observations and write observations.parquet."""
     from precip_sae.observations.deposit import deposit_simulation
     from precip_sae.observations.schema import validate
-    from precip_sae.observations.simulate import simulate as simulated
+    from precip_sae.observations.simulate import simulate_parts
     from precip_sae.paths import locate
     from precip_sae.settings import SimulationSettings, load_settings, parse
 
@@ -41,9 +41,9 @@ def simulate(
     chosen = load_settings(paths.params).simulation.model_dump() | {k: v for k, v in given.items() if v is not None}
     settings = parse(SimulationSettings, chosen, "simulate", "--")
     with _Bar("Simulating") as bar:
-        frame = validate(simulated(settings.records, settings.seed, bar.advance))
-    target = deposit_simulation(out or paths.data, frame, settings)
-    typer.echo(f"{target}: {len(frame)} simulated records (seed {settings.seed}).")
+        parts = map(validate, simulate_parts(settings.records, settings.seed, bar.advance))
+        target = deposit_simulation(out or paths.data, parts, settings)
+    typer.echo(f"{target}: {settings.records} simulated records (seed {settings.seed}).")
 
 
 @app.command()

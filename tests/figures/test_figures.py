@@ -16,6 +16,7 @@ from precip_sae.interpretation.units import per_seed, variants
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.sae import SAE
 from precip_sae.observations import describe
+from precip_sae.observations.fidelity import compare
 from precip_sae.observations.simulate import simulate
 from precip_sae.settings import DataSettings
 
@@ -61,6 +62,8 @@ def every_figure(observations: pd.DataFrame, table: pd.DataFrame) -> dict[str, C
         "correlations": lambda: data.correlation_matrix(describe.correlations(observations), labels),
         "storm": lambda: data.storm(describe.varied_storm(observations), labels),
         "profiles": lambda: data.profiles(observations, "regime3"),
+        "fidelity": lambda: data.fidelity(compare(observations)),
+        "phases_by_temperature": lambda: data.phases_by_temperature(observations, "regime3", [-5.6, 1.0]),
         "histories": lambda: training.histories(histories()),
         "sae_histories": lambda: training.sae_histories({"keras3": histories(), "batch_mean": histories()}),
         "confusion": lambda: skill.confusion(np.array([[5, 1], [0, 9]]), ["Rain", "Snow"]),

@@ -112,3 +112,26 @@ def test_the_simulation_recreates_the_stored_data_byte_for_byte(tmp_path: Path) 
     deposit_simulation(tmp_path, simulate(settings.records, settings.seed), settings)
     made = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
     assert made == expected, "run `precip-sae simulate`, `dvc add data`, `dvc repro` and `dvc push`"
+
+
+def test_memory_is_the_correlation_with_the_same_storm_later() -> None:
+    storms = [simulate(4000, seed=5)]
+    found = describe.memory(pd.concat(storms), (5, 60))
+    assert list(found.columns) == [5, 60]
+    assert (found[5] > found[60]).all()
+    frame = storms[0]
+    alternating = frame.assign(T=280.0 + (frame["time"].dt.minute // 5) % 2)
+    assert describe.memory(alternating, (5, 10)).loc["T"].round(6).tolist() == [-1.0, 1.0]
+
+
+def test_likeliest_regimes_name_the_most_frequent_with_its_share() -> None:
+    frame = pd.DataFrame(
+        {
+            "T": [262.15] * 40 + [275.15] * 3,
+            "Nt": [2000.0] * 43,
+            "regime9": ["Light snow"] * 30 + ["Ambiguous"] * 10 + ["Drizzle"] * 3,
+        }
+    )
+    found = describe.likeliest_regimes(frame)
+    assert found.loc[-12.0, 3.0] == "Light snow 75 %"
+    assert found.loc[0.0, 3.0] == ""  # too few rows

@@ -40,7 +40,7 @@ RELATIVE = dict.fromkeys(("n0", "lambda", "Nt", "Rho", "Fs", "Dm"), FIVE_DIGITS)
 RELATIVE |= dict.fromkeys(("Sr", "Rr", "T", "RH", "P", "WS", "ETH"), 1e-12)
 RELATIVE |= dict.fromkeys([f"{name}_{k}" for k in GATES for name in ("reflectivity", "dv")], SINGLE)
 RELATIVE |= dict.fromkeys(("t_15", "rh_15"), SINGLE)
-LABELS = ("regime3", "density", "temperature")
+LABELS = ("regime9", "regime3", "density", "temperature")
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,30 @@ def test_dry_snow_is_weaker_by_dielectric_factor_and_squared_density() -> None:
     assert gain == pytest.approx([20 * np.log10(1.25)], abs=0.05)
 
 
+def test_aggregates_near_the_wavelength_scatter_less_than_rayleigh_says() -> None:
+    factor = ins.form_factor(np.array([0.1, 1.0, 3.0, 6.0]))
+    assert factor[0] == pytest.approx(1.0, abs=1e-3)
+    assert (np.diff(factor) < 0).all()
+    # Guinier: 1 - u^2 / 10 for small u
+    u = 2 * np.pi * ins.ASPECT_RATIO ** (2 / 3) / ins.WAVELENGTH
+    assert factor[1] == pytest.approx(1 - u**2 / 10, abs=1e-3)
+
+
+def test_reported_snowfall_loses_the_lightest_and_is_bounded() -> None:
+    rate = np.array([1e-4, 0.01, 1.0, 1e4])
+    snow = ins.reported_rate(rate, np.ones(4), np.full(4, "Snow"), np.zeros(4))
+    assert (np.diff(snow) > 0).all()
+    assert (snow <= ins.MOST_SNOWFALL).all()
+    assert snow[0] / rate[0] < 0.05 < 0.5 < snow[2] / rate[2] < 1
+    assert ins.reported_rate(rate, np.ones(4), np.full(4, "Rain"), np.zeros(4)) == pytest.approx(rate)
+
+
+def test_reported_snowfall_does_not_see_the_riming() -> None:
+    riming = np.array([1.0, 2.0])
+    snow = ins.reported_rate(0.5 * riming, riming, np.full(2, "Snow"), np.zeros(2))
+    assert snow[0] == pytest.approx(snow[1])
+
+
 @pytest.mark.parametrize(
     ("gates", "expected"),
     [

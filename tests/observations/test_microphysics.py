@@ -15,7 +15,7 @@ def still_air(temperature: list[float], humidity: float = 95.0, nose: float = 0.
         step=np.arange(n), storm=np.zeros(n, dtype=np.int32), lake=np.zeros(n, dtype=bool),
         temperature=np.array(temperature), humidity=full(n, humidity), pressure=full(n, 1010.0),
         wind=full(n, 3.0), lapse=full(n, 6e-3), nose=full(n, nose), cloud_top=full(n, 5000.0),
-        intensity=np.zeros(n),
+        near_surface=np.zeros(n), intensity=np.zeros(n), dryness=np.zeros(n),
     )  # fmt: skip
 
 
@@ -30,6 +30,20 @@ def test_melting_grows_with_warmth_and_downward() -> None:
     assert (np.diff(melted, axis=1) <= 1e-12).all()
     assert melted[0, 0] == 0
     assert melted[-1, 0] > 0.99
+
+
+def test_melting_begins_where_the_wet_bulb_profile_crosses_zero() -> None:
+    air = still_air([1.0, 3.0, 6.0, 10.0])
+    temperature = mp.temperature_profile(air, mp.LEVELS)
+    saturation = np.minimum(mp.LEVELS / 1000.0, 1.0)
+    wet_bulb = mp.wet_bulb(temperature, 95.0 * (1 - saturation) + 99.0 * saturation)
+    melted = mp.melted_profile(air)
+    assert (melted[wet_bulb <= 0] == 0).all()
+    for row in range(4):
+        zero = mp.LEVELS[(wet_bulb[row] > 0)].max()  # the highest warm level
+        assert melted[row, zero == mp.LEVELS] < 0.3
+        below = melted[row, np.maximum(zero - 400.0, 0.0) >= mp.LEVELS]
+        assert row == 0 or (below > 0.95).all()
 
 
 def test_dry_air_keeps_snow_frozen_at_higher_temperature() -> None:
@@ -69,6 +83,14 @@ def test_liquid_likeness_is_that_of_added_volumes() -> None:
     mixture = 1 / ((1 - m) / rho_s + m)
     assert mp.liquid_likeness(m) == pytest.approx((mixture - rho_s) / (1 - rho_s))
     assert mp.liquid_likeness([0.0, 1.0]) == pytest.approx([0.0, 1.0])
+
+
+def test_soft_bounds_keep_the_middle_and_pile_nothing_up() -> None:
+    x = np.linspace(-3, 3, 61)
+    bent = mp.soft_bounds(x, (-1.0, 1.0), 0.1)
+    assert (np.diff(bent) > 0).all()
+    assert (np.abs(bent) <= 1.0 + 1e-6).all()
+    assert bent[np.abs(x) < 0.5] == pytest.approx(x[np.abs(x) < 0.5], abs=0.002)
 
 
 def test_size_distribution_holds_the_number_it_is_given() -> None:

@@ -11,6 +11,7 @@ from precip_sae.observations.labels import FREEZING
 from precip_sae.observations.microphysics import wet_bulb
 from precip_sae.observations.schema import GATES
 from precip_sae.observations.simulate import simulate
+from precip_sae.observations.weather import calendar
 
 
 def test_same_seed_gives_the_same_values_and_another_seed_others() -> None:
@@ -77,10 +78,54 @@ def test_records_of_a_storm_resemble_each_other(table: pd.DataFrame) -> None:
         assert values.corr(following) > 0.7, name
 
 
-def test_storms_come_in_every_winter_and_season(table: pd.DataFrame) -> None:
+def test_storms_come_in_every_year_and_month_and_most_in_winter(table: pd.DataFrame) -> None:
     time = table["time"].dt
     assert set(time.year) == set(range(2015, 2024))
-    assert {9, 10, 11, 12, 1, 2, 3, 4, 5, 6} == set(time.month)
+    assert set(time.month) == set(range(1, 13))
+    assert time.month.isin([12, 1, 2]).mean() > 5 * time.month.isin([6, 7, 8]).mean()
+
+
+def test_parts_are_the_table_whatever_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = simulate(1000, seed=6)
+    monkeypatch.setattr(simulation, "PART_RECORDS", 300)
+    monkeypatch.setattr(simulation, "CHUNK_RECORDS", 120)
+    parts = list(simulation.simulate_parts(1000, seed=6))
+    assert [len(part) for part in parts] == [300, 300, 300, 100]
+    assert len(whole) == 1000
+    again = list(simulation.simulate_parts(1000, seed=6))
+    assert_frame_equal(pd.concat(parts), pd.concat(again), check_exact=True)
+
+
+def test_more_records_than_eight_winters_hold_go_on_into_further_ones() -> None:
+    storms = calendar(400_000, np.random.default_rng(0))
+    assert storms.length.sum() == 400_000
+    assert (np.diff(storms.step) >= 2 * storms.length[:-1]).all()  # no storm overtakes the next
+    years = storms.step / (288 * 365.25)
+    assert 31 < years[-1] - years[0] < 33
+
+
+def test_anomalies_have_no_mean_no_trend_and_unit_variance() -> None:
+    storms = calendar(46_000, np.random.default_rng(0))
+    share = storms.length / storms.length.sum()
+    assert share @ storms.character == pytest.approx(np.zeros(storms.character.shape[1]), abs=1e-9)
+    covariance = (storms.character * share[:, None]).T @ storms.character
+    assert covariance == pytest.approx(np.eye(len(covariance)), abs=1e-9)
+    assert share @ storms.anomaly == pytest.approx(0, abs=1e-9)
+    assert share @ (storms.anomaly * storms.step) == pytest.approx(
+        0, abs=0.02 * storms.step.std() * storms.anomaly.std()
+    )
+
+
+def test_rates_spread_about_what_falls_but_rain_and_snow_keep_their_order(table: pd.DataFrame) -> None:
+    snow = table[table["density"] == "Snow"]
+    assert 0.5 < np.log10(snow["Sr"]).corr(np.log10(snow["Nt"])) < 0.9
+    assert snow["Sr"].quantile(0.999) < 10
+
+
+def test_lambda_has_no_spike(table: pd.DataFrame) -> None:
+    counts = np.histogram(table["lambda"], np.arange(0.3, 1.5, 0.02))[0]
+    neighbours = 0.5 * (counts[:-2] + counts[2:])
+    assert (counts[1:-1] < 1.25 * neighbours + 60).all()
 
 
 def test_rain_shows_a_melting_layer_and_snow_does_not(table: pd.DataFrame) -> None:

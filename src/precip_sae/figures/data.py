@@ -12,13 +12,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
-from precip_sae.figures.style import DOUBLE, LINES, NOTHING, PAIR, PHASES, SIGNS, SMALL, styled
+from precip_sae.figures.style import DOUBLE, LINES, NOTHING, PAIR, PHASES, SIGNS, SMALL, VERDICTS, styled
 
 # Variables that span decades.
 LOGARITHMIC = {"n0", "Nt", "Rho", "Sr", "Rr"}
 LEFT_OUT = "Ambiguous"
 # Fewer rows than this make no profile.
 LEAST_ROWS = 10
+# Differences larger than this many tolerances are drawn there.
+MOST_TOLERANCES = 4.0
+FREEZING = 273.15  # K
 # More variables than this make a matrix whose values do not fit its cells.
 MOST_PRINTED = 14
 
@@ -191,4 +194,68 @@ def profiles(frame: pd.DataFrame, label: str) -> Figure:
     axes[2].set(xlabel="rows with an echo (%)", xlim=(0, 102))
     axes[0].set_ylabel("height (km)")
     _legend(figure, axes[2])
+    return figure
+
+
+@styled
+def fidelity(compared: pd.DataFrame) -> Figure:
+    """How far every statistic of the table is from the published one, in tolerances, by group.
+
+    Args:
+        compared: as `observations.fidelity.compare` makes it.
+
+    Within the shaded strip a statistic passes. What lies beyond the axis is drawn at its end.
+    """
+    groups = list(dict.fromkeys(compared["group"]))
+    figure = Figure(figsize=(DOUBLE, 0.8 + 0.27 * len(groups)))
+    axis = figure.subplots()
+    axis.axvspan(-1, 1, color=NOTHING, alpha=0.5, linewidth=0)
+    tolerance = compared["tolerance"].where(compared["tolerance"] > 0)
+    exact = np.where(compared["passed"], 0.0, np.sign(compared["difference"]) * MOST_TOLERANCES)
+    distance = (compared["difference"] / tolerance).fillna(pd.Series(exact, index=compared.index))
+    place = compared["group"].map({name: i for i, name in enumerate(groups)})
+    rank = compared.groupby("group").cumcount() / compared.groupby("group")["group"].transform("size")
+    for required, marker, name in ((True, "o", "of the standard"), (False, "D", "beyond it")):
+        for result, colour in VERDICTS.items():
+            passed = result == "PASS"
+            mine = (compared["required"] == required) & (compared["passed"] == passed)
+            axis.scatter(distance[mine].clip(-MOST_TOLERANCES, MOST_TOLERANCES), (place + 0.6 * (rank - 0.5))[mine],
+                         s=14, marker=marker, linewidths=0.8, edgecolors=colour,
+                         facecolors=colour if passed else "none", label=f"{result}, {name}")  # fmt: skip
+    axis.axvline(0, color="black", linewidth=0.6)
+    axis.set(yticks=range(len(groups)), yticklabels=groups, xlim=(-MOST_TOLERANCES - 0.2, MOST_TOLERANCES + 0.2))
+    axis.set_xlabel("difference from published, in tolerances")
+    axis.invert_yaxis()
+    _legend(figure, axis)
+    return figure
+
+
+@styled
+def phases_by_temperature(frame: pd.DataFrame, label: str, borders: Sequence[float]) -> Figure:
+    """Shares of the phases by air temperature, and echo tops by phase.
+
+    Args:
+        frame: observations; label: the column that holds the phase.
+        borders: published temperatures (C) at which one phase gives way to the next.
+
+    Bins of 1 K with fewer than LEAST_ROWS rows are left out.
+    """
+    figure = Figure(figsize=(DOUBLE, 2.6))
+    left, right = figure.subplots(1, 2)
+    bins = np.floor(frame["T"] - FREEZING)
+    counts = pd.crosstab(bins, frame[label])
+    counts = counts[counts.sum(axis=1) >= LEAST_ROWS]
+    edges = np.arange(350.0, 3100.0, 100.0)
+    for phase in [name for name in PHASES if name in set(frame[label])]:
+        style = {"color": PHASES[phase], "linestyle": LINES.get(phase, ":"), "label": phase}
+        if phase in counts:
+            left.plot(counts.index + 0.5, 100 * counts[phase] / counts.sum(axis=1), **style)
+        top = frame.loc[frame[label] == phase, "ETH"].dropna()
+        share = 100 * np.histogram(top, edges)[0] / max(len(top), 1)
+        right.stairs(share, edges / 1000, color=PHASES[phase], linestyle=LINES.get(phase, ":"))
+    for border in borders:
+        left.axvline(border, color="black", linewidth=0.6, linestyle=(0, (1, 2)))
+    left.set(xlabel="air temperature (°C)", ylabel="rows of the bin (%)", xlim=(-20, 12))
+    right.set(xlabel="echo top (km)", ylabel="rows of the phase (%)", yscale="log")
+    _legend(figure, left)
     return figure

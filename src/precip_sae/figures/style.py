@@ -34,6 +34,7 @@ KIND_NAMES = {
 }
 # The two variables of an axis with two scales.
 PAIR = (("#222222", "-"), ("#A0408A", "--"))
+VERDICTS = {"PASS": "#000000", "FAIL": "#B8860B"}
 SIGNS = "RdBu_r"
 POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
 ACTIVATION = "cividis"

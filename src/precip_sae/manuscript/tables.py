@@ -172,16 +172,21 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
 
 
 def fidelity(path: Path) -> pd.DataFrame:
-    """The observations beside the published statistics, as the observe stage compared them."""
+    """The observations beside the published statistics, as the observe stage compared them.
+
+    The verdict on a statistic beyond the standard stands in brackets.
+    """
     compared = pd.read_csv(path)
     ours = "simulated" if "simulated" in compared else "observed"
+    verdicts = compared["passed"].map({True: "PASS", False: "FAIL"})
     return pd.DataFrame(
         {
             "Statistic": compared["statistic"],
             "Published": [signed(f"{value:.4g}") for value in compared["published"]],
             ours.capitalize(): ["–" if pd.isna(value) else signed(f"{value:.4g}") for value in compared[ours]],
-            "Tolerance": ["same sign" if pd.isna(value) else f"±{value:.3g}" for value in compared["tolerance"]],
-            "Agrees": ["yes" if passed else "no" for passed in compared["passed"]],
+            "Difference": ["–" if pd.isna(value) else signed(f"{value:.2g}") for value in compared["difference"]],
+            "Tolerance": [f"±{value:.2g}" for value in compared["tolerance"]],
+            "Verdict": verdicts.where(compared["required"], "(" + verdicts + ")"),
         }
     )
 

@@ -1,17 +1,20 @@
 """The data folder: the observations, what they are (source.json) and a note for whoever opens the folder."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from precip_sae.files import write_json, write_parquet, write_text
+from precip_sae.files import replacing, write_json, write_text
 from precip_sae.observations import archive
 from precip_sae.observations.describe import ARCHIVE, SIMULATION
 from precip_sae.observations.ingest import REPORT, Season, parts_folder, report, write_table
+from precip_sae.observations.simulate import PART_RECORDS
 from precip_sae.settings import SimulationSettings
 
 README = """\
@@ -48,21 +51,37 @@ def _nameless(folder: Path) -> Iterator[None]:
         raise
 
 
-def deposit_simulation(folder: Path, frame: pd.DataFrame, settings: SimulationSettings) -> Path:
+def deposit_simulation(
+    folder: Path, table: pd.DataFrame | Iterable[pd.DataFrame], settings: SimulationSettings
+) -> Path:
     """Writes simulated observations with their source and a note; returns the table's path.
 
     Args:
         folder: where to; made if needed.
-        frame: the simulated table.
+        table: the simulated table, or its consecutive parts, of which one at a time is held in memory.
         settings: what it was simulated from.
     """
-    table = folder / "observations.parquet"
+    target = folder / "observations.parquet"
     with _nameless(folder):
-        write_parquet(table, frame)
+        _write(target, [table] if isinstance(table, pd.DataFrame) else table)
     write_json(folder / "source.json", {"kind": SIMULATION, **settings.model_dump()})
     (folder / REPORT).unlink(missing_ok=True)  # of an earlier archive
     write_text(folder / "README.md", README.format(**settings.model_dump()))
-    return table
+    return target
+
+
+def _write(path: Path, parts: Iterable[pd.DataFrame]) -> None:
+    """One parquet file of the parts, a row group of at most PART_RECORDS rows after the other."""
+    with replacing(path) as beside:
+        writer = None
+        try:
+            for part in parts:
+                rows = pa.Table.from_pandas(part, preserve_index=False)
+                writer = writer or pq.ParquetWriter(beside, rows.schema, compression="zstd")
+                writer.write_table(rows, row_group_size=PART_RECORDS)
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 ARCHIVE_README = """\

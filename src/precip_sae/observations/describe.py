@@ -8,6 +8,7 @@ import pandas as pd
 from precip_sae.errors import StageError
 from precip_sae.files import read_json
 from precip_sae.observations.fidelity import compare
+from precip_sae.observations.labels import FREEZING
 from precip_sae.paths import Paths
 from precip_sae.settings import SimulationSettings
 
@@ -15,7 +16,8 @@ from precip_sae.settings import SimulationSettings
 SHOWN = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "T", "RH", "reflectivity_3", "ETH"]
 LOGGED = ["n0", "lambda", "Nt", "Rho", "Dm"]
 CORRELATED = ["n0", "lambda", "Nt", "Rho", "Fs", "Dm", "Sr", "T", "RH", "P", "WS", "reflectivity_3", "ETH"]
-LABELS = ["regime3", "density", "temperature", "phase"]
+REMEMBERED = ["n0", "Dm", "Rho", "Fs", "T", "reflectivity_3"]
+LABELS = ["regime9", "regime3", "density", "temperature", "phase"]
 SIMULATION, ARCHIVE = "simulation", "archive"
 
 
@@ -105,6 +107,36 @@ def correlations(frame: pd.DataFrame) -> pd.DataFrame:
         name = f"log10 {column}" if column in LOGGED else column
         columns[name] = np.log10(values.where(values > 0)) if column in LOGGED else values
     return pd.DataFrame(columns).corr()
+
+
+def memory(frame: pd.DataFrame, minutes: tuple[int, ...] = (5, 15, 30, 60, 180)) -> pd.DataFrame:
+    """Correlation of REMEMBERED variables with themselves some minutes later in the same storm; logarithms of LOGGED.
+
+    Rows are variables, columns minutes.
+    """
+    values = frame[REMEMBERED].apply(lambda column: np.log10(column) if column.name in LOGGED else column)
+    values.index = pd.MultiIndex.from_arrays([frame["storm"], frame["time"]])
+    found = {}
+    for lag in minutes:
+        later = values.copy()
+        later.index = pd.MultiIndex.from_arrays([frame["storm"], frame["time"] - pd.Timedelta(minutes=lag)])
+        found[lag] = values.corrwith(later.reindex(values.index))
+    return pd.DataFrame(found)
+
+
+def likeliest_regimes(frame: pd.DataFrame, kelvin: float = 4.0, decades: float = 0.5, least: int = 30) -> pd.DataFrame:
+    """The most frequent of `regime9` by air temperature (C, rows) and log10 Nt (columns), with its share.
+
+    Bins are named by their lower ends; those with fewer than `least` rows are empty. The study published the
+    probabilities of its regimes by the same two variables.
+    """
+    celsius = kelvin * np.floor((frame["T"] - FREEZING) / kelvin)
+    number = decades * np.floor(np.log10(frame["Nt"].where(frame["Nt"] > 0)) / decades)
+    counts = pd.crosstab([celsius.rename("T (C)"), number.rename("log10 Nt")], frame["regime9"])
+    total = counts.sum(axis=1)
+    share = 100 * counts.max(axis=1) / total
+    text = counts.idxmax(axis=1) + share.map(" {:.0f} %".format)
+    return text.where(total >= least, "").unstack(fill_value="")
 
 
 def varied_storm(frame: pd.DataFrame, label: str = "regime3", least: int = 24) -> pd.DataFrame:

@@ -1,18 +1,23 @@
-"""How near a table comes to the published statistics of Marquette: one row per statistic, passed or not.
+"""How near a table comes to the published statistics of Marquette: one row per statistic, PASS or FAIL.
 
-The simulator's constants and these tolerances were settled while looking at this report for seed 2025, so passing
-is a description of the fit, not an independent test of it: seed 2025 passes 126 of 132, other seeds 116 to 124.
+Two kinds of statistics. Those of `required` set the standard that the simulator is built to. Those `beyond` were
+compared as well, with this package's own, looser tolerances: they say what else the simulation has right or wrong. The
+simulator's constants were chosen while looking at both, so passing describes the fit and is no independent test of it;
+other seeds than the default one guard against fitting its noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from precip_sae.observations.labels import FREEZING
+from precip_sae.observations.labels import FREEZING, TRANSITIONS
 
 TRAIN_SHARE = 0.6
 """The published scalers are fitted on the first 60 % of the rows."""
@@ -30,57 +35,79 @@ class Target:
     published: float
     tolerance: float
     tag: str
+    required: bool = True
 
 
 @dataclass(frozen=True)
 class Line:
-    """A published regression y = intercept + slope x of one phase, and its spread: `residual` or `r`."""
+    """A published regression y = intercept + slope x of one phase, with its residual (standard deviation)."""
 
     kind: str
     y: str
     x: str
     intercept: float
     slope: float
-    measure: str
-    spread: float
+    residual: float
     tag: str
 
 
-# Scalers of the shipped classifier (mean, standard deviation), over the rows that are not Ambiguous.
+# Mean and standard deviation of the scalers of the shipped classifier, over the rows that are not Ambiguous.
 CLASSIFIER = {
-    "log10 n0": (Target(2.491, 0.10, "V"), Target(0.775, 0.08, "V")),
-    "log10 Rho": (Target(-0.745, 0.06, "V"), Target(0.475, 0.05, "V")),
-    "log10 Dm": (Target(0.181, 0.05, "V"), Target(0.236, 0.03, "V")),
-    "T (K)": (Target(271.16, 1.0, "V"), Target(9.00, 0.9, "V")),
-    "RH (%)": (Target(90.42, 0.8, "V"), Target(6.13, 0.6, "V")),
+    "log10 n0": (2.491, 0.775),
+    "log10 Rho": (-0.745, 0.475),
+    "log10 Dm": (0.181, 0.236),
+    "T (K)": (271.16, 9.00),
+    "RH (%)": (90.42, 6.13),
 }
-# Scalers of the shipped regressor, over the rows with an echo at both gates.
+# The same of the shipped regressor, over the rows with an echo at both gates.
 REGRESSOR = {
-    "reflectivity_3 (dBZ)": (Target(10.39, 1.5, "V"), Target(9.82, 1.5, "V")),
-    "reflectivity_4 (dBZ)": (Target(10.69, 1.5, "V"), Target(9.31, 1.5, "V")),
-    "n0 (m^-3 mm^-1)": (Target(1284, 400, "V"), Target(2497, 800, "V")),
-    "lambda (mm^-1)": (Target(0.790, 0.04, "V"), Target(0.204, 0.04, "V")),
-    "t_15 (K)": (Target(267.11, 1.5, "V"), Target(10.34, 1.5, "V")),
+    "reflectivity_3 (dBZ)": (10.39, 9.82),
+    "reflectivity_4 (dBZ)": (10.69, 9.31),
+    "n0 (m^-3 mm^-1)": (1284, 2497),
+    "lambda (mm^-1)": (0.790, 0.204),
+    "t_15 (K)": (267.11, 10.34),
 }
+SCALER_TOLERANCE = 0.05  # of the published standard deviation, for mean and standard deviation alike
+
 # Quartiles of surface weather, Snow and Rain by density: temperature in C, humidity in %, hPa, m/s.
 QUARTILES = {
-    ("T (C)", "Snow"): ((-11.1, -7.0, -3.2), 1.2),
-    ("T (C)", "Rain"): ((3.4, 6.9, 13.3), 1.2),
-    ("RH (%)", "Snow"): ((85.1, 89.0, 92.8), 1.0),
-    ("RH (%)", "Rain"): ((93.0, 94.9, 96.8), 1.0),
-    ("P (hPa)", "Snow"): ((1009.1, 1015.4, 1022.2), 1.5),
-    ("P (hPa)", "Rain"): ((1004.2, 1009.7, 1013.9), 1.5),
-    ("WS (m/s)", "Snow"): ((2.3, 3.1, 4.4), 0.3),
-    ("WS (m/s)", "Rain"): ((1.4, 2.2, 3.1), 0.3),
+    ("T (C)", "Snow"): ((-11.1, -7.0, -3.2), 1.0),
+    ("T (C)", "Rain"): ((3.4, 6.9, 13.3), 1.0),
+    ("RH (%)", "Snow"): ((85.1, 89.0, 92.8), 2.0),
+    ("RH (%)", "Rain"): ((93.0, 94.9, 96.8), 2.0),
+    ("P (hPa)", "Snow"): ((1009.1, 1015.4, 1022.2), 2.0),
+    ("P (hPa)", "Rain"): ((1004.2, 1009.7, 1013.9), 2.0),
+    ("WS (m/s)", "Snow"): ((2.3, 3.1, 4.4), 0.5),
+    ("WS (m/s)", "Rain"): ((1.4, 2.2, 3.1), 0.5),
 }
-# Mean and standard deviation by phase.
+# Regressions of y on x by phase. Where r is published instead of the residual, the residual is sd(y) sqrt(1 - r^2)
+# with the published sd(y): r = -0.48 in snow and -0.67 in rain.
+LINES = (
+    Line("Snow", "log10 n0", "log10 lambda", 3.013, 4.905, 0.595, "C"),
+    Line("Snow", "Fs (m/s)", "log10 Rho", 1.772, 0.829, 0.216, "C"),
+    Line("Snow", "log10 lambda", "log10 Dm", -0.076, -0.235, 0.102, "C"),
+    Line("Rain", "log10 n0", "log10 lambda", 2.65, 3.51, 0.48, "D"),
+    Line("Rain", "log10 lambda", "log10 Dm", -0.108, -0.513, 0.068, "D"),
+)
+SLOPE_TOLERANCE, RESIDUAL_TOLERANCE = 0.15, 0.20  # relative
+
+NT_IDENTITY, NT_TOLERANCE = 0.858, 0.03  # Nt = 0.858 x 25 n0 / lambda
+SHARES = {"Ambiguous": 0.12, "Transitions": 0.02, "Mixed-phase": 0.29, "Rain": 0.16, "Snow": 0.42}
+SHARE_TOLERANCE = 0.04
+# Temperature (C) at which the warmer of two neighbouring phases becomes the likelier, and the width (K) of the change.
+CROSSINGS = {("Snow", "Mixed-phase"): -5.6, ("Mixed-phase", "Rain"): 1.0}
+CROSSING_TOLERANCE, WIDTH, WIDTH_TOLERANCE = 0.5, 2.0, 1.0
+SNOWFALL = (-1.37, 0.99)  # log10 Sr in snow: mean and standard deviation; a median was not published
+SNOWFALL_TOLERANCE = 0.10  # of the standard deviation
+
+# Mean and standard deviation by phase, with how far they were let go: the study's own tables differ by so much
+# (log10 Dm is 0.181 over all phases, yet 0.145 in snow and 0.004 in rain).
 MOMENTS = {
     "Snow": {
         "log10 n0": (Target(2.49, 0.10, "C"), Target(0.82, 0.10, "C")),
         "log10 lambda": (Target(-0.105, 0.02, "C"), Target(0.116, 0.02, "C")),
         "Fs (m/s)": (Target(0.95, 0.10, "C"), Target(0.35, 0.07, "C")),
         "log10 Rho": (Target(-1.00, 0.05, "C"), Target(0.26, 0.04, "C")),
-        "log10 Sr": (Target(-1.37, 0.15, "C"), Target(0.99, 0.15, "C")),
         "log10 Nt": (Target(3.93, 0.10, "C"), Target(0.75, 0.10, "C")),
         "log10 Dm": (Target(0.145, 0.05, "C"), Target(0.230, 0.03, "C")),
     },
@@ -92,138 +119,222 @@ MOMENTS = {
         "log10 Dm": (Target(0.004, 0.04, "D"), Target(0.120, 0.03, "D")),
     },
 }
-# Regressions of y on x by phase; `spread` is the residual or the correlation.
-LINES = (
-    Line("Snow", "log10 n0", "log10 lambda", 3.013, 4.905, "residual", 0.595, "C"),
-    Line("Snow", "Fs (m/s)", "log10 Rho", 1.772, 0.829, "residual", 0.216, "C"),
-    Line("Snow", "log10 lambda", "log10 Dm", -0.076, -0.235, "r", -0.48, "C"),
-    Line("Rain", "log10 n0", "log10 lambda", 2.65, 3.51, "residual", 0.48, "D"),
-    Line("Rain", "log10 lambda", "log10 Dm", -0.108, -0.513, "r", -0.67, "D"),
-)
-SHARES = {"Ambiguous": 0.12 + 0.02, "Mixed-phase": 0.29, "Rain": 0.16, "Snow": 0.42}
-# Correlations at Marquette in 2019, which holds mostly snow; those of 0.15 and more, in natural logarithms there.
+
+_MARQUETTE = ("log10 Nt", "log10 n0", "Fs (m/s)", "ETH (m)", "log10 Sr", "RH (%)", "log10 Rho", "log10 lambda", "T (C)",
+              "WS (m/s)", "log10 Dm", "P (hPa)")  # fmt: skip
+_ALL_SITES = ("log10 Nt", "log10 n0", "log10 Sr", "Fs (m/s)", "log10 Rho", "log10 lambda")
+# Published correlations, rows of the upper triangle. Marquette in 2019, which holds mostly snow (natural logarithms
+# there); variables that the table does not have are left out (echo base and depth, wind direction).
 CORRELATIONS = {
-    ("log10 Nt", "log10 n0"): 0.992,
-    ("log10 Nt", "log10 Sr"): 0.639,
-    ("log10 Nt", "log10 lambda"): 0.639,
-    ("log10 Nt", "RH (%)"): 0.247,
-    ("log10 Nt", "T (C)"): -0.239,
-    ("log10 n0", "log10 lambda"): 0.733,
-    ("log10 n0", "Fs (m/s)"): 0.208,
-    ("Fs (m/s)", "ETH (m)"): 0.529,
-    ("Fs (m/s)", "log10 Rho"): 0.388,
-    ("Fs (m/s)", "RH (%)"): 0.380,
-    ("Fs (m/s)", "T (C)"): 0.467,
-    ("Fs (m/s)", "log10 Dm"): 0.325,
-    ("Fs (m/s)", "P (hPa)"): -0.247,
-    ("Fs (m/s)", "log10 Sr"): 0.231,
-    ("ETH (m)", "log10 Rho"): 0.451,
-    ("ETH (m)", "T (C)"): 0.529,
-    ("ETH (m)", "RH (%)"): 0.255,
-    ("ETH (m)", "WS (m/s)"): -0.200,
-    ("ETH (m)", "P (hPa)"): -0.333,
-    ("log10 Sr", "T (C)"): -0.263,
-    ("log10 Sr", "log10 Dm"): 0.263,
-    ("log10 Sr", "log10 lambda"): 0.286,
-    ("log10 Sr", "RH (%)"): 0.184,
-    ("RH (%)", "log10 Rho"): 0.412,
-    ("RH (%)", "T (C)"): 0.365,
-    ("RH (%)", "P (hPa)"): -0.349,
-    ("RH (%)", "log10 lambda"): 0.216,
-    ("log10 Rho", "T (C)"): 0.576,
-    ("log10 Rho", "log10 Dm"): -0.561,
-    ("log10 Rho", "P (hPa)"): -0.255,
-    ("log10 Rho", "log10 lambda"): 0.271,
-    ("log10 lambda", "log10 Dm"): -0.514,
-    ("T (C)", "P (hPa)"): -0.404,
-    ("T (C)", "WS (m/s)"): -0.176,
-    ("T (C)", "log10 Dm"): -0.192,
-}
+    "Marquette 2019": (_MARQUETTE, (
+        (0.992, 0.247, 0.082, 0.639, 0.247, 0.075, 0.639, -0.239, 0.145, -0.012, -0.035),
+        (0.208, 0.075, 0.608, 0.255, 0.114, 0.733, -0.224, 0.153, -0.098, -0.051),
+        (0.529, 0.231, 0.380, 0.388, -0.114, 0.467, -0.051, 0.325, -0.247),
+        (0.098, 0.255, 0.451, -0.004, 0.529, -0.200, -0.051, -0.333),
+        (0.184, -0.012, 0.286, -0.263, 0.161, 0.263, -0.027),
+        (0.412, 0.216, 0.365, -0.114, -0.114, -0.349),
+        (0.271, 0.576, -0.098, -0.561, -0.255),
+        (-0.122, 0.145, -0.514, -0.051),
+        (-0.176, -0.192, -0.404),
+        (0.122, -0.122),
+        (0.059,),
+    )),
+    "all sites": (_ALL_SITES, (
+        (0.992, 0.678, -0.051, 0.027, 0.529),
+        (0.639, -0.051, 0.067, 0.639),
+        (-0.082, 0.090, 0.176),
+        (0.663, -0.027),
+        (0.247,),
+    )),
+}  # fmt: skip
+CORRELATION_RMS, CORRELATION_SIGN = 0.10, 0.2
 
 
 def compare(frame: pd.DataFrame) -> pd.DataFrame:
     """The published statistics beside those of a table of observations.
 
-    Columns: statistic, published, simulated, tolerance, passed, tag (V, C or D as in `Target`). Correlations pass
-    when the sign is the published one; their tolerance is given as NaN. Tolerances are this package's own:
-    the reading error of figures, the variation between seeds, and the disagreement among the published tables
-    themselves (log10 Dm is 0.181 over all phases, yet 0.145 in snow and 0.004 in rain).
+    Columns: group, statistic, published, simulated, difference, tolerance, passed, tag (V, C or D as in `Target`),
+    required.
     """
-    rows = []
-    for statistic, target, simulated in _statistics(frame):
-        passed = abs(simulated - target.published) <= target.tolerance
-        if np.isnan(target.tolerance):
-            passed = simulated * target.published > 0
-        rows.append((statistic, target.published, simulated, target.tolerance, bool(passed), target.tag))
-    return pd.DataFrame(rows, columns=["statistic", "published", "simulated", "tolerance", "passed", "tag"])
+    q = quantities(frame)
+    groups = {
+        "classifier's inputs": _scaler(
+            frame, q, CLASSIFIER, "classifier", (frame["regime3"] != "Ambiguous").to_numpy()
+        ),
+        "regressor's inputs": _scaler(frame, q, REGRESSOR, "regressor", _heard(frame)),
+        "weather by phase": _quartiles(frame, q),
+        "regressions": _lines(frame, q),
+        "number": _identity(frame),
+        "correlations": _correlation(q[frame["density"] == "Snow"]),
+        "regimes": _regimes(frame, q),
+        "snowfall rate": _snowfall(q[frame["density"] == "Snow"]),
+        "echo tops": _echo_tops(frame),
+        "radar profiles": _profiles(frame),
+        "moments by phase": _moments(frame, q),
+        "single correlations": _pairs(q[frame["density"] == "Snow"]),
+    }
+    rows = [
+        (group, statistic, t.published, simulated, simulated - t.published, t.tolerance,
+         bool(abs(simulated - t.published) <= t.tolerance), t.tag, t.required)
+        for group, statistics in groups.items() for statistic, t, simulated in statistics
+    ]  # fmt: skip
+    columns = ["group", "statistic", "published", "simulated", "difference", "tolerance", "passed", "tag", "required"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def counts(compared: pd.DataFrame) -> dict[str, Any]:
+    """How many statistics of `compare` passed: of the standard, and of those beyond it."""
+    required = compared["required"]
+    beyond = {"passed": int(compared["passed"][~required].sum()), "of": int((~required).sum())}
+    return {"passed": int(compared["passed"][required].sum()), "of": int(required.sum()), "beyond": beyond}
 
 
 def quantities(frame: pd.DataFrame) -> pd.DataFrame:
-    """The quantities that published statistics speak of, one column each, logarithms where theirs are."""
-    with np.errstate(divide="ignore"):
-        logs = {f"log10 {name}": np.log10(frame[name]) for name in ("n0", "lambda", "Nt", "Rho", "Dm", "Sr")}
+    """The quantities that published statistics speak of, one column each, logarithms where theirs are.
+
+    A rate of zero has no logarithm: NaN.
+    """
+    logs = {f"log10 {k}": np.log10(frame[k].where(frame[k] > 0)) for k in ("n0", "lambda", "Nt", "Rho", "Dm", "Sr")}
     plain = {
         "T (K)": frame["T"], "T (C)": frame["T"] - FREEZING, "RH (%)": frame["RH"], "P (hPa)": frame["P"],
-        "WS (m/s)": frame["WS"], "ETH (m)": frame["ETH"], "Fs (m/s)": frame["Fs"], "t_15 (K)": frame["t_15"],
+        "WS (m/s)": frame["WS"], "ETH (m)": frame["ETH"], "Fs (m/s)": frame["Fs"],
+        "t_15 (K)": frame.get("t_15", np.nan),
         "n0 (m^-3 mm^-1)": frame["n0"], "lambda (mm^-1)": frame["lambda"],
         "reflectivity_3 (dBZ)": frame["reflectivity_3"], "reflectivity_4 (dBZ)": frame["reflectivity_4"],
     }  # fmt: skip
     return pd.DataFrame(logs | plain)
 
 
-def _statistics(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
-    """Every statistic: its sentence, what is published, and what the table gives."""
-    q = quantities(frame)
-    is_first = np.arange(len(frame)) < TRAIN_SHARE * len(frame)
-    known = (frame["regime3"] != "Ambiguous").to_numpy() & is_first
-    heard = frame[["reflectivity_3", "reflectivity_4"]].notna().all(axis=1).to_numpy() & is_first
-    for targets, rows, table in ((CLASSIFIER, known, "classifier"), (REGRESSOR, heard, "regressor")):
-        for name, (mean, deviation) in targets.items():
-            yield f"{table} table: mean of {name}", mean, q.loc[rows, name].mean()
-            yield f"{table} table: standard deviation of {name}", deviation, q.loc[rows, name].std()
+def published_correlations(name: str) -> pd.DataFrame:
+    """A published correlation matrix of CORRELATIONS, square and named as `quantities`."""
+    names, rows = CORRELATIONS[name]
+    matrix = np.eye(len(names))
+    upper = np.triu_indices(len(names), 1)
+    matrix[upper] = [r for row in rows for r in row]
+    matrix.T[upper] = matrix[upper]
+    return pd.DataFrame(matrix, index=names, columns=names)
 
-    phase = frame["density"]
+
+Statistics = Iterator[tuple[str, Target, float]]
+"""Of every statistic: its sentence, what is published, and what the table gives."""
+
+
+def _heard(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows with an echo at both of the regressor's gates."""
+    return frame[["reflectivity_3", "reflectivity_4"]].notna().all(axis=1).to_numpy()
+
+
+def _scaler(
+    frame: pd.DataFrame,
+    q: pd.DataFrame,
+    scaler: Mapping[str, tuple[float, float]],
+    table: str,
+    known: NDArray[np.bool_],
+) -> Statistics:
+    """Means and standard deviations of the inputs of a shipped network, over the rows that are `known` to it."""
+    rows = known & (np.arange(len(frame)) < TRAIN_SHARE * len(frame))
+    for name, (mean, deviation) in scaler.items():
+        tolerance = SCALER_TOLERANCE * deviation
+        yield f"{table} table: mean of {name}", Target(mean, tolerance, "V"), q.loc[rows, name].mean()
+        target = Target(deviation, tolerance, "V")
+        yield f"{table} table: standard deviation of {name}", target, q.loc[rows, name].std()
+
+
+def _quartiles(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Quartiles of the surface weather in snow and rain."""
     for (name, kind), (published, tolerance) in QUARTILES.items():
+        values = q.loc[frame["density"] == kind, name]
         for share, value in zip((25, 50, 75), published, strict=True):
-            simulated = q.loc[phase == kind, name].quantile(share / 100)
-            yield f"{kind.lower()}: {share} % quantile of {name}", Target(value, tolerance, "D"), simulated
-    for kind, targets in MOMENTS.items():
-        for name, (mean, deviation) in targets.items():
-            yield f"{kind.lower()}: mean of {name}", mean, q.loc[phase == kind, name].mean()
-            yield f"{kind.lower()}: standard deviation of {name}", deviation, q.loc[phase == kind, name].std()
-    for line in LINES:
-        yield from _line(q.loc[phase == line.kind, line.x], q.loc[phase == line.kind, line.y], line)
+            statistic = f"{kind.lower()}: {share} % quantile of {name}"
+            yield statistic, Target(value, tolerance, "D"), values.quantile(share / 100)
 
+
+def _lines(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Slope and residual of the regression lines by phase, and their heights in the middle of the data."""
+    for line in LINES:
+        rows = frame["density"] == line.kind
+        x, y = q.loc[rows, line.x], q.loc[rows, line.y]
+        # a table without enough of a phase has no line, and so none that agrees
+        usable = np.isfinite(x) & np.isfinite(y)
+        slope, intercept = np.polyfit(x[usable], y[usable], 1) if x[usable].nunique() > 1 else (np.nan, np.nan)
+        residual = (y - slope * x - intercept).std()
+        name = f"{line.kind.lower()}: {line.y} on {line.x}"
+        yield f"{name}, slope", Target(line.slope, SLOPE_TOLERANCE * abs(line.slope), line.tag), slope
+        yield f"{name}, residual", Target(line.residual, RESIDUAL_TOLERANCE * line.residual, line.tag), residual
+        # the published intercept lies outside the data, so the lines are compared at the mean of x
+        height = Target(line.intercept + line.slope * x.mean(), 0.2 * y.std(), line.tag, required=False)
+        yield f"{name}, at the mean", height, y.mean()
+
+
+def _identity(frame: pd.DataFrame) -> Statistics:
+    """Nt carries nothing beyond n0 and lambda."""
     ratio = frame["Nt"] * frame["lambda"] / (25 * frame["n0"])
-    yield "mean of Nt lambda / (25 n0)", Target(0.858, 0.02, "C"), ratio.mean()
-    yield "standard deviation of Nt lambda / (25 n0)", Target(0.013, 0.01, "C"), ratio.std()
+    yield "mean of Nt lambda / (25 n0)", Target(NT_IDENTITY, NT_TOLERANCE * NT_IDENTITY, "C"), ratio.mean()
+    yield "standard deviation of Nt lambda / (25 n0)", Target(0.013, 0.01, "C", required=False), ratio.std()
+
+
+def _correlation(snow: pd.DataFrame) -> Statistics:
+    """Distance of the correlation matrix of snow from the published ones, and signs that differ."""
+    for name in CORRELATIONS:
+        published = published_correlations(name)
+        upper = np.triu_indices(len(published), 1)
+        r, theirs = snow[list(published)].corr().to_numpy()[upper], published.to_numpy()[upper]
+        rms = np.sqrt(np.mean((r - theirs) ** 2))
+        yield f"snow: correlations of {name}, root-mean-square difference", Target(0.0, CORRELATION_RMS, "C"), rms
+        wrong = ((r * theirs < 0) & (np.abs(theirs) > CORRELATION_SIGN)).sum()
+        yield f"snow: correlations of {name} above 0.2, wrong signs", Target(0.0, 0.0, "C"), float(wrong)
+
+
+def _regimes(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Shares of the regimes, and the temperatures at which one phase gives way to the next."""
+    regime = frame["regime3"].mask(frame["regime9"].isin(TRANSITIONS), "Transitions")
     for name, share in SHARES.items():
-        simulated = (frame["regime3"] == name).mean()
-        yield f"share of regime {name}", Target(share, 0.05, "C"), simulated
+        yield f"share of regime {name}", Target(share, SHARE_TOLERANCE, "C"), (regime == name).mean()
+    for (colder, warmer), published in CROSSINGS.items():
+        at, width = crossing(q["T (C)"].to_numpy(), (regime == colder).to_numpy(), (regime == warmer).to_numpy())
+        name = f"{colder} to {warmer}"
+        yield f"{name}: equally likely at T (C)", Target(published, CROSSING_TOLERANCE, "D"), at
+        yield f"{name}: width in T (K)", Target(WIDTH, WIDTH_TOLERANCE, "D"), width
+    share = Target(0.216, SHARE_TOLERANCE, "D", required=False)
+    yield "share of rain by density", share, (frame["density"] == "Rain").mean()
+
+
+def _snowfall(snow: pd.DataFrame) -> Statistics:
+    """Mean and spread of the snowfall rate."""
+    tolerance = SNOWFALL_TOLERANCE * SNOWFALL[1]
+    yield "snow: mean of log10 Sr", Target(SNOWFALL[0], tolerance, "C"), snow["log10 Sr"].mean()
+    yield "snow: standard deviation of log10 Sr", Target(SNOWFALL[1], tolerance, "C"), snow["log10 Sr"].std()
+
+
+def _echo_tops(frame: pd.DataFrame) -> Statistics:
+    """Half of the echoes reach the highest gate, most of the others end in shallow clouds."""
     yield "share of echo tops at the highest gate", Target(0.5, 0.1, "D"), (frame["ETH"] >= CAP).mean()
     low = frame.loc[frame["ETH"] < CAP, "ETH"].between(600, 1300).mean()
     yield "share of lower echo tops at gates 5-12", Target(0.8, 0.2, "D"), low
-    yield from _profiles(frame)
-    snow = q[phase == "Snow"]
-    for (a, b), r in CORRELATIONS.items():
-        yield f"snow: correlation of {a} and {b}", Target(r, np.nan, "C"), snow[a].corr(snow[b])
 
 
-def _line(x: pd.Series, y: pd.Series, line: Line) -> Iterator[tuple[str, Target, float]]:
-    """Slope, height in the middle of the data, and spread of a regression line."""
-    # a table without enough of a phase has no line, and so none that agrees
-    usable = np.isfinite(x) & np.isfinite(y)
-    slope, intercept = np.polyfit(x[usable], y[usable], 1) if x[usable].nunique() > 1 else (np.nan, np.nan)
-    spread = (y - slope * x - intercept).std() if line.measure == "residual" else x.corr(y)
-    name = f"{line.kind.lower()}: {line.y} on {line.x}"
-    yield f"{name}, slope", Target(line.slope, 0.25 * abs(line.slope), line.tag), slope
-    # intercepts lie outside the data, so the lines are compared at the mean of x
-    height = Target(line.intercept + line.slope * x.mean(), 0.2 * y.std(), line.tag)
-    yield f"{name}, at the mean", height, y.mean()
-    yield f"{name}, {line.measure}", Target(line.spread, 0.2 * abs(line.spread), line.tag), spread
+def crossing(temperature: NDArray, colder: NDArray, warmer: NDArray, step: float = 0.25) -> tuple[float, float]:
+    """Where (C) the warmer of two phases becomes the likelier, and over how many K it goes from 10 to 90 %.
+
+    temperature (records,) in C; colder, warmer (records,) bool: records of either phase. The share of `warmer` among
+    the two is taken in bins of `step` K, made monotone by a running maximum from below and minimum from above, and
+    interpolated; bins that hold fewer than 10 records of the two are left out. NaN without a crossing.
+    """
+    both = colder | warmer
+    place = np.floor(temperature[both] / step).astype(int)
+    bins, inverse, counts = np.unique(place, return_inverse=True, return_counts=True)
+    share = np.bincount(inverse, weights=warmer[both]) / counts
+    kept = counts >= 10
+    centre, share = (bins[kept] + 0.5) * step, share[kept]
+    if share.size == 0 or share.min() > 0.1 or share.max() < 0.9:
+        return np.nan, np.nan
+    smooth = 0.5 * (np.maximum.accumulate(share) + np.minimum.accumulate(share[::-1])[::-1])
+    smooth = smooth + 1e-9 * np.arange(smooth.size)  # interpolation wants it to increase
+    low, middle, high = np.interp([0.1, 0.5, 0.9], smooth, centre)
+    return float(middle), float(high - low)
 
 
-def _profiles(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
+def _profiles(frame: pd.DataFrame) -> Statistics:
     """Radar profiles under a melting layer and in deep snow (published for two days).
 
     By the true phase where it is known, else by that of the density.
@@ -239,3 +350,25 @@ def _profiles(frame: pd.DataFrame) -> Iterator[tuple[str, Target, float]]:
     fall = (snow["reflectivity_3"] - snow["reflectivity_29"]).median() / 26
     yield "snow, deep: fall of Ze per 100 m (dB)", Target(0.3, 0.1, "D"), fall
     yield "snow, deep: median velocity at 400 m (m/s)", Target(1.2, 0.3, "D"), snow["dv_3"].median()
+
+
+def _moments(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
+    """Means and standard deviations by phase."""
+    for kind, targets in MOMENTS.items():
+        values = q[frame["density"] == kind]
+        for name, (mean, deviation) in targets.items():
+            yield f"{kind.lower()}: mean of {name}", replace(mean, required=False), values[name].mean()
+            yield (
+                f"{kind.lower()}: standard deviation of {name}",
+                replace(deviation, required=False),
+                values[name].std(),
+            )
+
+
+def _pairs(snow: pd.DataFrame) -> Statistics:
+    """The stronger correlations in snow, one by one."""
+    published = published_correlations("Marquette 2019")
+    for a, b in combinations(published, 2):
+        r = published.loc[a, b]
+        if abs(r) > CORRELATION_SIGN:
+            yield f"snow: correlation of {a} and {b}", Target(r, 0.2, "C", required=False), snow[a].corr(snow[b])

@@ -21,26 +21,44 @@ TRIES = 20  # to sample a record that the fit drops
 SMALLEST = 0.2
 """Diameter (mm) below which PIP is taken to count nothing: chosen to meet Nt = 0.858 x 25 n0 / lambda."""
 
-# Cross-section (m^2) that particles fall through: 64 mm field of view times about 100 mm of depth in focus.
+# Cross-section (m^2) that particles fall through: a field of view 64 mm wide, times 100 mm of depth in focus (assumed).
 PIP_AREA = 0.0064
 # Effective over true density, as if blur enlarged the images by 7 %: chosen to meet the published density of rain,
 # log10 Rho = -0.109, which is not that of water.
 PIP_DENSITY_FACTOR = 0.81
-PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles
+PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles: assumed
 
 GATE_HEIGHTS = 100.0 * (np.array(GATES) + 1.0)
 """Heights (m) of the radar gates, shape (27,)."""
+WAVELENGTH = 12.4  # mm, at 24.23 GHz
+ASPECT_RATIO = 0.6  # height over width of aggregates that fall flat (Hogan et al. 2012, doi 10.1175/JAMC-D-11-074.1)
 ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smith 1984), and of water
 # Reflectivity grows from the cloud top downward as (distance fallen)^growth: chosen to meet 0.3 dB per 100 m in
 # deep snow; lake-effect snow grows fast near its top.
-DEEP_GROWTH, LAKE_GROWTH = 2.4, 1.2
+DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.85
 MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
-BRIGHT_BAND = 6.0  # dB, where half of the mass has melted
-# One-way attenuation by rain at 24 GHz, dB/km = k R^alpha (ITU-R P.838-3).
+BRIGHT_BAND = 6.0  # dB, where half of the mass has melted: assumed
+# One-way attenuation by rain at 24 GHz, dB/km = k R^alpha: k = 0.1425 from the coefficients of ITU-R P.838-3.
 ATTENUATION, ATTENUATION_POWER = 0.14, 1.01
 # Detection limit: -14 dBZ at 500 m, -8 dBZ at 3000 m (Maahn and Kollias 2012, doi 10.5194/amt-5-2661-2012).
 DETECTION_1KM, DETECTION_PER_DECADE = -11.7, 7.7
-RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s
+# The lowest gate lies in the antenna's near field and on the steepest part of the transfer function: its spread and
+# mean are chosen to meet the published difference between gates 3 and 4.
+NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.6
+RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s: assumed
+CALIBRATION_NOISE = 0.5  # dB, drifts as slowly as the weather: assumed
+SPEED_GROWTH = 0.15  # fall speed of ice grows from the cloud top downward as (distance fallen)^this: assumed
+# The drag law of ice holds, at the density that melting has given, until little of the frame is left, since the frame
+# of ice collapses last (Mitra et al. 1990): power of `liquid` that stands for this, chosen.
+COLLAPSE = 2.0
+# The reported rate is a retrieval of its own (in snow from an adjusted density), so it scatters about the true one:
+# log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of
+# LIGHT_LOSS (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns:
+# chosen to meet the error of the published regressor.
+RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.175, 0.45, 0.15
+LIGHT_LOSS, MOST_SNOWFALL = 0.01, 12.0
+# A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
+WET_ANTENNA = 5.0
 RUN = 4  # gates in a row that make an echo
 
 
@@ -85,8 +103,9 @@ def sample_spectra(p: mp.Particles, rng: np.random.Generator) -> Spectra:
 
 def fall_speed(p: mp.Particles, density: Array) -> Array:
     """Fall speed (m/s) by record and bin, shape (records, 131), from ice to water by `liquid`."""
-    ice = p.drag[:, None] * mp.ice_speed(DIAMETERS, density)
-    return ice * (1 - p.liquid[:, None]) + mp.rain_speed(DIAMETERS) * p.liquid[:, None]
+    frame = p.drag[:, None] * mp.ice_speed(DIAMETERS, density)
+    collapsed = p.liquid[:, None] ** COLLAPSE
+    return frame * (1 - collapsed) + mp.rain_speed(DIAMETERS) * collapsed
 
 
 def measure(p: mp.Particles, rng: np.random.Generator) -> dict[str, Array]:
@@ -169,9 +188,9 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     """The radar's profile above the particles.
 
     melted is (records, 51) at LEVELS; x (records,) is a standard normal error of calibration.
-    Rayleigh scattering. Ice grows from the cloud top to the melting level (or the ground); below it, the flux and
-    so the reflectivity stay. The dielectric factor and the fall speed change in melting and nearly cancel
-    (0.224 x 4); the bright band is what they leave between.
+    Rayleigh scattering, less what large aggregates lose by their size (`form_factor`). Ice grows from the cloud top
+    to the melting level (or the ground); below it, the flux and so the reflectivity stay. The dielectric factor and
+    the fall speed change in melting and nearly cancel (0.224 x 4); the bright band is what they leave between.
     """
     m = melted[:, np.searchsorted(mp.LEVELS, GATE_HEIGHTS)]
     top = air.cloud_top[:, None]
@@ -183,19 +202,33 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     step = MELTING_STEP * (p.melted[:, None] - m)
     rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
     loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
-    calibration = 0.5 * x[:, None]
-    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss + calibration
-    dbz += RADAR_NOISE * rng.standard_normal(dbz.shape)
+    calibration = CALIBRATION_NOISE * x[:, None]
+    antenna = WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
+    dbz = surface_reflectivity(p)[:, None] + growth + band - step - loss - antenna + calibration
+    noise = np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_NOISE, RADAR_NOISE)
+    dbz += noise * rng.standard_normal(dbz.shape) - np.where(GATE_HEIGHTS < NEAR_FIELD, NEAR_FIELD_LOSS, 0.0)
 
     # each phase falls at the speed of its reflectivity-weighted diameter; ice near the top is small and slow
     flake = (7.0 - 2 * mp.DENSITY_POWER + p.shape) / p.slope
-    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None] * np.maximum(grown, 0.05) ** 0.15
+    ice = (p.drag * mp.ice_speed(flake, mp.density(flake, p.riming, 0.0)))[:, None]
+    ice = ice * np.maximum(grown, 0.05) ** SPEED_GROWTH
     rain = mp.rain_speed((7.0 + p.shape) / p.slope)[:, None]
     liquid = mp.liquid_likeness(m)
     velocity = ice * (1 - liquid) + rain * liquid + DOPPLER_NOISE * rng.standard_normal(m.shape)
 
     heard = dbz > DETECTION_1KM + DETECTION_PER_DECADE * np.log10(GATE_HEIGHTS / 1000.0)
     return Echo(np.where(heard, dbz, np.nan), np.where(heard, velocity, np.nan), echo_top(heard))
+
+
+def reported_rate(rate: Array, riming: Array, phase: NDArray[np.str_], x: Array) -> Array:
+    """The precipitation rate (mm/h) that the minute product reports, from the true one; all (records,).
+
+    In snow the product takes the mass from the size of the particles and does not see how rimed they are.
+    x is standard normal.
+    """
+    snow = rate / riming * 10 ** (RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x)
+    snow = snow * snow / (snow + LIGHT_LOSS)
+    return np.where(phase == "Snow", snow / (1 + snow / MOST_SNOWFALL), rate * 10 ** (RATE_SPREAD_RAIN * x))
 
 
 def surface_reflectivity(p: mp.Particles) -> Array:
@@ -206,7 +239,18 @@ def surface_reflectivity(p: mp.Particles) -> Array:
     density = mp.density(DIAMETERS, p.riming[:, None], p.liquid[:, None])
     factor = (ICE_DIELECTRIC * (1 - p.melted) + WATER_DIELECTRIC * p.melted) / WATER_DIELECTRIC
     psd = mp.gamma_distribution(DIAMETERS, p.number, p.shape, p.slope)
-    return 10 * np.log10(factor * (psd * density**2 * DIAMETERS**6).sum(axis=1) * BIN_WIDTH)
+    # water refracts too much for the form factor, and drops are small; what is melted keeps Rayleigh's
+    size = form_factor(DIAMETERS) ** 2 * (1 - p.liquid[:, None]) + p.liquid[:, None]
+    return 10 * np.log10(factor * (psd * size * density**2 * DIAMETERS**6).sum(axis=1) * BIN_WIDTH)
+
+
+def form_factor(diameter: Array) -> Array:
+    """Rayleigh-Gans amplitude of a homogeneous sphere seen from behind, over its Rayleigh amplitude.
+
+    3 (sin u - u cos u) / u^3 with u = 2 pi D / wavelength (Bohren and Huffman 1983, section 6.2).
+    """
+    u = 2 * np.pi * ASPECT_RATIO ** (2 / 3) * np.asarray(diameter) / WAVELENGTH
+    return 3 * (np.sin(u) - u * np.cos(u)) / u**3
 
 
 def rain_rate(p: mp.Particles) -> Array:

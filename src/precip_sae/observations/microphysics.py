@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -15,19 +16,50 @@ Array = NDArray[np.float64]
 LEVELS = np.arange(0.0, 5001.0, 100.0)
 """Heights (m) of the profiles, shape (51,)."""
 
-# Warm wet-bulb excess, integrated along the fall (K m), that melts 63 % of the mass; a melting layer of 400 m at
-# 6 K/km adds up to 480 K m (Mitra et al. 1990 find complete melting within 300-500 m).
-MELTING_SCALE, MELTING_POWER = 170.0, 1.6
+# Height and depth (m) of the warm air ahead of warm fronts; humidity (%) in cloud, which begins at CLOUD_BASE (m).
+# Assumed.
+NOSE_HEIGHT, NOSE_DEPTH = 900.0, 450.0
+CLOUD_HUMIDITY, CLOUD_BASE = 99.0, 1000.0
 
-# Aggregates: density (g cm^-3) at 1 mm and its fall with diameter (Brandes et al. 2007: 0.178 D^-0.922);
-# the first is chosen to meet log10 Rho = -1.00 in snow.
-SNOW_DENSITY_1MM, DENSITY_POWER, ICE_DENSITY = 0.147, 0.9, 0.917
-# Area ratio of aggregates: Heymsfield and Westbrook (2010) give 0.3-0.8; chosen to meet Fs = 0.95 m/s in snow.
-AREA_RATIO = 0.24
+# Warm wet-bulb excess, integrated along the fall (K m), that melts 63 % of the mass, and how sharply: chosen to meet
+# the published change from mixed-phase precipitation to rain at +1.0 C. Everything has melted 300 m below the melting
+# level at 6 K/km; Mitra et al. (1990) saw single large flakes take as long or longer.
+MELTING_SCALE, MELTING_POWER = 70.0, 1.6
 
-# The published fit drops drizzle: below 0.5 mm its lambda passes 10 per mm.
-SMALLEST_LOG_DM = -0.3
-MOST_CONTENT = 700.0  # mg m^-3 of ice and water, approached by the heaviest precipitation
+# Aggregates: density (g cm^-3) at 1 mm and its fall with diameter. Brandes et al. (2007, doi 10.1175/JAM2489.1) find
+# 0.178 D^-0.922; the first is chosen to meet log10 Rho = -1.00 in snow.
+SNOW_DENSITY_1MM, DENSITY_POWER, ICE_DENSITY = 0.156, 0.9, 0.917
+# Area over that of the circumscribed disc, at 1 mm, and its fall with diameter (large aggregates are more open): both
+# chosen, to meet Fs = 0.95 m/s in snow and its regression on density.
+AREA_RATIO, AREA_RATIO_POWER = 0.19, -0.4
+# Heymsfield and Westbrook (2010, doi 10.1175/2010JAS3379.1): boundary layer and drag of their Reynolds number.
+LAYER_DEPTH, DRAG_COEFFICIENT = 8.0, 0.35
+# Scatter (log10) of the fall speed, and its rise with log10 riming, as rimed particles are rounder: chosen.
+DRAG_SPREAD, DRAG_RIMING = 0.03, 0.08
+
+# What makes the particles of a record, all chosen to meet the published means, spreads, correlations and regressions
+# of log10 n0, Dm, lambda, Rho and Fs by phase. Warmth is K above REFERENCE, the median of snow; the intensity of the
+# precipitation, its dryness and the spreads are per standard deviation.
+REFERENCE = -7.0
+RIMING = {"warmth": 0.017, "lake": -0.08, "spread": 0.15, "intensity": 0.06, "dryness": -0.04}  # log10 of the factor
+RIMING_RANGE = (-1.0, 0.75)
+SNOW_DM = {"mean": 0.255, "warmth": -0.010, "spread": 0.23, "intensity": -0.06}  # log10 mm
+RAIN_DM = {"mean": 0.01, "spread": 0.10}
+SNOW_NUMBER = {"mean": 2.88, "warmth": -0.04, "intensity": 0.88}  # log10 m^-3
+RAIN_NUMBER = {"mean": 2.42, "intensity": 0.60}
+# log10 (shape + 1): small or sparse particles have narrow distributions, aggregates and dense populations broad ones.
+# A gamma distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
+# `size` and `size2` are per log10 Dm above SHAPE_DM and its square.
+SHAPE_DM = 0.15
+SNOW_SHAPE = {"mean": 0.18, "size": -3.1, "size2": 1.35, "intensity": -0.46, "spread": -0.38, "warmth": 0.01}
+RAIN_SHAPE = {"mean": 0.645, "size": -1.30, "intensity": -0.11, "spread": -0.18}
+
+# Bounds, bent over WIDTHS so that nothing piles up at them. The published fit drops drizzle, since below 0.5 mm its
+# lambda passes 10 per mm; aggregation takes what passes MOST_NUMBER (chosen to meet n0 +- 2497).
+SMALLEST_LOG_DM, LOG_DM_WIDTH = -0.35, 0.08
+LOG_SHAPE, LOG_SHAPE_WIDTH = (-0.25, 1.2), 0.1  # between broader than exponential and nearly one size
+LOG_NUMBER, LOG_NUMBER_WIDTH = (0.7, 4.55), 0.2
+MOST_CONTENT = 1000.0  # mg m^-3 of ice and water, approached by the heaviest precipitation: chosen
 
 GRAVITY, AIR_VISCOSITY, AIR_DENSITY = 9.81, 1.70e-5, 1.28  # m s^-2, Pa s, kg m^-3 near 0 C and 1010 hPa
 
@@ -68,8 +100,9 @@ def temperature_profile(air: Weather, height: ArrayLike) -> Array:
     height is (heights,) or (records, heights); the result is (records, heights).
     """
     z = np.asarray(height, dtype=float)
-    bump = np.exp(-(((z - 900.0) / 450.0) ** 2)) - np.exp(-4.0)
-    return air.temperature[:, None] - air.lapse[:, None] * z + air.nose[:, None] * np.maximum(bump, 0.0)
+    bump = np.exp(-(((z - NOSE_HEIGHT) / NOSE_DEPTH) ** 2)) - np.exp(-((NOSE_HEIGHT / NOSE_DEPTH) ** 2))
+    ground = (air.temperature + air.near_surface)[:, None]
+    return ground - air.lapse[:, None] * z + air.nose[:, None] * np.maximum(bump, 0.0)
 
 
 def melted_profile(air: Weather) -> Array:
@@ -78,8 +111,8 @@ def melted_profile(air: Weather) -> Array:
     Melting follows the warm wet-bulb excess that a particle has fallen through.
     """
     temperature = temperature_profile(air, LEVELS)
-    saturation = np.minimum(LEVELS / 1000.0, 1.0)
-    humidity = air.humidity[:, None] * (1 - saturation) + 99.0 * saturation
+    saturation = np.minimum(LEVELS / CLOUD_BASE, 1.0)
+    humidity = air.humidity[:, None] * (1 - saturation) + CLOUD_HUMIDITY * saturation
     excess = np.maximum(wet_bulb(temperature, humidity), 0.0)
     excess[air.cloud_top[:, None] <= LEVELS] = 0.0  # no particle falls from above the cloud
     step = LEVELS[1] - LEVELS[0]
@@ -110,10 +143,11 @@ def ice_speed(diameter: ArrayLike, density: ArrayLike) -> Array:
     """
     d = np.asarray(diameter) * 1e-3
     mass = np.pi / 6 * 1e3 * np.asarray(density) * d**3
-    dimension = d / np.sqrt(AREA_RATIO)
-    best = 8 * mass * GRAVITY * AIR_DENSITY / (np.pi * AIR_VISCOSITY**2 * np.sqrt(AREA_RATIO))
-    delta, drag = 8.0, 0.35
-    reynolds = delta**2 / 4 * (np.sqrt(1 + 4 * np.sqrt(best) / (delta**2 * np.sqrt(drag))) - 1) ** 2
+    area_ratio = np.minimum(AREA_RATIO * np.asarray(diameter) ** AREA_RATIO_POWER, 1.0)
+    dimension = d / np.sqrt(area_ratio)
+    best = 8 * mass * GRAVITY * AIR_DENSITY / (np.pi * AIR_VISCOSITY**2 * np.sqrt(area_ratio))
+    ratio = np.sqrt(best) / (LAYER_DEPTH**2 * np.sqrt(DRAG_COEFFICIENT))
+    reynolds = LAYER_DEPTH**2 / 4 * (np.sqrt(1 + 4 * ratio) - 1) ** 2
     return AIR_VISCOSITY * reynolds / (AIR_DENSITY * dimension)
 
 
@@ -122,6 +156,16 @@ def rain_speed(diameter: ArrayLike) -> Array:
     d = np.asarray(diameter, dtype=float)
     # the published form is negative below 0.11 mm; small drops fall at about 4 m/s per mm (Beard 1976)
     return np.where(d < 0.6, np.minimum(4.0 * d, 9.65 - 10.3 * np.exp(-0.36)), 9.65 - 10.3 * np.exp(-0.6 * d))
+
+
+def soft_floor(x: ArrayLike, least: float, width: float) -> Array:
+    """x where it is well above `least`, bent over `width` to stay above it: no value piles up at a bound."""
+    return least + width * np.logaddexp(0.0, (np.asarray(x) - least) / width)
+
+
+def soft_bounds(x: ArrayLike, bounds: tuple[float, float], width: float) -> Array:
+    """`soft_floor` at the lower of the bounds, and its mirror image at the upper."""
+    return -soft_floor(-soft_floor(x, bounds[0], width), -bounds[1], width)
 
 
 def gamma_distribution(diameter: ArrayLike, number: Array, shape: Array, slope: Array) -> Array:
@@ -143,29 +187,22 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     profile = melted_profile(air)
     melted = profile[:, 0]
     liquid = liquid_likeness(melted)
-    warmth = air.temperature + 7.0  # against the median of snow
+    state = {
+        "mean": 1.0, "warmth": air.temperature - REFERENCE, "lake": air.lake, "intensity": air.intensity,
+        "dryness": air.dryness,
+    }  # fmt: skip
 
-    # snow: chosen to meet log10 Dm 0.15-0.2 +- 0.23, log10 Rho -1.00 +- 0.26 and their correlations with T
-    log_riming = np.clip(0.017 * warmth - 0.10 * air.lake + 0.14 * x_riming + 0.05 * air.intensity, -1.0, 0.75)
-    log_dm_snow = 0.18 - 0.010 * warmth + 0.235 * x_diameter - 0.06 * air.intensity
-    log_dm_rain = 0.03 + 0.10 * x_diameter
-    log_dm = np.maximum(log_dm_snow * (1 - liquid) + log_dm_rain * liquid, SMALLEST_LOG_DM)
-    # number: chosen to meet log10 n0 2.49 +- 0.82 in snow, 2.27 +- 0.58 in rain
-    log_number = 2.74 + 0.78 * air.intensity - 0.04 * warmth
-    log_number = log_number * (1 - liquid) + (2.38 + 0.54 * air.intensity) * liquid
-    # shape: small or sparse particles have narrow distributions, aggregates and dense populations broad ones;
-    # chosen to meet the published regressions of log lambda on log Dm and of log n0 on log lambda. A gamma
-    # distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
-    d = log_dm - 0.15
-    log_shape_snow = 0.24 - 2.40 * d + 1.35 * d**2 - 0.27 * air.intensity - 0.34 * x_shape
-    log_shape_rain = 0.84 - 1.30 * log_dm - 0.12 * air.intensity - 0.12 * x_shape
-    shape = 10 ** (log_shape_snow * (1 - liquid) + log_shape_rain * liquid) - 1.0
-    shape = np.clip(shape, -0.4, 15.0)
-    power = DENSITY_POWER * (1 - liquid)
+    log_riming = np.clip(_sum(RIMING, state | {"spread": x_riming}), *RIMING_RANGE)
+    spread = state | {"spread": x_diameter}
+    log_dm = soft_floor(_melting(SNOW_DM, RAIN_DM, spread, liquid), SMALLEST_LOG_DM, LOG_DM_WIDTH)
+    log_number = soft_bounds(_melting(SNOW_NUMBER, RAIN_NUMBER, state, liquid), LOG_NUMBER, LOG_NUMBER_WIDTH)
+    size = log_dm - SHAPE_DM
+    spread = state | {"spread": x_shape, "size": size, "size2": size**2}
+    shape = 10 ** soft_bounds(_melting(SNOW_SHAPE, RAIN_SHAPE, spread, liquid), LOG_SHAPE, LOG_SHAPE_WIDTH) - 1.0
     diameter = 10**log_dm
-    slope = (4.0 - power + shape) / diameter
+    slope = (4.0 - DENSITY_POWER * (1 - liquid) + shape) / diameter
     # what the air has to give bounds the mass in it
-    number = 10 ** np.maximum(log_number, 0.7)
+    number = 10**log_number
     typical = density(diameter, 10**log_riming, liquid)
     content = np.pi / 6 * typical * number * (shape + 1) * (shape + 2) * (shape + 3) / slope**3
     return (
@@ -175,9 +212,21 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
             shape=shape,
             slope=slope,
             riming=10**log_riming,
-            drag=10 ** (0.03 * x_drag + 0.05 * log_riming),  # rimed particles are rounder
+            drag=10 ** (DRAG_SPREAD * x_drag + DRAG_RIMING * log_riming),
             melted=melted,
             liquid=liquid,
         ),
         profile,
     )
+
+
+def _sum(terms: Mapping[str, float], state: Mapping[str, ArrayLike]) -> Array:
+    """The terms times what they are per, added up, (records,)."""
+    return sum(value * np.asarray(state[name]) for name, value in terms.items())
+
+
+def _melting(
+    snow: Mapping[str, float], rain: Mapping[str, float], state: Mapping[str, ArrayLike], liquid: Array
+) -> Array:
+    """From the sum for snow to the sum for rain by `liquid`, (records,)."""
+    return _sum(snow, state) * (1 - liquid) + _sum(rain, state) * liquid

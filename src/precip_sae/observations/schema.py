@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 GATES = range(3, 30)
 """Radar gates that can be used; gate k is centred 100 (k + 1) m above the ground."""
 
+REGIME9 = (
+    "Heavy rain", "Drizzle", "Heavy rain to mixed", "Light rain to mixed", "Heavy mixed", "Light mixed",
+    "Heavy snow to mixed", "Heavy snow", "Light snow", "Ambiguous",
+)  # fmt: skip
 REGIME3 = ("Rain", "Snow", "Mixed-phase", "Ambiguous")
 DENSITY = ("Rain", "Snow")
 TEMPERATURE = ("Rain", "Snow", "Mixed-phase")
@@ -100,8 +104,9 @@ _ALOFT = (
 )  # fmt: skip
 
 _LABELS = (
-    Column("regime3", "regime", "", None, None, "phase by the sign rule that the published clusters follow",
-           "str", classes=REGIME3),
+    Column("regime9", "regime", "", None, None, "regime by the sign rule that the published clusters follow",
+           "str", classes=REGIME9),
+    Column("regime3", "phase (regime)", "", None, None, "the regimes merged into phases", "str", classes=REGIME3),
     Column("density", "phase (density)", "", None, None, "phase by effective density", "str", classes=DENSITY),
     Column("temperature", "phase (temperature)", "", None, None, "phase by air temperature", "str",
            classes=TEMPERATURE),

@@ -10,34 +10,55 @@ from numpy.typing import NDArray
 
 from precip_sae.observations import instruments, labels, microphysics
 from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
-from precip_sae.observations.weather import FIRST_WINTER, Storms, Weather, calendar, latent, weather
+from precip_sae.observations.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
 
+Progress = Callable[[int, int], None]
+
+PART_RECORDS = 65_536
+"""Rows of a part of a table that is written part by part."""
 CHUNK_RECORDS = 4096
 """Records simulated at once, about: the spectra of 4096 records take 4 MB an array."""
 
 # Decimals that the instruments report; what is not named here has five significant digits.
 DECIMALS = {"T": 2, "RH": 2, "P": 2, "WS": 2, "ETH": 0, "t_15": 2, "rh_15": 2, "melted": 4}
 SIGNIFICANT = 5
+# Humidity at 900 hPa (%) from that near the ground: nearer to cloud, and with an error of the reanalysis. Assumed.
+MOISTENING, DRIER_900, RH_900_SPREAD = 0.3, -5.0, 6.0
 _POWERS = np.array([float(f"1e{k}") for k in range(23)])  # exact, unlike 10.0 ** k on some processors
 
 
-def simulate(records: int, seed: int, progress: Callable[[int, int], None] | None = None) -> pd.DataFrame:
+def simulate(records: int, seed: int, progress: Progress | None = None) -> pd.DataFrame:
     """A table of observations in time order that keeps to `schema.COLUMNS`: `records` rows of 5 minutes each.
 
     The same seed gives the same values; columns are rounded to what instruments report. `progress(done, records)`
-    is called after every chunk of storms. Raises SettingsError when `records` is not between 1 and 200,000.
+    is called after every chunk of storms. Raises SettingsError when `records` is not between 1 and 2,000,000.
     """
-    parts, done = [], 0
-    for frame, _ in chunks(records, seed):
-        parts.append(frame)
-        done += len(frame)
-        if progress is not None:
-            progress(done, records)
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(simulate_parts(records, seed, progress), ignore_index=True)
 
 
-def chunks(records: int, seed: int) -> Iterator[tuple[pd.DataFrame, instruments.Spectra]]:
-    """The same table, some storms at a time, each with the size spectra that its records were made of."""
+def simulate_parts(records: int, seed: int, progress: Progress | None = None) -> Iterator[pd.DataFrame]:
+    """The table of `simulate` in consecutive parts of PART_RECORDS rows (the last one shorter).
+
+    However long the table, only about a part of it is in memory at a time.
+    """
+    waiting: list[pd.DataFrame] = []
+    for chunk, _ in chunks(records, seed, progress):
+        waiting.append(chunk)
+        if sum(map(len, waiting)) >= PART_RECORDS:
+            table = pd.concat(waiting, ignore_index=True)
+            while len(table) >= PART_RECORDS:
+                yield table.iloc[:PART_RECORDS].reset_index(drop=True)
+                table = table.iloc[PART_RECORDS:]
+            waiting = [table]
+    rest = pd.concat(waiting, ignore_index=True)
+    if len(rest):
+        yield rest
+
+
+def chunks(
+    records: int, seed: int, progress: Progress | None = None
+) -> Iterator[tuple[pd.DataFrame, instruments.Spectra]]:
+    """The same table, whole storms of about CHUNK_RECORDS at a time, with the spectra that the records are made of."""
     storms = calendar(records, np.random.default_rng([seed, 0]))
     ends = np.cumsum(storms.length)
     first = 0
@@ -45,13 +66,15 @@ def chunks(records: int, seed: int) -> Iterator[tuple[pd.DataFrame, instruments.
         done = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_RECORDS, side="right")))
         yield _chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first]))
+        if progress is not None:
+            progress(int(ends[last - 1]), records)
         first = last
 
 
 def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.DataFrame, instruments.Spectra]:
     """The records of the chosen storms, and their spectra."""
     air = weather(storms, chosen, rng)
-    x = latent(rng, storms.length[chosen], 6)
+    x = latent(rng, storms.length[chosen], storms.character[chosen, WEATHER_LATENT:])
     falling, melted = microphysics.particles(air, x[:, :4])
     record, spectra = instruments.measure_with_spectra(falling, rng)
     echo = instruments.observe_echo(air, falling, melted, x[:, 4], rng)
@@ -66,7 +89,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
         "WS": air.wind,
         "ETH": echo.top,
         "t_15": _at_900_hpa(air) + labels.FREEZING,
-        "rh_15": np.clip(air.humidity + 0.3 * (100 - air.humidity) - 5.0 + 6.0 * x[:, 5], 30.0, 100.0),
+        "rh_15": np.clip(_moistened(air.humidity) + RH_900_SPREAD * x[:, 5], 30.0, 100.0),
         "melted": falling.melted,
     }
     for column, gate in enumerate(GATES):
@@ -76,14 +99,20 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
 
     # the PIP tools call a record snow or rain by its density and report its rate as one or the other
     values["density"] = labels.density(values["Rho"])
-    rate = _rounded("Sr", record["rate"])
+    rate = _rounded("Sr", instruments.reported_rate(record["rate"], falling.riming, values["density"], x[:, 6]))
     values["Sr"] = np.where(values["density"] == "Snow", rate, 0.0)
     values["Rr"] = np.where(values["density"] == "Snow", 0.0, rate)
-    values["regime3"] = labels.regime3(values["T"], values["Rho"], values["Fs"])
+    values["regime9"] = labels.regime9(values["T"], values["Rho"], values["Fs"], values["Nt"])
+    values["regime3"] = labels.regime3(values["regime9"])
     values["temperature"] = labels.temperature(values["T"])
     values["phase"] = labels.phase(values["melted"])
     frame = pd.DataFrame({column.name: values[column.name] for column in COLUMNS})
     return frame.astype({column.name: column.dtype for column in COLUMNS}), spectra
+
+
+def _moistened(humidity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Humidity (%) at 900 hPa to be expected over this humidity near the ground."""
+    return humidity + MOISTENING * (100.0 - humidity) + DRIER_900
 
 
 def _at_900_hpa(air: Weather) -> NDArray[np.float64]:

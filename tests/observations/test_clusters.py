@@ -1,0 +1,47 @@
+"""The study's own way to its regimes, as a check on the rule: needs the extra `umap` where it clusters."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from precip_sae.errors import TableError
+from precip_sae.observations import clusters
+
+
+def test_without_umap_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch, table: pd.DataFrame) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(TableError, match=r'install it with `pip install "precip-sae\[umap\]"`'):
+        clusters.clusters(table.head(500))
+
+
+def test_inputs_are_twelve_z_scores_in_which_no_rate_is_zero(table: pd.DataFrame) -> None:
+    x = clusters.inputs(table)
+    assert x.shape == (len(table), 12)
+    assert x.mean(axis=0) == pytest.approx(np.zeros(12), abs=1e-9)
+    assert x.std(axis=0) == pytest.approx(np.ones(12))
+    # the logarithm of no rainfall is 0, that of 1 mm/h: the same place for all snow
+    snow = (table["density"] == "Snow").to_numpy()
+    assert np.ptp(x[snow, clusters.LOGGED.index("Rr")]) == 0
+
+
+def test_dew_point_is_the_temperature_in_saturated_air_and_falls_with_humidity() -> None:
+    assert clusters.dew_point([263.15, 293.15], [100.0, 100.0]) == pytest.approx([263.15, 293.15])
+    assert clusters.dew_point(293.15, 50.0) == pytest.approx(273.15 + 9.27, abs=0.05)
+
+
+def test_agreement_is_one_for_renamed_regimes_and_nought_by_chance() -> None:
+    regimes = np.array(["Drizzle", "Heavy snow", "Ambiguous", "Light snow"] * 300)
+    renamed = np.unique(regimes, return_inverse=True)[1]
+    assert clusters.agreement(renamed, regimes) == pytest.approx(1.0)
+    noise = np.random.default_rng(0).integers(0, 3, len(regimes))
+    assert abs(clusters.agreement(noise, regimes)) < 0.02
+    # rows without a cluster do not count
+    assert clusters.agreement(np.where(np.arange(1200) % 8 == 1, clusters.NO_CLUSTER, renamed), regimes) == 1.0
+
+
+def test_clusters_divide_the_table_much_as_the_rule_does(table: pd.DataFrame) -> None:
+    pytest.importorskip("umap")
+    some = table.iloc[::12].reset_index(drop=True)
+    assert clusters.agreement(clusters.clusters(some), some["regime9"]) > 0.4
