@@ -19,6 +19,12 @@ MINUS, THIN = "−", "\u202f"
         ("a.interpret.variants.keras3.beyond_untrained.living.mean", 0.081, f"8.1{THIN}points"),
         ("a.train.skill.test.mae.sd", 0.22449, "0.224"),
         ("a.interpret.variants.mlp.sensitive.every.mean", 2.5, "2.50"),
+        ("a.search.counted.published.best_of.expected", 0.4661, f"46.6{THIN}%"),
+        ("a.search.counted.published.selection_bias", 0.3326, f"33.3{THIN}points"),
+        ("a.search.counted.published.spread_between.seeds", 0.139, f"13.9{THIN}points"),
+        ("a.search.counted.published.own.single_model.least", -0.05, f"{MINUS}5.0{THIN}%"),
+        ("a.search.counted.published.rank_correlation", -0.426, f"{MINUS}0.43"),
+        ("a.search.models", 20020, f"20{THIN}020"),
         ("observe.rows", 46000, f"46{THIN}000"),
         ("observe.storms", 765, "765"),
         ("observe.variables.T.mean", 271.164, "271.2"),
@@ -92,6 +98,30 @@ def test_a_misspelt_key_in_the_claims_is_named(tmp_path) -> None:
 def test_the_ledger_shows_what_was_found_and_the_rule() -> None:
     text = ledger_markdown([judge(claim(at_least=0.0, whole=True), NUMBERS)])
     assert "| s (p) | 30 % | whole interval ≥ 0 | PASS |" in text
+
+
+def test_the_table_of_searches_shows_every_searched_task_and_leaves_out_what_is_not_defined() -> None:
+    import pandas as pd
+
+    from precip_sae.manuscript.tables import notable_subsets, searches
+    from precip_sae.search.summary import summarise
+    from precip_sae.settings import DataSettings, TaskSettings
+
+    rows = [
+        {"subset": k, "inputs": name, "seed": seed, "test_mae": 0.1 * k, "fvu": 0.1, "epochs": 3}
+        | {f"reduction_{c}": None if c == "living" else 0.1 * k + 0.01 * seed for c in ("published", "living", "every")}
+        | {f"reduction_untrained_{c}": 0.05 for c in ("published", "living", "every")}
+        for k, name in enumerate(("a b", "a c", "b c"))
+        for seed in (0, 1)
+    ]
+    found = summarise(pd.DataFrame(rows).astype({"reduction_living": float}), "test_mae", ["a", "c"], 0.33)
+    numbers = dict(flatten(found, ["rain", "search"]))
+    data = DataSettings(table="t.csv", predictors=["a", "c"], response="y", kind="regression")
+    tasks = {"rain": TaskSettings(title="Rain", data=data)}
+    table = searches(numbers, tasks, ["rain"])
+    assert table["Units counted"].tolist() == ["published", "every"]
+    assert table["Own subset"].tolist() == [f"10.5{THIN}%"] * 2
+    assert notable_subsets(numbers, tasks, ["rain"])["Inputs"].tolist() == ["b, c", "a, c", "a, b"]
 
 
 def test_latex_tables_escape_what_latex_would_read_as_commands() -> None:

@@ -54,7 +54,7 @@ def made(paths):
     settings = load_settings(paths.params)
     found = {"dvc.lock": paths.root / "dvc.lock"}
     for stage in STAGES.values():
-        for task in settings.tasks if stage.per_task else [None]:
+        for task in stage.tasks(settings) if stage.per_task else [None]:
             for output in stage.outputs(task):
                 path = paths.root / output
                 assert path.exists(), output
@@ -100,6 +100,27 @@ def test_redoing_everything_gives_the_same_bytes(paper):
     assert after.keys() == before.keys()
 
 
+def test_the_models_of_the_paper_are_among_those_of_the_search(paper):
+    import numpy as np
+    import pandas as pd
+
+    settings = load_settings(paper.params)
+    assert settings.search.tasks
+    for task in settings.search.tasks:
+        found = pd.read_parquet(paper.task_results(task) / "search.parquet")
+        own = found[found["inputs"] == " ".join(settings.tasks[task].data.predictors)].set_index("seed")
+        reductions = pd.read_parquet(paper.task_results(task) / "reductions.parquet")
+        headline = settings.tasks[task].sae.l1_conventions[0]
+        for counted, rows in reductions[reductions["variant"] == headline].groupby("counted"):
+            shown = rows.set_index("seed")["reduction"]
+            seeds = own.index.intersection(shown.index)
+            assert len(seeds)
+            np.testing.assert_allclose(own.loc[seeds, f"reduction_{counted}"], shown[seeds], rtol=1e-9)
+        history = pd.read_parquet(paper.models(task) / "mlp" / "history.parquet")
+        last = history.groupby("seed")["val_loss"].last()
+        assert own["val_loss"].tolist() == last[own.index].tolist()
+
+
 def test_the_claims_are_compared_at_the_end(paper, monkeypatch, capsys):
     monkeypatch.chdir(paper.root)
     assert main(["headline"]) == 0
@@ -114,9 +135,10 @@ def test_a_changed_setting_redoes_its_own_task_and_the_paper_only(paper):
     start, end = hidden.span(1)
     paper.params.write_text(f"{content[:start]}{int(hidden[1]) - 1}{content[end:]}")
     rerun = stages_run(dvc(paper, "repro"))
-    assert rerun[:3] == [f"{name}@{tasks[0]}" for name in ("train", "fit", "interpret")]
-    assert not any("@" in name or name == "observe" for name in rerun[3:])
-    assert {"collect", "paper"} <= set(rerun[3:])
+    own = [name for name in rerun if "@" in name]
+    assert sorted(own) == sorted(f"{name}@{tasks[0]}" for name in ("train", "fit", "interpret", "search", "subsets"))
+    assert "observe" not in rerun
+    assert {"collect", "paper"} <= set(rerun)
 
 
 def test_a_clone_brings_data_weights_and_results(tmp_path, repository):

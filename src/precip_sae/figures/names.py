@@ -16,6 +16,10 @@ _SYMBOLS |= {f"reflectivity_{k}": f"$Z_{{{k}}}$" for k in GATES} | {f"dv_{k}": f
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+# The score that a search is judged by; see `models.reference.SCORE`.
+SKILL_LABELS = {"classification": "accuracy (share of rows)", "regression": "mean absolute error ({unit})"}
+
+
 def pretty_unit(unit: str) -> str:
     """A unit with its exponents raised: `m^-3 mm^-1` -> `m⁻³ mm⁻¹`, `m/s` -> `m s⁻¹`."""
     unit = re.sub(r"/(\w+)", r" \1^-1", unit)

@@ -137,7 +137,15 @@ STAGES = {
             per_task=True,
             sections=("data", "mlp", "sae", "sensitivity"),
             reads=("{table}",),
-            writes=("results/{task}/search.json", "results/{task}/search.parquet", "figures/search/{task}"),
+            writes=("results/{task}/search.parquet",),
+            searched=True,
+        ),
+        Stage(
+            "subsets",
+            per_task=True,
+            sections=("data", "sae"),
+            reads=("results/{task}/search.parquet",),
+            writes=("results/{task}/search.json", "figures/search/{task}"),
             searched=True,
         ),
         Stage(

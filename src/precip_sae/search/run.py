@@ -16,7 +16,9 @@ from precip_sae.search.plan import Plan
 from precip_sae.search.unit import Trained, run_unit
 
 # What a result depends on besides settings and data.
-_CODE = ("models", "search", "interpretation/sensitivity.py", "tasks.py")
+_CODE = (
+    "models", "search/plan.py", "search/run.py", "search/unit.py", "interpretation/sensitivity.py", "tasks.py",
+)  # fmt: skip
 
 
 def code_fingerprint() -> str:

@@ -12,6 +12,9 @@ from scipy.special import gammaln
 from precip_sae.interpretation.sensitivity import COUNTED
 from precip_sae.spread import over_seeds
 
+# The column by which a search is judged, by the kind of the response.
+SCORES = {"classification": "test_accuracy", "regression": "test_mae"}
+
 # The study meant to draw so many subsets and look at the reduction and the skill of each.
 DRAWN = 250
 
