@@ -119,7 +119,7 @@ def test_the_table_of_searches_shows_every_searched_task_and_leaves_out_what_is_
     data = DataSettings(table="t.csv", predictors=["a", "c"], response="y", kind="regression")
     tasks = {"rain": TaskSettings(title="Rain", data=data)}
     table = searches(numbers, tasks, ["rain"])
-    assert table["Units counted"].tolist() == ["published", "every"]
+    assert table["Units"].tolist() == ["published", "every"]
     assert table["Own subset"].tolist() == [f"10.5{THIN}%"] * 2
     assert notable_subsets(numbers, tasks, ["rain"])["Inputs"].tolist() == ["b, c", "a, c", "a, b"]
 

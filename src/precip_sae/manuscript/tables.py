@@ -117,7 +117,7 @@ def searches(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequ
             rows.append(
                 {
                     "Task": tasks[name].title,
-                    "Units counted": counted,
+                    "Units": counted,
                     "Mean": number(numbers, f"{key}.reduction.mean")["text"],
                     "95 % interval": interval(numbers, f"{key}.reduction"),
                     "SD, subsets": number(numbers, f"{key}.spread_between.subsets")["text"],
