@@ -59,6 +59,18 @@ verify: $(READY) ## Redo what is out of date and hold every claim against the nu
 smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in under two minutes
 	@precip-sae smoke $(SMOKE_DIR)
 
+# Keras as published has an environment of its own: TensorFlow 2.17 and numpy 2 do not go together.
+KERAS ?= .venv-keras
+$(KERAS)/.ready: benchmarks/keras-requirements.txt
+	@$(PYTHON) -m venv $(KERAS)
+	$(KERAS)/bin/python -m pip install --quiet $(PIP_FLAGS) --requirement benchmarks/keras-requirements.txt
+	touch $@
+
+.PHONY: bench
+bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras, torch and scikit-learn; minutes
+	@python benchmarks/speed.py --keras "$(if $(KERAS),$(KERAS)/bin/python,none)"
+	python benchmarks/scaling.py
+
 .PHONY: lint
 lint: $(READY) ## Check the style of the code
 	@ruff check .
@@ -66,5 +78,5 @@ lint: $(READY) ## Check the style of the code
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; results stay
-	@rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .earlier build src/*.egg-info precip-sae-error.log
+	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .hypothesis .earlier build src/*.egg-info precip-sae-error.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

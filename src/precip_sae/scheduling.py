@@ -3,10 +3,10 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from precip_sae.errors import StageError
+from precip_sae.errors import SettingsError, StageError
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -39,8 +39,8 @@ def as_finished(
         same_code: fingerprint of the code that does the work; a worker with another one is refused.
 
     Raises:
-        StageError: no scheduler or no worker answers, Dask is not installed, a worker runs other code, or a piece
-            kept losing its workers.
+        SettingsError: see `dask_client`.
+        StageError: a worker runs other code, a piece kept losing its workers, or the scheduler was lost.
     """
     if scheduler == "local":
         yield from _on_threads(work, shared, pieces, workers or available_threads())
@@ -73,18 +73,10 @@ def _on_dask(
     workers: int | None,
     same_code: Callable[[], str] | None,
 ) -> Iterator[tuple[int, Result]]:
-    try:
+    with dask_client(scheduler, workers) as client:
         from distributed import CancelledError, KilledWorker
         from distributed import as_completed as as_completed_on_dask
-    except ImportError as error:
-        raise StageError(
-            f"search.scheduler is {scheduler}, which needs Dask: `pip install distributed`, or use local."
-        ) from error
-    with _client(scheduler, workers) as client:
-        try:
-            client.wait_for_workers(1, timeout=WORKER_SECONDS)
-        except TimeoutError as error:
-            raise StageError(f"{scheduler}: the Dask scheduler has no worker, expected at least one.") from error
+
         if same_code is not None:
             _refuse_other_code(client, same_code)
         # A task, not scattered data: if the workers that hold it are lost, the scheduler makes it again.
@@ -104,28 +96,38 @@ def _on_dask(
 
 
 @contextmanager
-def _client(scheduler: str, workers: int | None) -> Iterator[Any]:
-    """A Dask client, of a cluster of this process's own or of the scheduler at an address."""
-    import dask
-    from distributed import Client, LocalCluster
+def dask_client(scheduler: str, workers: int | None) -> Iterator[Any]:
+    """A Dask client with at least one worker.
 
-    # the arrays of a table may be larger than what Dask likes to see in a graph
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
+    Args:
+        scheduler: `local-cluster` (processes on this machine, stopped at the end) or the address of a scheduler.
+        workers: how many processes of a local cluster; default: one per CPU.
+
+    Raises:
+        SettingsError: Dask is not installed, or no scheduler or no worker answers; begins with the scheduler.
+    """
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise SettingsError(f"{scheduler}: needs Dask, `pip install dask distributed`; or use local.") from error
+    with ExitStack() as stack:
+        # the arrays of a table may be larger than what Dask likes to see in a graph
+        stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}))
+        address: Any = scheduler
         if scheduler == "local-cluster":
-            with (
-                LocalCluster(
-                    n_workers=workers or available_threads(), threads_per_worker=1, dashboard_address=None
-                ) as cluster,
-                Client(cluster) as client,
-            ):
-                yield client
-            return
+            count = workers or available_threads()
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
+            address = stack.enter_context(cluster)
         try:
-            client = Client(scheduler, timeout=ANSWER_SECONDS)
+            client = stack.enter_context(Client(address, timeout=ANSWER_SECONDS))
         except (OSError, TimeoutError) as error:
-            raise StageError(f"{scheduler}: no Dask scheduler answers at this address.") from error
-        with client:
-            yield client
+            raise SettingsError(f"{scheduler}: no Dask scheduler answers at this address.") from error
+        try:
+            client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise SettingsError(f"{scheduler}: the Dask scheduler has no worker, expected at least one.") from error
+        yield client
 
 
 def _refuse_other_code(client: Any, same_code: Callable[[], str]) -> None:

@@ -259,7 +259,7 @@ def _sentence(error: ValidationError, section: type[Section], source: str, prefi
     # An unknown key is named before a missing one: a misspelt key causes both, and the first says it best.
     problems = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     first = problems[0]
-    place = prefix + ".".join(str(part) for part in first["loc"])
+    place = (prefix + ".".join(str(part) for part in first["loc"])).rstrip(".")
     match first["type"]:
         case "extra_forbidden":
             known = _fields_at(section, first["loc"][:-1])

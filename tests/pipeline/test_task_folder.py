@@ -47,6 +47,29 @@ def test_the_three_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, 
     assert sorted(p.name for p in paths.notebooks.iterdir()) == ["fit.ipynb", "interpret.ipynb", "train.ipynb"]
 
 
+def test_every_subset_is_tried_where_the_file_asks_for_it(file, tmp_path, project, ran):
+    write_text(file, TASK + "search: {pool: [a, b], size: 1, seeds: [3]}\n")
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret", "search", "subsets"]
+    subsets = load_settings(Paths(tmp_path / "out").params).search.tasks["rain"]
+    assert (subsets.table, subsets.size, subsets.seeds) == ("data/mine.csv", 1, [3])
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ("5", "rain.yaml: search is 5, expected keys and values"),
+        ("{pool: [a, b], size: 3}", "rain.yaml: search: size is 3, expected at most 2"),
+        ("{pol: [a, b]}", "rain.yaml: search.pol is not a known key; did you mean 'pool'"),
+    ],
+)
+def test_a_slip_in_the_search_of_a_task_file_is_one_sentence(file, tmp_path, project, ran, section, sentence):
+    write_text(file, TASK + f"search: {section}\n")
+    with pytest.raises(SettingsError, match=sentence):
+        run_task(file, tmp_path / "out", project)
+    assert ran == []
+
+
 def test_a_second_run_does_nothing(file, tmp_path, project, ran):
     said = []
     run_task(file, tmp_path / "out", project)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.errors import StageError
+from precip_sae.errors import SettingsError, StageError
 from precip_sae.files import write_parquet
 from precip_sae.interpretation.sensitivity import COUNTED, correlations, mean_sensitive, reduction
 from precip_sae.models import engine, skill
@@ -162,7 +162,7 @@ def test_a_search_that_is_killed_ends_with_the_same_bytes(expected, tmp_path):
 def test_no_scheduler_at_the_address_is_one_sentence(work, tmp_path):
     pytest.importorskip("distributed")
     begin = time.monotonic()
-    with pytest.raises(StageError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
+    with pytest.raises(SettingsError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
         run_search(work, tmp_path / "pieces", "tcp://127.0.0.1:9")
     assert time.monotonic() - begin < 15
 
@@ -213,6 +213,6 @@ def test_a_scheduler_without_workers_is_one_sentence(work, tmp_path, monkeypatch
     monkeypatch.setattr("precip_sae.scheduling.WORKER_SECONDS", 0.5)
     with (
         distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as running,
-        pytest.raises(StageError, match="has no worker, expected at least one"),
+        pytest.raises(SettingsError, match="has no worker, expected at least one"),
     ):
         run_search(work, tmp_path / "pieces", running.scheduler_address)

@@ -10,9 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from contextlib import ExitStack
+from typing import TypeVar
 
 from precip_sae.errors import SettingsError
+from precip_sae.scheduling import available_threads, dask_client
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -43,7 +45,7 @@ def run_days(
     """
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers is {workers}, expected at least 1.")
-    count = min(workers or os.cpu_count() or 1, max(len(days), 1))
+    count = min(workers or available_threads(), max(len(days), 1))
     if scheduler == "local":
         yield from map(work, days) if count == 1 else _processes(days, work, failed, count)
     elif scheduler == "local-cluster" or re.fullmatch(r"(tcp|tls)://\S+:\d+", scheduler):
@@ -114,18 +116,13 @@ def _begin() -> None:
 def _dask(
     days: Sequence[Job], work: Callable[[Job], Result], failed: Callable[[Job], Result], scheduler: str, count: int
 ) -> Iterator[Result]:
-    try:
-        from distributed import Client, KilledWorker, LocalCluster, as_completed
-    except ImportError as error:
-        raise SettingsError(f"--scheduler {scheduler} needs Dask: pip install dask distributed.") from error
-    cluster: Any = scheduler
-    if scheduler == "local-cluster":
-        cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
-    try:
-        client = Client(cluster, timeout="5s")
-    except (OSError, TimeoutError) as error:
-        raise SettingsError(f"--scheduler {scheduler}: no Dask scheduler answers at that address.") from error
-    try:
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(dask_client(scheduler, count))
+        except SettingsError as error:
+            raise SettingsError(f"--scheduler {error}") from error
+        from distributed import KilledWorker, as_completed
+
         waiting = deque(days)
         limit = IN_FLIGHT * max(count, 1)
         running, given = as_completed(), {}
@@ -141,7 +138,3 @@ def _dask(
             except KilledWorker:
                 result = failed(day)
             yield result
-    finally:
-        client.close()
-        if scheduler == "local-cluster":
-            cluster.close()

@@ -20,7 +20,7 @@ EVERY_TASK = "every_task"
 
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
-    ".git", ".venv", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__",
+    ".git", ".venv", ".venv-keras", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__",
     ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "dvc.lock", "models", "results", "figures", "supplement",
 }  # fmt: skip
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}

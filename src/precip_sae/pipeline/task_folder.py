@@ -44,6 +44,8 @@ def run_task(
         content = merged(content, read_yaml(project.root / OVERLAY).get(EVERY_TASK, {}))
     task: TaskSettings = parse(TaskSettings, content, file.name)
     if subsets is not None:
+        if not isinstance(subsets, dict):
+            raise SettingsError(f"{file.name}: search is {subsets!r}, expected keys and values.")
         given = subsets | ({"seeds": task.seeds} if smoke else {}) | {"table": task.data.table}
         subsets = parse(SubsetSettings, given, file.name, "search.")
     paths = _prepare(name, task, subsets, file, out, project)

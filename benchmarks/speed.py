@@ -1,0 +1,259 @@
+"""How fast the study's models are trained: Keras as published, torch, scikit-learn, and the engine, side by side.
+
+All contenders train the classifier's network (5-6-3, batch 32) and its SAE (6-12-6, batch 8) on the same data, in turn,
+for several rounds of one run; medians and their ratios are reported. The unit is model-samples per second: models x
+rows x epochs / seconds. The ceiling is a loop of fused multiply-adds on all threads.
+
+Usage: python benchmarks/speed.py [--keras PYTHON] [--rounds N]
+"""
+
+import argparse
+import platform
+import resource
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numba import njit
+from rich.progress import track
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from precip_sae.files import write_text
+from precip_sae.models import reference
+from precip_sae.models.engine import kernels, moments, train
+from precip_sae.scheduling import available_threads
+from precip_sae.settings import MLPSettings, SAESettings
+from precip_sae.tasks import Part
+
+HERE = Path(__file__).parent
+POOL, ROWS, SAE_ROWS = 11, 24_000, 10_000
+SUBSETS = np.array(list(combinations(range(POOL), 5)))
+SHAPE = train.NetworkShape(5, 6, 3, "classification")
+MLP_SIZES, SAE_SIZES = (5, 6, 3), (6, 12, 6)
+
+
+def observations(rows: int = ROWS) -> Part:
+    """Standardised inputs [rows, pool] and three classes that depend on them."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, POOL)).astype(np.float32)
+    return Part(x, (x[:, :3] + 0.5 * rng.standard_normal((rows, 3))).argmax(axis=1))
+
+
+def operations(sizes: tuple[int, int, int], batch: int) -> float:
+    """Floating-point operations of one row of one model in training.
+
+    Two for every weight in the forward pass, two in the gradient, two in the way back through the second layer; and
+    per parameter and batch twelve of Adam, its root and division counted as one each.
+    """
+    first, second = sizes[0] * sizes[1], sizes[1] * sizes[2]
+    parameters = first + sizes[1] + second + sizes[2]
+    return 4 * (first + second) + 2 * second + 12 * parameters / batch
+
+
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
+def _multiply_add(rounds, out):
+    a = np.zeros((12, 16), np.float32)
+    for _ in range(rounds):
+        for k in range(12):
+            for i in range(16):
+                a[k, i] = a[k, i] * np.float32(0.999) + np.float32(0.5)
+    for k in range(12):
+        for i in range(16):
+            out[i] += a[k, i]
+
+
+def ceiling() -> float:
+    """Floating-point operations per second of a loop of multiply-adds on all threads."""
+    rounds, threads = 4_000_000, available_threads()
+    _multiply_add(1, np.zeros(16, np.float32))
+    with ThreadPoolExecutor(threads) as pool:
+        begin = time.perf_counter()
+        list(pool.map(lambda _: _multiply_add(rounds, np.zeros(16, np.float32)), range(threads)))
+        return threads * rounds * 12 * 16 * 2 / (time.perf_counter() - begin)
+
+
+def engine_networks(part: Part, epochs: int, threads: int | None) -> train.Networks:
+    """One network per subset, with everything around the training."""
+    validation = Part(part.x[:8], part.y[:8])
+    seeds = np.zeros(len(SUBSETS), np.int64)
+    settings = MLPSettings(epochs=epochs)
+    return train.train_networks(part, validation, SHAPE, settings, SUBSETS, seeds, threads=threads)
+
+
+def engine_saes(weights: np.ndarray, part: Part, epochs: int, threads: int) -> list[train.Autoencoders]:
+    """One SAE per network, hidden activations included."""
+
+    def work(group: np.ndarray) -> train.Autoencoders:
+        pieces = train.blocks(len(group))
+        hidden = train.hidden_blocks(weights[group], SHAPE, part.x, SUBSETS[group], pieces, kernels.padded(8))
+        settings = SAESettings(epochs=epochs)
+        return train.fit_autoencoders(hidden, pieces, len(part), settings, "keras3", np.zeros(len(group), np.int64))
+
+    return list(train.side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads))
+
+
+def torch_eager(model: torch.nn.Module, rate: float, loss: Callable, x: torch.Tensor, batch: int) -> float:
+    """Model-samples per second of one model in a loop as one would write it."""
+    torch.set_num_threads(1)
+    adam = torch.optim.Adam(model.parameters(), rate)
+    begin = time.perf_counter()
+    for rows in torch.arange(len(x)).split(batch):
+        adam.zero_grad()
+        loss(model, rows).backward()
+        adam.step()
+    return len(x) / (time.perf_counter() - begin)
+
+
+class Keras:
+    """A Keras process in its own environment."""
+
+    def __init__(self, python: str, data: Path) -> None:
+        command = [python, str(HERE / "keras_process.py"), str(data)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.version = self.process.stdout.readline().strip()
+
+    def rate(self, model: str) -> float:
+        self.process.stdin.write(f"{model}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dict[tuple[str, str], float]:
+    """One round: model-samples per second by contender and phase."""
+
+    def timed(work: Callable, samples: int) -> float:
+        begin = time.perf_counter()
+        work()
+        return samples / (time.perf_counter() - begin)
+
+    found = {}
+    if keras:
+        found |= {("Keras, one process", phase): keras.rate(phase) for phase in ("mlp", "sae")}
+    few = slice(0, 8000)
+    x, y, hidden = (torch.from_numpy(a[few]) for a in (part.x[:, :5].copy(), part.y, h))
+    mlp = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+    error = torch.nn.functional.cross_entropy
+    found["torch eager, one model", "mlp"] = torch_eager(mlp, 5e-4, lambda m, r: error(m(x[r]), y[r]), x, 32)
+    encoder, decoder = torch.nn.Linear(6, 12), torch.nn.Linear(12, 6)
+    both = torch.nn.ModuleList([encoder, decoder])
+
+    def objective(_: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
+        latents = torch.relu(encoder(hidden[rows]))
+        return (decoder(latents) - hidden[rows]).square().mean() + 0.01 * latents.sum()
+
+    found["torch eager, one model", "sae"] = torch_eager(both, 1e-3, objective, hidden, 8)
+    seeds = list(range(20))
+    own = Part(part.x[few, :5], part.y[few])
+    found["reference, 20 seeds stacked", "mlp"] = timed(
+        lambda: reference.train_mlps(own, own, "classification", 3, MLPSettings(epochs=1), seeds), 20 * len(own)
+    )
+    stacked = np.broadcast_to(h[few], (20, 8000, 6)).copy()
+    found["reference, 20 seeds stacked", "sae"] = timed(
+        lambda: reference.train_saes(stacked, SAESettings(epochs=1), "keras3", seeds), 20 * 8000
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        sklearn = MLPClassifier((6,), batch_size=32, learning_rate_init=5e-4, max_iter=2, random_state=0)
+        found["scikit-learn, one model", "mlp"] = timed(lambda: sklearn.fit(own.x, own.y), 2 * len(own))
+    for name, threads in (("engine, 1 thread", 1), ("engine, all threads", available_threads())):
+        models, epochs = len(SUBSETS), 4
+        begin = time.perf_counter()
+        networks = engine_networks(part, epochs, threads)
+        found[name, "mlp"] = models * len(part) * epochs / (time.perf_counter() - begin)
+        begin = time.perf_counter()
+        engine_saes(networks.weights, sae_part, epochs, threads)
+        found[name, "sae"] = models * len(sae_part) * epochs / (time.perf_counter() - begin)
+    found["multiply-adds (ceiling)", "mlp"] = ceiling() / operations(MLP_SIZES, 32)
+    found["multiply-adds (ceiling)", "sae"] = ceiling() / operations(SAE_SIZES, 8)
+    return found
+
+
+def sensitivity_share(part: Part, sae_part: Part) -> dict[str, float]:
+    """Time to look at the units of all models, as a share of the training it follows (32 and 75 epochs, one thread)."""
+    networks = engine_networks(part, 1, 1)
+    begin = time.perf_counter()
+    networks = engine_networks(part, 2, 1)
+    epoch = (time.perf_counter() - begin) / 2
+    begin = time.perf_counter()
+    fitted = engine_saes(networks.weights, sae_part, 2, 1)[0]
+    sae_epoch = (time.perf_counter() - begin) / 2
+    mean = np.zeros((len(SUBSETS), 6))
+    pieces = train.blocks(len(SUBSETS))
+    arguments = (networks.weights, SHAPE, {"sae": fitted.weights}, sae_part.x, SUBSETS, mean, pieces)
+    moments.look(*arguments)
+    begin = time.perf_counter()
+    moments.look(*arguments)
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "share": seconds / (32 * epoch + 75 * sae_epoch)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keras", default=".venv-keras/bin/python", help="Python of an environment that has Keras")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    part, sae_part = observations(), Part(*(a[:SAE_ROWS] for a in vars(observations()).values()))
+    h = np.maximum(np.random.default_rng(1).standard_normal((SAE_ROWS, 6)), 0).astype(np.float32)
+    engine_saes(engine_networks(part, 1, None).weights, sae_part, 1, available_threads())  # compiles
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data.npz"
+        np.savez(data, x=part.x[:8000, :5], y=part.y[:8000], h=h[:2000])
+        keras = Keras(options.keras, data) if Path(options.keras).exists() else None
+        if keras is None:
+            print(f"{options.keras}: not there, so Keras is left out; see benchmarks/README.md.")
+        found = [rates(keras, part, sae_part, h) for _ in track(range(options.rounds), "Rounds")]
+        if keras:
+            keras.process.communicate()
+    table = pd.DataFrame(found).median().unstack()[["mlp", "sae"]] / 1e6
+    spread = (pd.DataFrame(found).max() / pd.DataFrame(found).min()).unstack()[["mlp", "sae"]]
+    order = list(dict.fromkeys(name for name, _ in found[0]))
+    report = pd.DataFrame(index=pd.Index(order, name="trained by"))
+    for phase in ("mlp", "sae"):
+        report[f"{phase.upper()}, M model-samples/s"] = table[phase].map("{:.4g}".format)
+        if keras:
+            report[f"{phase.upper()}, times Keras"] = (table[phase] / table[phase][order[0]]).map("{:.4g}".format)
+        report[f"{phase.upper()}, % of ceiling"] = (100 * table[phase] / table[phase][order[-1]]).map("{:.2g}".format)
+        report[f"{phase.upper()}, largest/least"] = spread[phase].map("{:.2f}".format)
+    looked = sensitivity_share(part, sae_part)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    report = report.replace("nan", "–")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "torch", "scikit-learn"))
+    note = (
+        f"{available_threads()} threads of {_processor()}; Python {platform.python_version()}, {versions}"
+        f"{', ' + keras.version if keras else ''}. Medians of {options.rounds} rounds.\n\n"
+        f"Sensitivities of {len(SUBSETS)} models on {SAE_ROWS} rows: {looked['seconds']:.2f} s on one thread, "
+        f"{100 * looked['share']:.1f} % of the training they follow. Peak memory of the whole run: {memory:.2f} GiB.\n"
+    )
+    text = f"{_markdown(report.reset_index())}\n\n{note}"
+    write_text(HERE / "results" / "speed.csv", report.to_csv())
+    write_text(HERE / "results" / "speed.md", text)
+    print(text)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def _processor() -> str:
+    """The processor's name, as Linux gives it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+if __name__ == "__main__":
+    main()
