@@ -161,7 +161,9 @@ def backward(deltas, w, weight, offset, active, out, rows, ins, outs, lanes):
 
 @njit(**INLINE)
 def gradient(inputs, deltas, g, weight, bias, rows, ins, outs, lanes):
-    """Derivatives of a layer: sum over rows of inputs x deltas, and of deltas; see `affine`.
+    """Derivatives of a layer: sum over rows of inputs x deltas, and of deltas; two outputs share a load of an input.
+
+    See `affine`.
 
     Args:
         inputs: [rows, in, lanes]; deltas: [rows, out, lanes].
@@ -176,12 +178,22 @@ def gradient(inputs, deltas, g, weight, bias, rows, ins, outs, lanes):
             g[bias + j, lane] = f32(0.0)
     for s in range(0, rows, GRADIENT_ROWS):
         for k in range(ins):
-            for j in range(outs):
+            for j in range(0, outs - 1, 2):
                 for lane in range(lanes):
                     a = g[weight + k * outs + j, lane]
+                    b = g[weight + k * outs + j + 1, lane]
                     for i in range(GRADIENT_ROWS):
-                        a += inputs[s + i, k, lane] * deltas[s + i, j, lane]
+                        x = inputs[s + i, k, lane]
+                        a += x * deltas[s + i, j, lane]
+                        b += x * deltas[s + i, j + 1, lane]
                     g[weight + k * outs + j, lane] = a
+                    g[weight + k * outs + j + 1, lane] = b
+            if outs % 2 == 1:
+                for lane in range(lanes):
+                    a = g[weight + k * outs + outs - 1, lane]
+                    for i in range(GRADIENT_ROWS):
+                        a += inputs[s + i, k, lane] * deltas[s + i, outs - 1, lane]
+                    g[weight + k * outs + outs - 1, lane] = a
         for j in range(outs):
             for lane in range(lanes):
                 a = g[bias + j, lane]
@@ -231,11 +243,12 @@ def cross_entropy(z, y, start, rows, share, powers, bits, top, best, loss, score
                 top[lane] = z[s, o, lane] if above else top[lane]
                 best[lane] = np.int32(o) if above else best[lane]
         for lane in range(lanes):
-            score[lane] += f32(1.0) if best[lane] == y[start + s, lane] else f32(0.0)
-            loss[lane] += top[lane]
-        for o in range(classes):
-            for lane in range(lanes):
-                loss[lane] -= z[s, o, lane] if y[start + s, lane] == o else f32(0.0)
+            observed = y[start + s, lane]
+            score[lane] += f32(1.0) if best[lane] == observed else f32(0.0)
+            less = top[lane]
+            for o in range(classes):
+                less -= z[s, o, lane] if observed == o else f32(0.0)
+            loss[lane] += less
         for o in range(classes):
             for lane in range(lanes):
                 p, two = exponential(z[s, o, lane] - top[lane])
@@ -245,12 +258,11 @@ def cross_entropy(z, y, start, rows, share, powers, bits, top, best, loss, score
             for lane in range(lanes):
                 z[s, o, lane] *= powers[o, lane]
         for lane in range(lanes):
-            top[lane] = z[s, 0, lane]
-        for o in range(1, classes):
-            for lane in range(lanes):
-                top[lane] += z[s, o, lane]
-        for lane in range(lanes):
-            powers[0, lane] = top[lane]
+            total = z[s, 0, lane]
+            for o in range(1, classes):
+                total += z[s, o, lane]
+            top[lane] = total
+            powers[0, lane] = total
         for lane in range(lanes):
             exponent, mantissa = logarithm(bits[0, lane])
             best[lane] = exponent
