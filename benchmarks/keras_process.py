@@ -15,13 +15,24 @@ os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 import keras
 import numpy as np
 
-EPOCHS = 2  # timed, after one that is not
+EPOCHS = 2  # timed, after one in every call of fit that is not: it holds what fit does before it trains
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of the timed epochs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            self.begin = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        self.seconds = time.perf_counter() - self.begin
 
 
 def mlp(x, y):
     model = keras.Sequential([keras.layers.Dense(6, activation="relu"), keras.layers.Dense(3, activation="softmax")])
     model.compile(keras.optimizers.Adam(5e-4), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    return lambda epochs: model.fit(x, y, batch_size=32, epochs=epochs, shuffle=True, verbose=0)
+    return lambda clock: model.fit(x, y, batch_size=32, epochs=1 + EPOCHS, verbose=0, callbacks=[clock])
 
 
 def sae(h):
@@ -29,20 +40,18 @@ def sae(h):
     latents = keras.layers.Dense(12, "relu", activity_regularizer=keras.regularizers.L1(0.01))(inputs)
     model = keras.Model(inputs, keras.layers.Dense(h.shape[1], "linear")(latents))
     model.compile(keras.optimizers.Adam(1e-3), "mse")
-    return lambda epochs: model.fit(h, h, batch_size=8, epochs=epochs, shuffle=False, verbose=0)
+    return lambda clock: model.fit(h, h, batch_size=8, epochs=1 + EPOCHS, shuffle=False, verbose=0, callbacks=[clock])
 
 
 def main() -> None:
     data = np.load(sys.argv[1])
     fits = {"mlp": (mlp(data["x"], data["y"]), len(data["x"])), "sae": (sae(data["h"]), len(data["h"]))}
-    for fit, _ in fits.values():
-        fit(1)
     print(f"keras {keras.__version__}", flush=True)
     for line in sys.stdin:
         fit, rows = fits[line.strip()]
-        begin = time.perf_counter()
-        fit(EPOCHS)
-        print(rows * EPOCHS / (time.perf_counter() - begin), flush=True)
+        clock = Clock()
+        fit(clock)
+        print(rows * EPOCHS / clock.seconds, flush=True)
 
 
 if __name__ == "__main__":

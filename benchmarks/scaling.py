@@ -56,18 +56,24 @@ def seconds(models: int, rows: int) -> float:
 
 @styled
 def figure(table: pd.DataFrame) -> Figure:
-    """Seconds against models and against rows, on logarithmic axes, with the line of equal cost per model and row."""
+    """Seconds against models and against rows, on logarithmic axes, with the line of equal cost per model and row.
+
+    The exponent is fitted over the upper two decades.
+    """
     drawn = Figure(figsize=(DOUBLE, 2.6))
     for axis, by, label in zip(
         drawn.subplots(1, 2), ("models", "rows"), ("models trained together", "rows of the table"), strict=True
     ):
         mine = table[table["varied"] == by]
-        axis.loglog(mine[by], mine["seconds"], marker="o", markersize=4, color="black", linewidth=1.2, label="measured")
+        upper = mine[mine[by] >= mine[by].max() / 100]
+        exponent = np.polyfit(np.log(upper[by]), np.log(upper["seconds"]), 1)[0]
+        name = f"measured, exponent {exponent:.2f}"
+        axis.loglog(mine[by], mine["seconds"], marker="o", markersize=4, color="black", linewidth=1.2, label=name)
         last = mine.iloc[-1]
         proportional = last["seconds"] * mine[by] / last[by]
         axis.loglog(mine[by], proportional, color="0.5", linewidth=0.9, linestyle="--", label="proportional")
         axis.set(xlabel=label, ylabel="time (s)")
-        axis.legend()
+        axis.legend(loc="upper left")
     return drawn
 
 

@@ -39,7 +39,9 @@ HERE = Path(__file__).parent
 POOL, ROWS, SAE_ROWS = 11, 24_000, 10_000
 SUBSETS = np.array(list(combinations(range(POOL), 5)))
 SHAPE = train.NetworkShape(5, 6, 3, "classification")
-MLP_SIZES, SAE_SIZES = (5, 6, 3), (6, 12, 6)
+# Sizes, batch, and operations of the objective: an exponential (17) and its share per class and one logarithm (25);
+# a difference, its square and sums per unit (5) and the penalty per latent (2).
+MLP_WORK, SAE_WORK = ((5, 6, 3), 32, 3 * 20 + 25), ((6, 12, 6), 8, 6 * 5 + 12 * 2)
 
 
 def observations(rows: int = ROWS) -> Part:
@@ -49,15 +51,15 @@ def observations(rows: int = ROWS) -> Part:
     return Part(x, (x[:, :3] + 0.5 * rng.standard_normal((rows, 3))).argmax(axis=1))
 
 
-def operations(sizes: tuple[int, int, int], batch: int) -> float:
+def operations(sizes: tuple[int, int, int], batch: int, objective: int) -> float:
     """Floating-point operations of one row of one model in training.
 
-    Two for every weight in the forward pass, two in the gradient, two in the way back through the second layer; and
-    per parameter and batch twelve of Adam, its root and division counted as one each.
+    Two for every weight in the forward pass, two in the gradient, two in the way back through the second layer; one
+    for every bias forth and back; those of the objective; and per parameter and batch twelve of Adam, its root and
+    division counted as one each.
     """
-    first, second = sizes[0] * sizes[1], sizes[1] * sizes[2]
-    parameters = first + sizes[1] + second + sizes[2]
-    return 4 * (first + second) + 2 * second + 12 * parameters / batch
+    first, second, biases = sizes[0] * sizes[1], sizes[1] * sizes[2], sizes[1] + sizes[2]
+    return 4 * (first + second) + 2 * second + 2 * biases + objective + 12 * (first + second + biases) / batch
 
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -131,7 +133,10 @@ class Keras:
     def rate(self, model: str) -> float:
         self.process.stdin.write(f"{model}\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit("The Keras process ended; start benchmarks/keras_process.py by itself to see why.")
+        return float(answer)
 
 
 def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dict[tuple[str, str], float]:
@@ -146,7 +151,7 @@ def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dic
     if keras:
         found |= {("Keras, one process", phase): keras.rate(phase) for phase in ("mlp", "sae")}
     few = slice(0, 8000)
-    x, y, hidden = (torch.from_numpy(a[few]) for a in (part.x[:, :5].copy(), part.y, h))
+    x, y, hidden = (torch.from_numpy(a[few]) for a in (part.x[:, :5].copy(), part.y, np.ascontiguousarray(h)))
     mlp = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
     error = torch.nn.functional.cross_entropy
     found["torch eager, one model", "mlp"] = torch_eager(mlp, 5e-4, lambda m, r: error(m(x[r]), y[r]), x, 32)
@@ -179,8 +184,8 @@ def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dic
         begin = time.perf_counter()
         engine_saes(networks.weights, sae_part, sae_epochs, threads)
         found[name, "sae"] = models * len(sae_part) * sae_epochs / (time.perf_counter() - begin)
-    found["multiply-adds (ceiling)", "mlp"] = ceiling() / operations(MLP_SIZES, 32)
-    found["multiply-adds (ceiling)", "sae"] = ceiling() / operations(SAE_SIZES, 8)
+    found["multiply-adds (ceiling)", "mlp"] = ceiling() / operations(*MLP_WORK)
+    found["multiply-adds (ceiling)", "sae"] = ceiling() / operations(*SAE_WORK)
     return found
 
 
@@ -195,7 +200,9 @@ def sensitivity_share(part: Part, sae_part: Part) -> dict[str, float]:
     sae_epoch = (time.perf_counter() - begin) / 2
     mean = np.zeros((len(SUBSETS), 6))
     pieces = train.blocks(len(SUBSETS))
-    arguments = (networks.weights, SHAPE, {"sae": fitted.weights}, sae_part.x, SUBSETS, mean, pieces)
+    # as the search does: fitted SAEs and untrained ones
+    saes = {"fitted": fitted.weights, "untrained": np.roll(fitted.weights, 1, axis=0)}
+    arguments = (networks.weights, SHAPE, saes, sae_part.x, SUBSETS, mean, pieces)
     moments.look(*arguments)
     begin = time.perf_counter()
     moments.look(*arguments)
@@ -209,11 +216,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     part, sae_part = observations(), Part(*(a[:SAE_ROWS] for a in vars(observations()).values()))
-    h = np.maximum(np.random.default_rng(1).standard_normal((SAE_ROWS, 6)), 0).astype(np.float32)
-    engine_saes(engine_networks(part, 1, None).weights, sae_part, 1, available_threads())  # compiles
+    weights = engine_networks(part, 1, None).weights
+    engine_saes(weights, sae_part, 1, available_threads())  # compiles
+    pieces = train.blocks(1)
+    h = train.hidden_blocks(weights[:1], SHAPE, sae_part.x, SUBSETS[:1], pieces, kernels.padded(8))[0][:SAE_ROWS, :, 0]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
-        np.savez(data, x=part.x[:8000, :5], y=part.y[:8000], h=h[:2000])
+        np.savez(data, x=part.x[:, :5], y=part.y, h=h)
         keras = Keras(options.keras, data) if Path(options.keras).exists() else None
         if keras is None:
             print(f"{options.keras}: not there, so Keras is left out; see benchmarks/README.md.")
