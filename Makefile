@@ -56,7 +56,7 @@ verify: $(READY) ## Redo what is out of date and hold every claim against the nu
 	cat paper/claims.md
 
 .PHONY: smoke
-smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in under two minutes
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about three minutes
 	@precip-sae smoke $(SMOKE_DIR)
 
 # Keras as published has an environment of its own: TensorFlow 2.17 and numpy 2 do not go together.

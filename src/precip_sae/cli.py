@@ -150,7 +150,7 @@ def readme() -> None:
 
 @app.command()
 def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
-    """Make the whole paper from little data in a folder of its own, in under two minutes."""
+    """Make the whole paper from little data in a folder of its own, in about three minutes."""
     from precip_sae.paths import locate
     from precip_sae.pipeline.smoke import smoke as small_paper
 
