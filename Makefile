@@ -78,5 +78,5 @@ lint: $(READY) ## Check the style of the code
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; results stay
-	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .hypothesis .earlier build src/*.egg-info precip-sae-error.log
+	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
