@@ -73,7 +73,7 @@ def write_project(root: Path) -> Paths:
     for name, stage in STAGES.items():
         parameters = "\n".join(f"{parameter} = {{}}" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))
-    for name in ("manuscript.typ", "references.bib", "claims.yaml"):
+    for name in ("manuscript.typ", "report.typ", "references.bib", "claims.yaml"):
         (paths.paper / name).parent.mkdir(exist_ok=True)
         (paths.paper / name).write_text(f"stands for {name}")
     return paths

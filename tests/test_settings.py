@@ -33,8 +33,16 @@ SLIPS = {
     "null section": ("data: {", "data: null #", r"tasks\.rain\.data is None, but"),
     "response among predictors": ("response: y", "response: a", r"response a is also among the predictors"),
     "predictor twice": ("[a, b]", "[a, a]", r"predictors names a more than once"),
-    "log10 of a stranger": ("response: y", "response: y, log10: [c]", r"log10 names c, which is not among the pred"),
-    "classes of a regression": ("response: y", "response: y, classes: [u, v]", r"classes and drop_classes belong to"),
+    "log10 of a stranger": (
+        "response: y",
+        "response: y, transforms: {c: log10}",
+        r"transforms names c, which is not among the pred",
+    ),
+    "classes of a regression": (
+        "response: y",
+        "response: y, classes: [u, v]",
+        r"classes, drop_classes and labels belong to",
+    ),
     "classification without classes": ("regression", "classification", r"at least two different class names"),
     "threshold out of range": ("sensitivity: {}", "sensitivity: {threshold: 1}", r"threshold is 1, but .* less than 1"),
     "subset larger than the pool": (
@@ -53,8 +61,8 @@ SLIPS = {
     "pool in another order": ("pool: [a, b]", "pool: [b, a]", r"pool names the task's predictors in another order"),
     "other logarithms than the task's": (
         "size: 2",
-        "size: 2, log10: [a]",
-        r"log10 differs from the task's, expected",
+        "size: 2, transforms: {a: log10}",
+        r"transforms differs from the task's, expected",
     ),
     "search without seeds": ("size: 2, seeds: [0, 1]", "seeds: []", r"search\.tasks\.rain\.seeds is \[\], but"),
     "search seed twice": ("2, seeds: [0, 1]", "2, seeds: [1, 1]", r"search\.tasks\.rain: seeds names a seed more than"),

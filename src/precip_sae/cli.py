@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 task_app = typer.Typer(help="One prediction problem of your own.", no_args_is_help=True)
 app.add_typer(task_app, name="task")
+table_app = typer.Typer(help="A table of your own.", no_args_is_help=True)
+app.add_typer(table_app, name="table")
 
 
 @app.command()
@@ -122,7 +124,8 @@ def check() -> None:
     """Read params.yaml and every task's table, and say which rows are used."""
     from precip_sae.paths import locate
     from precip_sae.settings import load_settings
-    from precip_sae.tasks import prepare, read_table
+    from precip_sae.tables.read import read_table
+    from precip_sae.tasks import prepare
 
     paths = locate()
     for name, task in load_settings(paths.params).tasks.items():
@@ -163,14 +166,39 @@ def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or e
 def task_run(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The keys of one section below `tasks`.")],
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")],
+    table: Annotated[Path | None, typer.Option(help="The table; default: the file's data.table.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Few seeds and epochs: a first look.")] = False,
 ) -> None:
-    """Train, fit and interpret one task of your own, outside the paper."""
+    """Train, fit, interpret and report one task of your own, outside the paper."""
     from precip_sae.paths import locate
     from precip_sae.pipeline.task_folder import run_task
 
-    run_task(file, out, locate(), smoke, typer.echo)
-    typer.echo(f"{out}: done; the pages to read are in {out / 'paper' / 'supplement'}.")
+    run_task(file, out, locate(), smoke, typer.echo, table)
+    report = out / "paper" / "reports" / f"{file.stem}.pdf"
+    typer.echo(f"{report}: the report on one page; what led to it is in {out / 'paper' / 'supplement'}.")
+
+
+@table_app.command("check")
+def table_check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The table.")],
+    task: Annotated[str, typer.Option(help="A section below `tasks` in params.yaml, or a task file ending in .yaml.")],
+) -> None:
+    """Say what a task would use of a table, which rows are lost and why, and what looks wrong."""
+    from rich.console import Console
+
+    from precip_sae.check import check as checked
+    from precip_sae.check import shown
+    from precip_sae.pipeline.task_folder import task_settings
+
+    settings = task_settings(task)
+    with _Bar("Reading") as bar:
+        report = checked(file, settings.data.model_copy(update={"table": str(file)}), bar.advance)
+    # a pipe gets whole lines: there is no terminal whose width they should keep to
+    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
+    for piece in shown(report, str(file), settings.data.response):
+        console.print(piece)
+    if report.refusal:
+        raise report.refusal
 
 
 class _Bar:

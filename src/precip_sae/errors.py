@@ -43,7 +43,8 @@ class ManuscriptError(PaperError):
 def closest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: a likely spelling and the names that exist (the first 20)."""
     names = [str(k) for k in known]
-    lower = {k.lower(): k for k in reversed(names)}
+    # looking for a likely spelling among a million columns would take minutes
+    lower = {k.lower(): k for k in reversed(names[:5000])}
     near = get_close_matches(name.lower(), lower, n=1)
     hint = f"did you mean '{lower[near[0]]}'? " if near else ""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""

@@ -3,6 +3,7 @@
 `params.yaml` is read as YAML 1.2 (as DVC reads it: `1e-3` is a number) and unknown keys are refused.
 """
 
+import codecs
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -18,6 +19,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
+Transform = Literal["log10", "log1p", "sqrt", "cbrt"]
 
 # More models than this are a mistake in pool or size, not a search.
 MOST_MODELS = 5_000_000
@@ -39,10 +41,54 @@ class SimulationSettings(Section):
     seed: int = Field(2025, ge=0, description="seed of the simulation; the same seed gives the same bytes")
 
 
+class FileSettings(Section):
+    """How the table's file is read: the names, units and marks that it uses, and the dialect of a CSV file."""
+
+    columns: dict[str, str] = Field(
+        {},
+        description="column: its name in the file; NAME[k]: entry k along a netCDF variable's second dimension",
+    )
+    units: dict[str, str] = Field(
+        {}, description="column: unit of its numbers in the file, if the file does not say; converted to data.units"
+    )
+    missing_marks: list[str | float] = Field(
+        [], description="values that stand for a missing one, besides empty, NA and NaN: -999 for example"
+    )
+    every: Count = Field(1, description="read one row in so many, for files of many millions")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="CSV: character between columns; null: comma, in .tsv tab"
+    )
+    decimal: Literal[".", ","] = Field(".", description="CSV: decimal mark")
+    thousands: str | None = Field(
+        None, min_length=1, max_length=1, description="CSV: character between groups of digits; null: none"
+    )
+    encoding: str = Field("utf-8", description="CSV: encoding of the text, for example latin-1 or utf-16")
+    skip_rows: int = Field(0, ge=0, description="CSV: lines above the line of column names")
+    skip_after_names: int = Field(0, ge=0, description="CSV: lines between the names and the first row")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FileSettings":
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(
+                f"encoding is '{self.encoding}', expected one that Python knows, such as latin-1"
+            ) from error
+        if self.thousands == self.decimal:
+            raise ValueError(f"thousands and decimal are both '{self.decimal}'")
+        for key in ("decimal", "thousands"):
+            # a comma is the delimiter only where nothing else is asked for
+            if getattr(self, key) == (self.delimiter or ("," if key == "thousands" else None)):
+                raise ValueError(f"delimiter and {key} are both '{getattr(self, key)}'")
+        return self
+
+
 class DataSettings(Section):
     """Which columns of which table a network sees."""
 
-    table: str = Field(description="parquet or CSV file, relative to the project")
+    table: str = Field(
+        description="CSV, parquet, netCDF or whatever xarray opens, relative to the project (or to the task file)"
+    )
     predictors: list[str] = Field(min_length=1, max_length=64, description="input columns, in order")
     response: str = Field(description="column to predict")
     kind: Literal["classification", "regression"] = Field(description="what kind of response it is")
@@ -50,13 +96,43 @@ class DataSettings(Section):
         [], max_length=16, description="classification: class names, in the order of the outputs"
     )
     drop_classes: list[str] = Field([], description="classification: labels whose rows are left out")
-    log10: list[str] = Field([], description="predictors of which log10 is taken before standardising")
+    labels: dict[str, str] = Field({}, description="classification: label in the table: class that it counts as")
+    transforms: dict[str, Transform] = Field(
+        {}, description="predictor: log10, log1p, sqrt or cbrt, taken before standardising"
+    )
+    standardise_response: bool = Field(
+        False,
+        description="regression: networks learn the response less its mean, over its standard deviation; scores "
+        "and figures stay in its unit",
+    )
     time: str | None = Field(None, description="column that puts the rows in time order; null: as they stand")
+    time_format: str | None = Field(
+        None,
+        description="pattern of text times (%d.%m.%Y %H:%M), or unix for seconds since 1970; null: ISO 8601, or "
+        "numbers as they are",
+    )
+    repeated_times: Literal["keep", "refuse", "first"] = Field(
+        "keep", description="rows with the time of an earlier row: kept, an error, or left out"
+    )
+    groups: str | None = Field(
+        None, description="column: rows that share its value (a storm, a station) stay in one part; null: parts by row"
+    )
+    shuffle_groups: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="seed of a random order in which groups fill the parts; null: by their first row"
+    )
     missing: Literal["drop", "refuse", "median"] = Field(
         "drop", description="rows with a missing predictor: left out, an error, or the training part's median"
     )
     names: dict[str, str] = Field({}, description="column: name to show in figures and tables")
-    units: dict[str, str] = Field({}, description="column: unit to show; observations.schema knows its own")
+    units: dict[str, str] = Field({}, description="column: unit to use and show; observations.schema knows its own")
+    file: FileSettings = FileSettings()
+    source: str = Field("", description="where the table comes from, in words; the report of the task says it")
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that the task uses, once."""
+        asked = [*self.predictors, self.response, self.time, self.groups]
+        return list(dict.fromkeys(column for column in asked if column is not None))
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataSettings":
@@ -64,12 +140,26 @@ class DataSettings(Section):
             raise ValueError(f"predictors names {', '.join(repeated)} more than once")
         if self.response in self.predictors:
             raise ValueError(f"the response {self.response} is also among the predictors")
-        if unknown := [c for c in self.log10 if c not in self.predictors]:
-            raise ValueError(f"log10 names {', '.join(unknown)}, which is not among the predictors")
+        if unknown := [c for c in self.transforms if c not in self.predictors]:
+            raise ValueError(f"transforms names {', '.join(unknown)}, which is not among the predictors")
         if self.kind == "classification" and len(set(self.classes)) < 2:
             raise ValueError("a classification needs at least two different class names in classes")
-        if self.kind == "regression" and (self.classes or self.drop_classes):
-            raise ValueError("classes and drop_classes belong to a classification, and kind is regression")
+        if self.kind == "regression" and (self.classes or self.drop_classes or self.labels):
+            raise ValueError("classes, drop_classes and labels belong to a classification, and kind is regression")
+        if self.kind == "classification" and self.standardise_response:
+            raise ValueError("standardise_response belongs to a regression, and kind is classification")
+        if both := [c for c in self.classes if c in self.drop_classes]:
+            raise ValueError(f"{both[0]} stands in classes and in drop_classes")
+        if unknown := [f"{k}: {v}" for k, v in self.labels.items() if v not in {*self.classes, *self.drop_classes}]:
+            raise ValueError(f"labels has '{unknown[0]}', expected a class of classes or drop_classes")
+        if self.time is None and (self.time_format or self.repeated_times != "keep"):
+            raise ValueError("time_format and repeated_times need the name of a time column in time")
+        if self.time in (*self.predictors, self.response):
+            raise ValueError(f"{self.time} is the time column and also a predictor or the response")
+        if self.shuffle_groups is not None and self.groups is None:
+            raise ValueError("shuffle_groups needs the name of a column in groups")
+        if self.groups == self.response:
+            raise ValueError(f"groups names {self.groups}, the response: no part would hold every value of it")
         return self
 
 
@@ -133,7 +223,7 @@ class SubsetSettings(Section):
     table: str = Field(description="the task's table, once more: DVC has to see it here")
     pool: list[str] = Field(min_length=1, max_length=64, description="columns that subsets are drawn from, in order")
     size: Count = Field(5, description="inputs of each network")
-    log10: list[str] = Field([], description="columns of the pool of which log10 is taken")
+    transforms: dict[str, Transform] = Field({}, description="column of the pool: its transform, as in data")
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
         list(range(10)), min_length=1, description="networks trained on each subset"
     )
@@ -144,8 +234,8 @@ class SubsetSettings(Section):
             raise ValueError(f"pool names {', '.join(repeated)} more than once")
         if self.size > len(self.pool):
             raise ValueError(f"size is {self.size}, expected at most {len(self.pool)}, the number of columns in pool")
-        if unknown := [c for c in self.log10 if c not in self.pool]:
-            raise ValueError(f"log10 names {', '.join(unknown)}, which is not in pool")
+        if unknown := [c for c in self.transforms if c not in self.pool]:
+            raise ValueError(f"transforms names {', '.join(unknown)}, which is not in pool")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("seeds names a seed more than once")
         if (models := math.comb(len(self.pool), self.size) * len(self.seeds)) > MOST_MODELS:
@@ -200,10 +290,9 @@ class Settings(Section):
                 raise ValueError(
                     f"{place}.pool names the task's predictors in another order, expected {', '.join(data.predictors)}"
                 )
-            if {c for c in subsets.log10 if c in data.predictors} != set(data.log10):
-                raise ValueError(
-                    f"{place}.log10 differs from the task's, expected {', '.join(data.log10) or 'none'} of its inputs"
-                )
+            if {c: t for c, t in subsets.transforms.items() if c in data.predictors} != data.transforms:
+                own = ", ".join(f"{column}: {name}" for column, name in data.transforms.items())
+                raise ValueError(f"{place}.transforms differs from the task's, expected {own or 'none'} of its inputs")
         return self
 
 

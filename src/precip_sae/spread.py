@@ -1,4 +1,4 @@
-"""The mean of a quantity over seeds, and how sure one can be of it."""
+"""The mean of a quantity over seeds (or stretches of rows), and how sure one can be of it."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -6,7 +6,7 @@ from scipy import stats
 
 
 def over_seeds(values: ArrayLike, confidence: float = 0.95) -> dict[str, float | int | None]:
-    """Mean, standard deviation and interval of the mean over models that differ in their seed alone.
+    """Mean, standard deviation and interval of the mean over models that differ in their seed alone, or the like.
 
     The interval is Student's t with n - 1 degrees of freedom. Undefined values (NaN) are left out and counted.
 

@@ -1,34 +1,47 @@
-"""From a table and a task's settings to standardised arrays in chronological parts."""
+"""From the columns of a table to standardised arrays in chronological parts, or parts of whole groups."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.errors import TableError, closest
+from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, MLPSettings
+from precip_sae.tables import values as columns
 
 # The study's parts: the first 60 % of the rows train the network (their last fifth validates), the next
-# 20 % train the SAE, the last 20 % test both. Rows are never shuffled between parts.
+# 20 % train the SAE, the last 20 % test both. Rows are never shuffled between parts; with `data.groups`, whole
+# groups fill the parts in turn.
+PARTS = ("train", "validation", "sae", "test")
 NETWORK_SHARE = 0.6
 SAE_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 MINIMUM_PART = 10
+MINIMUM_CLASS = 5  # rows of the training part
+
+Values = NDArray[np.float64]
+# name: (transform, its inverse, numbers that have one)
+TRANSFORMS: dict[str, tuple[Callable[[Values], Values], Callable[[Values], Values], str]] = {
+    "log10": (np.log10, lambda values: 10.0**values, "positive numbers"),
+    "log1p": (np.log1p, np.expm1, "numbers above -1"),
+    "sqrt": (np.sqrt, np.square, "numbers from 0 on"),
+    "cbrt": (np.cbrt, lambda values: values**3, "numbers"),
+}
 
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive rows of a prepared table.
+    """Rows of a prepared table: consecutive ones, or those of whole groups.
 
     Attributes:
         x: standardised predictors, float32 [rows, predictors].
-        y: int64 class numbers [rows], or float32 responses [rows] in the table's unit.
+        y: int64 class numbers [rows], or float32 responses [rows], in the table's unit unless they are standardised
+            (see `Prepared.response`).
     """
 
     x: NDArray[np.float32]
@@ -46,7 +59,9 @@ class Prepared:
         train, validation, sae, test: the parts, in time order.
         mean, scale: of the (transformed) predictors over train and validation, float64 [predictors]; the
             scale is the standard deviation with denominator n.
+        response_mean, response_scale: likewise of the response, 0 and 1 unless `data.standardise_response`.
         counts: rows read, rows dropped by reason, and rows of each part.
+        rows: of each part, where its rows stand in the table's index.
     """
 
     data: DataSettings
@@ -57,6 +72,9 @@ class Prepared:
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
     counts: dict[str, int]
+    rows: dict[str, pd.Index] = field(default_factory=dict)
+    response_mean: float = 0.0
+    response_scale: float = 1.0
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -69,50 +87,31 @@ class Prepared:
             "data": self.data.model_dump(),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
+            "response_mean": self.response_mean,
+            "response_scale": self.response_scale,
             "seeds": list(seeds),
             "settings": settings.model_dump(),
         }
+
+    def response(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Responses as the networks give them, any shape, in the table's unit."""
+        if not self.data.standardise_response:
+            return y
+        return (y.astype(np.float64) * self.response_scale + self.response_mean).astype(np.float32)
 
     def physical(self, x: NDArray[np.float32], predictor: str) -> NDArray[np.float64]:
         """Standardised values of one predictor, [rows, predictors] -> [rows] in the table's unit."""
         k = self.data.predictors.index(predictor)
         values = x[:, k].astype(np.float64) * self.scale[k] + self.mean[k]
-        return 10.0**values if predictor in self.data.log10 else values
-
-
-def read_table(path: Path, data: DataSettings) -> pd.DataFrame:
-    """Reads the columns that a task uses from a parquet or CSV file, rows in the file's order.
-
-    Raises:
-        TableError: no such file, not a table, or a column that the task uses is missing.
-    """
-    if path.is_dir():
-        raise TableError(f"{path}: is a folder, expected a parquet or CSV file.")
-    if not path.exists():
-        raise TableError(f"{path}: no such file, expected a parquet or CSV table.")
-    if path.stat().st_size == 0:
-        raise TableError(f"{path}: is empty (0 bytes), expected a parquet or CSV table.")
-    readers = {".parquet": pd.read_parquet, ".csv": pd.read_csv}
-    if path.suffix.lower() not in readers:
-        raise TableError(f"{path}: ends in '{path.suffix}', expected .parquet or .csv.")
-    try:
-        frame = readers[path.suffix.lower()](path)
-    except (OSError, ValueError) as error:
-        # pyarrow's and pandas' parser errors are ValueErrors or OSErrors; their first line says what broke
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise TableError(f"{path}: cannot be read as {path.suffix[1:]} ({reason}).") from error
-    wanted = [*data.predictors, data.response, *([data.time] if data.time else [])]
-    for column in wanted:
-        if column not in frame.columns:
-            raise TableError(f"{path}: has no column '{column}'; {closest(column, frame.columns)}.")
-    return frame[list(dict.fromkeys(wanted))]
+        transform = self.data.transforms.get(predictor)
+        return TRANSFORMS[transform][1](values) if transform else values
 
 
 def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> Prepared:
     """Transforms, drops incomplete rows, splits in time order and standardises, as the study does.
 
-    log10 of the predictors that `data.log10` names; infinite or missing values are handled as `data.missing`
-    says; mean and scale come from the first 60 % of the rows (training and validation part).
+    Predictors are transformed as `data.transforms` says; infinite or missing values are handled as `data.missing`
+    says; mean and scale come from the training and validation part. See `part_rows` for the parts.
 
     Args:
         frame: table that holds the columns named by `data`.
@@ -121,53 +120,118 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
 
     Raises:
         TableError: text in a number column, nothing left, a part with fewer than 10 rows, a constant or empty
-            predictor, an unknown label, or a class without a row in the training part.
+            predictor, an unknown label, or a class with fewer than 5 rows in the training part.
     """
     source = source or data.table
     if frame.empty:
         raise TableError(f"{source}: has columns but no rows.")
+    read = len(frame)
     frame = rows_in_time_order(frame, data, source)
     x = _predictors(frame, data, source)
-    y, kept, counts = _responses(frame, data, source)
+    y, kept, dropped = _responses(frame, data, source)
+    counts = {"read": read} | ({"dropped, time repeated": read - len(frame)} if len(frame) < read else {}) | dropped
     incomplete = np.isnan(x).any(axis=1) & kept
     if data.missing == "refuse" and incomplete.any():
         column = data.predictors[int(np.argmax(np.isnan(x[kept]).any(axis=0)))]
         raise TableError(
-            f"{source}: column '{column}' misses values in {int(np.isnan(x[kept]).any(axis=1).sum())} rows "
-            "have a missing predictor, and missing is 'refuse'."
+            f"{source}: column '{column}' is missing or infinite in {int(np.isnan(x[kept]).any(axis=1).sum())} rows, "
+            "and data.missing is 'refuse', which expects none."
         )
     if data.missing != "median":
         kept &= ~incomplete
         counts["dropped, predictor missing"] = int(incomplete.sum())
     x, y = x[kept], y[kept]
-
-    ends = _part_ends(len(x))
-    if min(np.diff([0, *ends])) < MINIMUM_PART:
-        raise TableError(
-            f"{source}: {len(x)} usable rows of {len(frame)}, expected at least "
-            f"{_rows_needed()} so that each part holds {MINIMUM_PART}."
-        )
-    fitted = x[: ends[1]]
+    rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, source, len(frame))
+    fitted = np.concatenate([x[rows["train"]], x[rows["validation"]]])
     if data.missing == "median":
         if np.isnan(fitted).all(axis=0).any():
             column = data.predictors[int(np.argmax(np.isnan(fitted).all(axis=0)))]
             raise TableError(f"{source}: column '{column}' holds no number in the training part, so no median.")
         counts["filled with the median"] = int(incomplete.sum())
-        x = np.where(np.isnan(x), np.nanmedian(fitted, axis=0), x)
-        fitted = x[: ends[1]]
+        medians = np.nanmedian(fitted, axis=0)
+        x, fitted = np.where(np.isnan(x), medians, x), np.where(np.isnan(fitted), medians, fitted)
     # column by column: numpy adds up a lone column in another order than one among others
     by_column = [np.ascontiguousarray(column) for column in fitted.T]
     mean, scale = np.array([c.mean() for c in by_column]), np.array([c.std() for c in by_column])
     for column, m, s in zip(data.predictors, mean, scale, strict=True):
         if s <= 1e-12 * max(1.0, abs(m)):
             raise TableError(f"{source}: column '{column}' is constant in the training part, expected it to vary.")
+    response_mean, response_scale = 0.0, 1.0
+    if data.standardise_response:
+        learnt = np.concatenate([y[rows["train"]], y[rows["validation"]]])
+        response_mean, response_scale = float(learnt.mean()), float(learnt.std())
+        if response_scale == 0:
+            raise TableError(f"{source}: response '{data.response}' is constant in the training part.")
+        y = (y - response_mean) / response_scale
+    if data.kind == "regression":
+        y = y.astype(np.float32)
     standardised = ((x - mean) / scale).astype(np.float32)
-    bounds = [0, *ends]
-    parts = [Part(standardised[a:b], y[a:b]) for a, b in pairwise(bounds)]
-    _check_training_response(parts[0].y, data, source)
-    names = ("train", "validation", "sae", "test")
-    counts |= {name: len(part) for name, part in zip(names, parts, strict=True)}
-    return Prepared(data, *parts, mean=mean, scale=scale, counts=counts)
+    parts = {name: Part(standardised[chosen], y[chosen]) for name, chosen in rows.items()}
+    _check_training_response(parts["train"].y, data, source)
+    counts |= {name: len(part) for name, part in parts.items()}
+    index = frame.index[kept]
+    where = {name: index[chosen] for name, chosen in rows.items()}
+    return Prepared(
+        data,
+        **parts,
+        mean=mean,
+        scale=scale,
+        counts=counts,
+        rows=where,
+        response_mean=response_mean,
+        response_scale=response_scale,
+    )
+
+
+def part_rows(
+    groups: pd.Series | None, rows: int, data: DataSettings, source: str, read: int
+) -> dict[str, slice | NDArray[np.int64]]:
+    """Which rows belong to which part, each part's in order.
+
+    Without groups the parts follow each other: 48 % train, 12 % validate, 20 % train the SAE, 20 % test. With groups,
+    whole groups follow each other, by their first row or in the random order of `data.shuffle_groups`, and a group
+    belongs to the part in which its middle row falls.
+
+    Args:
+        groups: of every usable row, in the rows' order.
+        rows: usable rows; read: rows of the table.
+
+    Raises:
+        TableError: a row without a group, or a part with fewer than 10 rows.
+    """
+    ends = _part_ends(rows)
+    if groups is None:
+        chosen: dict[str, Any] = {n: slice(a, b) for n, (a, b) in zip(PARTS, pairwise([0, *ends]), strict=True)}
+        sizes = np.diff([0, *ends])
+    else:
+        if missing := int(groups.isna().sum()):
+            raise TableError(
+                f"{source}: column '{data.groups}' of groups misses {missing} values, expected one in every row."
+            )
+        number, names = pd.factorize(groups)
+        order = np.arange(len(names))
+        if data.shuffle_groups is not None:
+            # by name, so that the order of the rows does not matter
+            by_name = np.argsort(np.asarray(names).astype(str), kind="stable")
+            order = by_name[np.random.default_rng(data.shuffle_groups).permutation(len(names))]
+        size = np.bincount(number, minlength=len(names))
+        middle = np.empty(len(names))
+        middle[order] = np.cumsum(size[order]) - size[order] / 2
+        part = np.searchsorted(ends[:-1], middle, side="right")
+        chosen = {name: np.flatnonzero(part[number] == k) for k, name in enumerate(PARTS)}
+        sizes = np.array([len(found) for found in chosen.values()])
+        if rows and min(sizes) < MINIMUM_PART:
+            raise TableError(
+                f"{source}: the {len(names)} groups of column '{data.groups}' leave the part {PARTS[sizes.argmin()]} "
+                f"with {min(sizes)} rows (the largest group holds {max(size)} of {rows}), expected at least "
+                f"{MINIMUM_PART}."
+            )
+    if min(sizes) < MINIMUM_PART:
+        raise TableError(
+            f"{source}: {rows} usable rows of {read}, expected at least {_rows_needed()} so that each part holds "
+            f"{MINIMUM_PART}."
+        )
+    return chosen
 
 
 def present(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> NDArray[np.bool_]:
@@ -189,16 +253,17 @@ def present(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
 
 def _predictors(frame: pd.DataFrame, data: DataSettings, source: str) -> NDArray[np.float64]:
     """The predictors, transformed, with NaN for whatever is not a finite number [rows, predictors]."""
-    x = np.column_stack([_numbers(frame, c, source) for c in data.predictors])
+    x = np.column_stack([columns.numbers(frame[c], c, source) for c in data.predictors])
     for k, column in enumerate(data.predictors):
-        if column in data.log10:
+        if column in data.transforms:
             with np.errstate(divide="ignore", invalid="ignore"):
-                x[:, k] = np.log10(x[:, k])
+                x[:, k] = TRANSFORMS[data.transforms[column]][0](x[:, k])
     x[~np.isfinite(x)] = np.nan
     for column, empty in zip(data.predictors, np.isnan(x).all(axis=0), strict=True):
         if empty:
-            what = "no positive number to take the logarithm of" if column in data.log10 else "no number"
-            raise TableError(f"{source}: column '{column}' holds {what}, expected numbers.")
+            transform = data.transforms.get(column)
+            wanted = f"{TRANSFORMS[transform][2]} to take the {transform} of" if transform else "numbers"
+            raise TableError(f"{source}: column '{column}' holds no usable value, expected {wanted}.")
     return x
 
 
@@ -215,8 +280,10 @@ def _rows_needed() -> int:
 def rows_in_time_order(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> pd.DataFrame:
     """The rows sorted by the task's time column, stably; as they stand without one.
 
+    Of rows with the same time, `data.repeated_times` says whether all are kept, the first, or none is allowed.
+
     Raises:
-        TableError: a time is missing, or the times cannot be compared.
+        TableError: a time is missing or repeated, or the times cannot be compared.
     """
     source, time = source or data.table, data.time
     if time is None:
@@ -224,44 +291,40 @@ def rows_in_time_order(frame: pd.DataFrame, data: DataSettings, source: str | No
     if missing := int(frame[time].isna().sum()):
         raise TableError(f"{source}: time column '{time}' misses {missing} values, expected one in every row.")
     try:
-        return frame.sort_values(time, kind="stable")
+        frame = frame.sort_values(time, kind="stable")
     except TypeError as error:
         raise TableError(f"{source}: time column '{time}' mixes types that cannot be put in order.") from error
-
-
-def _numbers(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.float64]:
-    """One column as float64, missing values as NaN."""
-    values = frame[column]
-    numbers = pd.to_numeric(values, errors="coerce") if not pd.api.types.is_numeric_dtype(values) else values
-    if pd.api.types.is_datetime64_any_dtype(values) or (numbers.isna() & values.notna()).any():
-        bad = values[numbers.isna() & values.notna()]
-        found = repr(str(bad.iloc[0])) if len(bad) else str(values.dtype)
-        where = f" in row {bad.index[0]}" if len(bad) else ""
-        raise TableError(f"{source}: column '{column}' holds {found}{where}, expected numbers.")
-    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    if data.repeated_times == "keep":
+        return frame
+    repeated = frame[time].duplicated()
+    if data.repeated_times == "refuse" and repeated.any():
+        raise TableError(
+            f"{source}: time column '{time}' holds {frame[time][repeated].iloc[0]} more than once "
+            f"({int(repeated.sum())} such rows), and data.repeated_times is 'refuse', which expects none."
+        )
+    return frame[~repeated]
 
 
 def _responses(frame: pd.DataFrame, data: DataSettings, source: str) -> tuple[Any, Any, dict[str, int]]:
     """The response [rows], which rows have one [rows], and the rows dropped by reason."""
-    counts = {"read": len(frame)}
     if data.kind == "regression":
-        y = _numbers(frame, data.response, source).astype(np.float32)
-        kept = np.isfinite(y)
+        y = columns.numbers(frame[data.response], data.response, source)
+        kept = np.abs(y) <= np.finfo(np.float32).max
         if not kept.any():
             raise TableError(f"{source}: response '{data.response}' holds no number.")
-        counts["dropped, response missing"] = int((~kept).sum())
-        return y, kept, counts
-    labels = frame[data.response]
-    text = labels.astype(str)
+        return y, kept, {"dropped, response missing": int((~kept).sum())}
+    labels = columns.labels(frame[data.response])
+    there = labels.notna()
+    text = labels.map(lambda label: data.labels.get(label, label), na_action="ignore")
     known = {*data.classes, *data.drop_classes}
-    if unknown := sorted(set(text[labels.notna()]) - known):
+    if unknown := sorted(set(text[there]) - known):
         raise TableError(
             f"{source}: response '{data.response}' holds '{unknown[0]}', expected one of the classes "
-            f"{', '.join(data.classes)} or a label of drop_classes."
+            f"{', '.join(data.classes)}, or a label of labels or drop_classes."
         )
     y = text.map({name: number for number, name in enumerate(data.classes)})
-    kept = (y.notna() & labels.notna()).to_numpy(dtype=bool, copy=True)
-    counts["dropped, response missing"] = int(labels.isna().sum())
+    kept = (y.notna() & there).to_numpy(dtype=bool, copy=True)
+    counts = {"dropped, response missing": int((~there).sum())}
     counts["dropped, label left out"] = int((~kept).sum()) - counts["dropped, response missing"]
     return y.where(kept, -1).to_numpy(dtype=np.int64), kept, counts
 
@@ -272,8 +335,9 @@ def _check_training_response(y: NDArray[Any], data: DataSettings, source: str) -
             raise TableError(f"{source}: response '{data.response}' is constant in the training part.")
         return
     for number, name in enumerate(data.classes):
-        if not (y == number).any():
+        if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(
-                f"{source}: the training part (the first {NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
-                f"holds no row of class '{name}' of response '{data.response}'."
+                f"{source}: the training part ({NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
+                f"holds {found} rows of class '{name}' of response '{data.response}', expected at least "
+                f"{MINIMUM_CLASS}: leave it out (drop_classes) or count it as another (labels)."
             )

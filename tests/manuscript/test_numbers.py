@@ -29,6 +29,8 @@ MINUS, THIN = "−", "\u202f"
         ("observe.storms", 765, "765"),
         ("observe.variables.T.mean", 271.164, "271.2"),
         ("observe.variables.Nt.mean", 25636.73, f"25{THIN}640"),
+        ("a.train.gain_over.linear.mse_gain.low", -0.00002954, f"{MINUS}0.0000295"),
+        ("a.train.skill.test.mse.mean", 12_345.6, f"12{THIN}300"),
         ("a.fit.keras3.loss.low", None, "–"),
         ("observe.source.kind", "simulation", "simulation"),
     ],

@@ -136,7 +136,8 @@ def test_a_changed_setting_redoes_its_own_task_and_the_paper_only(paper):
     paper.params.write_text(f"{content[:start]}{int(hidden[1]) - 1}{content[end:]}")
     rerun = stages_run(dvc(paper, "repro"))
     own = [name for name in rerun if "@" in name]
-    assert sorted(own) == sorted(f"{name}@{tasks[0]}" for name in ("train", "fit", "interpret", "search", "subsets"))
+    of_a_task = ("train", "fit", "interpret", "report", "search", "subsets")
+    assert sorted(own) == sorted(f"{name}@{tasks[0]}" for name in of_a_task)
     assert "observe" not in rerun
     assert {"collect", "paper"} <= set(rerun)
 

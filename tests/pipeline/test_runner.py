@@ -16,7 +16,15 @@ TRAIN = STAGES["train"]
 
 def outputs(paths, snapshot):
     """What a reader has: everything but the inputs."""
-    inputs = ("notebooks/", "data/", "params.yaml", "paper/manuscript.typ", "paper/references.bib", "paper/claims.yaml")
+    inputs = (
+        "notebooks/",
+        "data/",
+        "params.yaml",
+        "paper/manuscript.typ",
+        "paper/report.typ",
+        "paper/references.bib",
+        "paper/claims.yaml",
+    )
     return {name: content for name, content in snapshot(paths.root).items() if not name.startswith(inputs)}
 
 

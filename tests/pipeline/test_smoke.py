@@ -44,7 +44,8 @@ def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(proje
     for name in (
         "dvc.yaml", "dvc.lock", "data.dvc", ".git/HEAD", ".venv/x", ".dvc/config", ".dvc/config.local", ".dvc/cache/x",
         ".dvc/store/x", "models/rain/mlp/x", "results/rain/train.json", "figures/x.svg", "paper/numbers.json",
-        "paper/supplement/x.html", "src/precip_sae/models/mlp.py", "src/precip_sae/__pycache__/x.pyc",
+        "paper/supplement/x.html", "paper/reports/rain.pdf",
+        "src/precip_sae/models/mlp.py", "src/precip_sae/__pycache__/x.pyc",
         "src/precip_sae/figures/x.py", "tests/test_x.py",
     ):  # fmt: skip
         write_text(project.root / name, "x")
@@ -55,6 +56,7 @@ def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(proje
         "dvc.yaml",
         ".dvc/config",
         "paper/manuscript.typ",
+        "paper/report.typ",
         "paper/references.bib",
         "paper/claims.yaml",
         "src/precip_sae/models/mlp.py",

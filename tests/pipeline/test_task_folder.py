@@ -36,21 +36,26 @@ def ran(monkeypatch):
     return names
 
 
-def test_the_three_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, project, ran):
+def test_the_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, project, ran):
     run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret"]
+    assert ran == ["train", "fit", "interpret", "report"]
     paths = Paths(tmp_path / "out")
     settings = load_settings(paths.params)
     assert list(settings.tasks) == ["rain"]
     assert settings.tasks["rain"].mlp.hidden == 6
     assert (paths.root / settings.tasks["rain"].data.table).read_text() == "a,b,y\n1,2,3\n"
-    assert sorted(p.name for p in paths.notebooks.iterdir()) == ["fit.ipynb", "interpret.ipynb", "train.ipynb"]
+    assert sorted(p.name for p in paths.notebooks.iterdir()) == [
+        "fit.ipynb",
+        "interpret.ipynb",
+        "report.ipynb",
+        "train.ipynb",
+    ]
 
 
 def test_every_subset_is_tried_where_the_file_asks_for_it(file, tmp_path, project, ran):
     write_text(file, TASK + "search: {pool: [a, b], size: 1, seeds: [3]}\n")
     run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret", "search", "subsets"]
+    assert ran == ["train", "fit", "interpret", "report", "search", "subsets"]
     subsets = load_settings(Paths(tmp_path / "out").params).search.tasks["rain"]
     assert (subsets.table, subsets.size, subsets.seeds) == ("data/mine.csv", 1, [3])
 
@@ -74,7 +79,7 @@ def test_a_second_run_does_nothing(file, tmp_path, project, ran):
     said = []
     run_task(file, tmp_path / "out", project)
     run_task(file, tmp_path / "out", project, say=said.append)
-    assert ran == ["train", "fit", "interpret"]
+    assert ran == ["train", "fit", "interpret", "report"]
     assert said == [f"{name}: nothing changed, skipped." for name in ran]
 
 
@@ -83,7 +88,7 @@ def test_only_what_a_changed_setting_touches_is_redone(file, tmp_path, project, 
     ran.clear()
     write_text(file, TASK + "sae: {latents: 5}\n")
     run_task(file, tmp_path / "out", project)
-    assert ran == ["fit", "interpret"]
+    assert ran == ["fit", "interpret", "report"]
 
 
 @pytest.mark.parametrize("changed", ["tables/mine.csv", "project/notebooks/train.ipynb"])
@@ -109,7 +114,7 @@ def test_a_run_that_failed_continues_where_it_stopped(file, tmp_path, project, r
         with pytest.raises(StageError, match="fit failed"):
             run_task(file, tmp_path / "out", project)
     run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret"]
+    assert ran == ["train", "fit", "interpret", "report"]
 
 
 def test_a_deleted_result_is_made_again(file, tmp_path, project, ran):
@@ -131,7 +136,7 @@ def test_a_first_look_uses_few_seeds_and_epochs(file, tmp_path, project, ran):
     ("content", "sentence"),
     [
         (TASK + "mpl: {}\n", r"^rain.yaml: mpl is not a known key; did you mean 'mlp'"),
-        (TASK.replace("mine.csv", "other.csv"), r"^rain.yaml: data.table names .*other.csv, which does not exist"),
+        (TASK.replace("mine.csv", "other.csv"), r"^rain.yaml: data.table names .*other.csv: no such file"),
         ("", r"^rain.yaml: "),
     ],
 )

@@ -29,7 +29,7 @@ def data(**changes: object) -> DataSettings:
     return DataSettings(**(known | changes))
 
 
-SUBSETS = SubsetSettings(table="t.csv", pool=POOL, size=2, log10=["b"], seeds=[0, 1, 2])
+SUBSETS = SubsetSettings(table="t.csv", pool=POOL, size=2, transforms={"b": "log10"}, seeds=[0, 1, 2])
 
 
 def test_every_subset_is_trained_with_every_seed_once():
@@ -68,7 +68,7 @@ def test_pieces_are_small_enough_to_be_saved_often():
 
 def test_a_table_that_no_subset_can_use_is_refused_before_training():
     empty = frame().assign(c=np.nan)
-    with pytest.raises(TableError, match="column 'c' holds no number"):
+    with pytest.raises(TableError, match="column 'c' holds no usable value"):
         plan(empty, data(), SUBSETS)
 
 

@@ -19,7 +19,7 @@ from precip_sae.models import engine, skill
 from precip_sae.search import plan as planning
 from precip_sae.search.plan import plan, pool_data
 from precip_sae.search.run import clear, fingerprint, run_search
-from precip_sae.search.unit import Trained
+from precip_sae.search.unit import Work
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings, SubsetSettings
 from precip_sae.tasks import prepare
 
@@ -37,10 +37,10 @@ def table(rows: int = 600) -> pd.DataFrame:
 
 
 @pytest.fixture
-def work(monkeypatch: pytest.MonkeyPatch) -> Trained:
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     """Twenty-four models in pieces of five."""
     monkeypatch.setattr(planning, "UNIT_MODELS", 5)
-    return Trained(plan(table(), DATA, SUBSETS), "regression", 1, MLP, SAE, 0.4)
+    return Work(plan(table(), DATA, SUBSETS), "regression", 1, MLP, SAE, 0.4)
 
 
 def digest(frame: pd.DataFrame, folder: Path) -> str:
@@ -49,7 +49,7 @@ def digest(frame: pd.DataFrame, folder: Path) -> str:
 
 
 @pytest.fixture
-def expected(work: Trained, tmp_path: Path) -> str:
+def expected(work: Work, tmp_path: Path) -> str:
     return digest(run_search(work, tmp_path / "expected"), tmp_path)
 
 
@@ -90,7 +90,7 @@ def test_threads_change_no_byte(work, expected, tmp_path, workers):
 
 def test_the_size_of_the_pieces_changes_no_byte(work, expected, tmp_path, monkeypatch):
     monkeypatch.setattr(planning, "UNIT_MODELS", 256)
-    other = Trained(plan(table(), DATA, SUBSETS), "regression", 1, MLP, SAE, 0.4)
+    other = Work(plan(table(), DATA, SUBSETS), "regression", 1, MLP, SAE, 0.4)
     assert digest(run_search(other, tmp_path / "pieces"), tmp_path) == expected
 
 
@@ -118,7 +118,7 @@ def test_a_stopped_search_goes_on_without_repeating_a_piece(work, expected, tmp_
 
 def test_pieces_of_other_settings_are_not_taken_for_these(work, expected, tmp_path):
     folder = tmp_path / "pieces"
-    other = Trained(work.plan, "regression", 1, MLP, SAE.model_copy(update={"l1": 0.1}), 0.4)
+    other = Work(work.plan, "regression", 1, MLP, SAE.model_copy(update={"l1": 0.1}), 0.4)
     run_search(other, folder)
     assert digest(run_search(work, folder), tmp_path) == expected
     assert [path.name for path in folder.iterdir()] == [fingerprint(work)[:16]]
@@ -137,9 +137,9 @@ from pathlib import Path
 from precip_sae.search import plan as planning
 planning.UNIT_MODELS = 5
 from test_run import DATA, MLP, SAE, SUBSETS, digest, plan, run_search, table
-from precip_sae.search.unit import Trained
+from precip_sae.search.unit import Work
 from dataclasses import replace
-work = Trained(plan(table(), DATA, SUBSETS), "regression", 1, MLP, SAE, 0.4)
+work = Work(plan(table(), DATA, SUBSETS), "regression", 1, MLP, SAE, 0.4)
 folder = Path(sys.argv[1])
 print("ready", flush=True)
 print(digest(run_search(work, folder / "pieces", workers=1), folder))

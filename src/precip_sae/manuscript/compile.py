@@ -7,7 +7,7 @@ from precip_sae.errors import ManuscriptError
 from precip_sae.files import replacing, write_text
 
 
-def compile_pdf(source: Path, pdf: Path, root: Path) -> None:
+def compile_pdf(source: Path, pdf: Path, root: Path, inputs: dict[str, str] | None = None) -> None:
     """Compiles a Typst file; the same inputs give the same bytes.
 
     Only the fonts inside the typst package are used, so that no machine's own fonts change the pages.
@@ -16,6 +16,7 @@ def compile_pdf(source: Path, pdf: Path, root: Path) -> None:
         source: the .typ file.
         pdf: where to write.
         root: folder that absolute paths in the source start from.
+        inputs: text that the source asks for as `sys.inputs`.
 
     Raises:
         ManuscriptError: it does not compile, or compiles with a warning (a missing font is only a warning).
@@ -24,7 +25,12 @@ def compile_pdf(source: Path, pdf: Path, root: Path) -> None:
 
     try:
         pages, warnings = typst.compile_with_warnings(
-            str(source), root=str(root), format="pdf", ignore_system_fonts=True, timestamp=0
+            str(source),
+            root=str(root),
+            format="pdf",
+            ignore_system_fonts=True,
+            timestamp=0,
+            sys_inputs=inputs or {},
         )
     except typst.TypstError as error:
         raise ManuscriptError(f"{source.name}: does not compile, {_place(error)}.") from error

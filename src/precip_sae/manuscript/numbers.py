@@ -7,6 +7,7 @@ does not compile.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from precip_sae.errors import ManuscriptError, closest
@@ -21,11 +22,9 @@ PERCENT = frozenset(
     {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "monosemantic", "single_model", "best_of"},
 )
 POINTS = frozenset(
-    {"beyond_untrained", "selection_bias", "spread_between"}
+    {"beyond_untrained", "selection_bias", "spread_between", "accuracy_gain"}
 )  # differences of shares, in percentage points
 DECIMALS = {
-    "mse": 3,
-    "mae": 3,
     "cross_entropy": 4,
     "sensitive": 2,
     "strongest": 2,
@@ -37,6 +36,8 @@ DECIMALS = {
     "threshold": 1,
     "rank_correlation": 2,
 }
+# In the unit of anybody's response, or its square: three digits, wherever they are.
+SIGNIFICANT = frozenset({"mse", "mae", "mse_gain"})
 SPREAD = {"mean", "sd", "low", "high", "least", "most", "n", "undefined"}
 
 
@@ -50,10 +51,12 @@ def grouped(value: int) -> str:
     return signed(f"{value:,}".replace(",", THIN) if abs(value) >= 10_000 else str(value))
 
 
-def significant(value: float) -> str:
-    """Four significant digits, never an exponent: 271.2, 0.8386, 25 640."""
-    rounded = float(f"{value:.4g}")
-    return grouped(int(rounded)) if abs(rounded) >= 1000 else signed(f"{rounded:.4g}")
+def significant(value: float, digits: int = 4) -> str:
+    """Few significant digits and no exponent: 271.2, 0.8386, 25 640, 0.000012."""
+    rounded = float(f"{value:.{digits}g}")
+    if abs(rounded) >= 10 ** (digits - 1):
+        return grouped(int(rounded))
+    return signed(f"{Decimal(f'{rounded:.{digits}g}'):f}")
 
 
 def text_of(words: Sequence[str], value: float | int | str | None) -> str:
@@ -74,6 +77,8 @@ def text_of(words: Sequence[str], value: float | int | str | None) -> str:
         return signed(f"{100 * value:.1f}{THIN}%")
     if POINTS & set(words):
         return signed(f"{100 * value:.1f}{THIN}points")
+    if SIGNIFICANT & set(words):
+        return significant(value, 3)
     for word in reversed(words):
         if word in DECIMALS:
             return signed(f"{value:.{DECIMALS[word]}f}")
@@ -121,13 +126,23 @@ def collect(paths: Paths, tasks: Sequence[str], searched: Sequence[str] = ()) ->
     """
     numbers = dict(flatten(_results(paths.results / "observe.json"), ["observe"]))
     for task in tasks:
-        for stage in ("train", "fit", "interpret"):
-            results = _results(paths.task_results(task) / f"{stage}.json")
-            numbers |= dict(flatten(results, [task, stage]))
+        numbers |= task_numbers(paths, task)
     for task in searched:
         numbers |= dict(flatten(_results(paths.task_results(task) / "search.json"), [task, "search"]))
     numbers["searched"] = {"value": list(searched), "text": ", ".join(searched)}
     numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
+    return numbers
+
+
+def task_numbers(paths: Paths, task: str) -> dict[str, dict[str, Any]]:
+    """The numbers of one task, without those of its search.
+
+    Raises:
+        ManuscriptError: a stage's results are missing.
+    """
+    numbers: dict[str, dict[str, Any]] = {}
+    for stage in ("train", "fit", "interpret"):
+        numbers |= flatten(_results(paths.task_results(task) / f"{stage}.json"), [task, stage])
     return numbers
 
 

@@ -24,6 +24,8 @@ SCORES = {
     "classification": {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "cross_entropy": "Loss"},
     "regression": {"mse": "MSE", "mae": "MAE", "r2": "R²"},
 }
+# Forecasts without a network; see `models.skill.baselines`.
+BASELINES = {"climatology": "Climatology", "threshold": "One threshold", "linear": "Linear"}
 
 
 def variables(numbers: Numbers) -> pd.DataFrame:
@@ -52,7 +54,7 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
         mlp, sae, data = task.mlp, task.sae, task.data
         columns[name] = {
             "Response": data.response,
-            "Inputs": ", ".join(f"log10 {p}" if p in data.log10 else p for p in data.predictors),
+            "Inputs": ", ".join(f"{data.transforms.get(p, '')} {p}".strip() for p in data.predictors),
             "Network": f"{len(data.predictors)}–{mlp.hidden}–{len(data.classes) or 1}",
             "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}",
             "SAE": f"{mlp.hidden}–{sae.latents}–{mlp.hidden}",
@@ -66,7 +68,7 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
 
 
 def skill(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
-    """Scores of every task on every part, mean and 95 % interval over seeds, and of a forecast without inputs."""
+    """Scores of every task on every part, mean and 95 % interval over seeds, beside those without a network."""
     rows = []
     for name, task in tasks.items():
         for score, shown in SCORES[task.data.kind].items():
@@ -75,8 +77,8 @@ def skill(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
                 row[part.capitalize()] = number(numbers, f"{name}.train.skill.{part}.{score}.mean")["text"]
             test = f"{name}.train.skill.test.{score}"
             row["Test, 95 % interval"] = interval(numbers, test)
-            without = f"{name}.train.baseline.{score}"
-            row["Without inputs, test"] = numbers[without]["text"] if without in numbers else "–"
+            for baseline, heading in BASELINES.items():
+                row[heading] = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -23,11 +23,18 @@ from precip_sae.tasks import Part
 Progress = Callable[[int, int], None]
 
 
+B1, B2, EPSILON = 0.9, 0.999, 1e-7
+
+
+def adam_step_size(learning_rate: float, step: int) -> float:
+    """a_t = lr sqrt(1 - b2^t) / (1 - b1^t) of step t = 1, 2, ... (Kingma & Ba 2015, end of section 2)."""
+    return learning_rate * math.sqrt(1 - B2**step) / (1 - B1**step)
+
+
 class KerasAdam:
     """Adam in Keras 3's algebraic form (Kingma & Ba 2015, end of section 2; Keras puts epsilon there).
 
-    m += (g - m)(1 - b1);  v += (g^2 - v)(1 - b2);  a_t = lr sqrt(1 - b2^t) / (1 - b1^t);
-    w -= m a_t / (sqrt(v) + epsilon).
+    m += (g - m)(1 - b1);  v += (g^2 - v)(1 - b2);  w -= m a_t / (sqrt(v) + epsilon), with a_t of `adam_step_size`.
     torch.optim.Adam adds epsilon to the bias-corrected root, which drifts apart over a full training.
     """
 
@@ -40,14 +47,13 @@ class KerasAdam:
     def step(self, loss: torch.Tensor) -> None:
         """One step down the gradient of `loss` (a scalar)."""
         self.steps += 1
-        b1, b2, epsilon = 0.9, 0.999, 1e-7
-        size = self.learning_rate * math.sqrt(1 - b2**self.steps) / (1 - b1**self.steps)
+        size = adam_step_size(self.learning_rate, self.steps)
         gradients = torch.autograd.grad(loss, self.weights)
         with torch.no_grad():
             for w, m, v, g in zip(self.weights, self.m, self.v, gradients, strict=True):
-                m.add_(g - m, alpha=1 - b1)
-                v.add_(g * g - v, alpha=1 - b2)
-                w.sub_(m * size / (v.sqrt() + epsilon))
+                m.add_(g - m, alpha=1 - B1)
+                v.add_(g * g - v, alpha=1 - B2)
+                w.sub_(m * size / (v.sqrt() + EPSILON))
 
     def keep(self, stack: Stack, which: torch.Tensor) -> None:
         """Goes on with the models `which` of the stack alone, moments included."""

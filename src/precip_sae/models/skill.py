@@ -1,13 +1,19 @@
-"""How well networks predict, beside what needs no network."""
+"""How well networks predict, beside forecasts that need no network."""
+
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
 from precip_sae.spread import over_seeds
 from precip_sae.tasks import Part, Prepared
+
+BLOCKS = 10  # of the test part, for the spread of a gain; each part has at least as many rows
 
 
 def predict(stack: MLP, part: Part) -> NDArray[np.float32]:
@@ -67,29 +73,92 @@ def regression_scores(predicted: NDArray[np.float32], y: NDArray[np.float32]) ->
 
 
 def skill_by_part(stack: MLP, prepared: Prepared) -> dict[str, dict[str, dict]]:
-    """Scores of every part, spread over seeds: {part: {score: see `over_seeds`}}."""
+    """Scores of every part, spread over seeds: {part: {score: see `over_seeds`}}; errors in the table's unit."""
     scores = {}
     for name, part in prepared.parts.items():
         z = predict(stack, part)
         if prepared.data.kind == "classification":
             values = classification_scores(z, part.y)
         else:
-            values = regression_scores(z[..., 0], part.y)
+            values = regression_scores(prepared.response(z[..., 0]), prepared.response(part.y))
         scores[name] = {score: over_seeds(per_model) for score, per_model in values.items()}
     return scores
 
 
-def baseline(prepared: Prepared) -> dict[str, float]:
-    """Scores on the test part of a forecast without inputs.
+def baselines(prepared: Prepared) -> dict[str, dict[str, float]]:
+    """Scores on the test part of the forecasts without a network (see `forecasts`).
 
-    Classification: the most frequent class of the training part. Regression: its mean (for the squared error)
-    and its median (for the absolute error).
+    The absolute error of a regression's climatology is that of the training median, which makes it least.
+
+    Returns:
+        {baseline: {score: value}}, the scores being those of `skill_by_part`.
     """
-    train, test = prepared.train.y, prepared.test.y
+    train, test = prepared.train, prepared.test
     if prepared.data.kind == "classification":
-        commonest = int(np.bincount(train).argmax())
-        return {"accuracy": float((test == commonest).mean())}
+        scores = {name: classification_scores(z[None], test.y) for name, z in forecasts(prepared).items()}
+    else:
+        observed = prepared.response(test.y)
+        scores = {name: regression_scores(y[None], observed) for name, y in forecasts(prepared).items()}
+        median = np.median(prepared.response(train.y))
+        scores["climatology"]["mae"] = np.abs(observed[None] - median).mean(axis=1)
+    return {name: {score: float(value[0]) for score, value in found.items()} for name, found in scores.items()}
+
+
+def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
+    """Three forecasts of the test part without a network, all learnt from the training part.
+
+    - `climatology` uses no input: the shares of the classes (so the most frequent is predicted), or the mean.
+    - `threshold` asks for one input, whether it is above one value: the best tree with a single split.
+    - `linear` is multinomial logistic regression (with scikit-learn's unit L2 penalty on the standardised inputs), or
+      linear regression by least squares.
+
+    Returns:
+        {baseline: logarithms of the classes' probabilities [rows, classes], or responses [rows] in the table's unit}.
+    """
+    train, test = prepared.train, prepared.test
+    if prepared.data.kind == "classification":
+        shares = np.bincount(train.y, minlength=len(prepared.data.classes)) / len(train)
+        probabilities = {
+            "climatology": np.tile(shares, (len(test), 1)),
+            "threshold": _fitted(DecisionTreeClassifier(max_depth=1, random_state=0), train.x, train.y).predict_proba(
+                test.x
+            ),
+            "linear": _fitted(LogisticRegression(max_iter=1000), train.x, train.y).predict_proba(test.x),
+        }
+        # a class that a split never saw has no finite logarithm; one row in as many as were learnt from is assumed
+        return {name: np.log(np.maximum(p, 1 / len(train))) for name, p in probabilities.items()}
+    y = prepared.response(train.y).astype(np.float64)
     return {
-        "mse": float(np.square(test.astype(np.float64) - train.mean(dtype=np.float64)).mean()),
-        "mae": float(np.abs(test.astype(np.float64) - np.median(train)).mean()),
+        "climatology": np.full(len(test), y.mean()),
+        "threshold": _fitted(DecisionTreeRegressor(max_depth=1, random_state=0), train.x, y).predict(test.x),
+        "linear": _fitted(LinearRegression(), train.x, y).predict(test.x),
     }
+
+
+def gain_over_baselines(stack: MLP, prepared: Prepared) -> dict[str, dict[str, dict]]:
+    """How much better the networks, on average over seeds, predict the test part than the forecasts without one.
+
+    The spread is that over BLOCKS stretches of consecutive test rows, so that it says how far the gain could differ on
+    other rows of the kind (neighbours in time are alike, single rows are not independent).
+
+    Returns:
+        {baseline: {"accuracy_gain": spread}}, or {"mse_gain": spread} (baseline's error less the networks'); see
+        `over_seeds`.
+    """
+    z, observed = predict(stack, prepared.test), prepared.test.y
+    if prepared.data.kind == "classification":
+        score, own = "accuracy_gain", (z.argmax(axis=2) == observed).mean(axis=0)
+        others = {name: (p.argmax(axis=1) == observed) * 1.0 for name, p in forecasts(prepared).items()}
+    else:
+        observed = prepared.response(observed).astype(np.float64)
+        score, own = "mse_gain", -np.square(prepared.response(z[..., 0]) - observed).mean(axis=0)
+        others = {name: -np.square(y - observed) for name, y in forecasts(prepared).items()}
+    return {
+        name: {score: over_seeds(np.array([block.mean() for block in np.array_split(own - other, BLOCKS)]))}
+        for name, other in others.items()
+    }
+
+
+def _fitted(model: Any, x: NDArray[np.float32], y: NDArray[Any]) -> Any:
+    """A scikit-learn model fitted in float64."""
+    return model.fit(x.astype(np.float64), y)

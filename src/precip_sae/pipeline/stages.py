@@ -133,6 +133,20 @@ STAGES = {
             ),
         ),
         Stage(
+            "report",
+            per_task=True,
+            sections=("title", "data", "seeds", "mlp", "sae", "sensitivity"),
+            reads=(
+                "data/source.json",
+                "results/{task}/train.json",
+                "results/{task}/fit.json",
+                "results/{task}/interpret.json",
+                "figures/{task}",
+                "paper/report.typ",
+            ),
+            writes=("paper/reports/{task}.json", "paper/reports/{task}.pdf"),
+        ),
+        Stage(
             "search",
             per_task=True,
             sections=("data", "mlp", "sae", "sensitivity"),

@@ -1,4 +1,4 @@
-"""One task in a folder of its own: train, fit and interpret without DVC, for a first look at one's own table."""
+"""One task in a folder of its own: train, fit, interpret and report without DVC, on anybody's table."""
 
 import hashlib
 import json
@@ -8,20 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import precip_sae
-from precip_sae.errors import OutputError, SettingsError
+from precip_sae.errors import OutputError, SettingsError, TableError, closest
 from precip_sae.files import output_error, read_json, write_json
-from precip_sae.paths import Paths
+from precip_sae.paths import Paths, locate
 from precip_sae.pipeline.inputs import dependencies, fingerprints
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import STAGES, Stage
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
+from precip_sae.tables.formats import open_table
 
 RECORD = ".done.json"
+OWN = "own"
 
 
 def run_task(
-    file: Path, out: Path, project: Paths, smoke: bool = False, say: Callable[[str], None] = lambda _: None
+    file: Path,
+    out: Path,
+    project: Paths,
+    smoke: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    table: Path | None = None,
 ) -> None:
     """Runs the stages of the task described in `file`, each only if something that it uses changed.
 
@@ -33,22 +40,22 @@ def run_task(
         project: whose notebooks (and smoke overlay) are used.
         smoke: lay params.smoke.yaml's `every_task` over the task.
         say: is told what is run and what is skipped.
+        table: stands for `data.table`; None: as the file says.
 
     Raises:
         PaperError: the file, the table or the folder cannot be used, or a stage failed.
     """
     name = file.stem
-    content = read_yaml(file)
-    subsets = content.pop("search", None)
-    if smoke:
-        content = merged(content, read_yaml(project.root / OVERLAY).get(EVERY_TASK, {}))
-    task: TaskSettings = parse(TaskSettings, content, file.name)
-    if subsets is not None:
-        if not isinstance(subsets, dict):
-            raise SettingsError(f"{file.name}: search is {subsets!r}, expected keys and values.")
-        given = subsets | ({"seeds": task.seeds} if smoke else {}) | {"table": task.data.table}
-        subsets = parse(SubsetSettings, given, file.name, "search.")
-    paths = _prepare(name, task, subsets, file, out, project)
+    task, subsets = _read(file, read_yaml(project.root / OVERLAY).get(EVERY_TASK, {}) if smoke else None)
+    # as it stands: a link that leads nowhere is said to be one
+    place = (table or file.parent / task.data.table).absolute()
+    try:
+        open_table(place, task.data.file)
+    except TableError as error:
+        if table:
+            raise
+        raise SettingsError(f"{file.name}: data.table names {error}") from error
+    paths = _prepare(name, task, subsets, file, place, out, project)
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
@@ -64,13 +71,39 @@ def run_task(
         write_json(record_file, record)
 
 
+def task_settings(task: str) -> TaskSettings:
+    """The task of a file ending in .yaml, else of that name in the params.yaml of the project around.
+
+    Raises:
+        SettingsError: there is none, or it is wrong.
+    """
+    if Path(task).suffix.lower() in (".yaml", ".yml"):
+        return _read(Path(task))[0]
+    tasks = load_settings(locate().params).tasks
+    if task not in tasks:
+        raise SettingsError(
+            f"params.yaml: tasks.{task} does not exist; {closest(task, tasks)} (a task file has to end in .yaml)."
+        )
+    return tasks[task]
+
+
+def _read(file: Path, small: dict[str, Any] | None = None) -> tuple[TaskSettings, SubsetSettings | None]:
+    """The task of a file and, where it asks for one, its search; `small`: what a first look lays over it."""
+    content = read_yaml(file)
+    subsets = content.pop("search", None)
+    task: TaskSettings = parse(TaskSettings, merged(content, small or {}), file.name)
+    if subsets is not None:
+        if not isinstance(subsets, dict):
+            raise SettingsError(f"{file.name}: search is {subsets!r}, expected keys and values.")
+        given = subsets | ({"seeds": task.seeds} if small else {}) | {"table": task.data.table}
+        subsets = parse(SubsetSettings, given, file.name, "search.")
+    return task, subsets
+
+
 def _prepare(
-    name: str, task: TaskSettings, subsets: SubsetSettings | None, file: Path, out: Path, project: Paths
+    name: str, task: TaskSettings, subsets: SubsetSettings | None, file: Path, table: Path, out: Path, project: Paths
 ) -> Paths:
     """The folder with params.yaml, the table and the notebooks in place."""
-    table = (file.parent / task.data.table).resolve()
-    if not table.is_file():
-        raise SettingsError(f"{file.name}: data.table names {table}, which does not exist.")
     root = out.resolve()
     if root.is_dir() and any(root.iterdir()) and not _holds(root, name):
         raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
@@ -83,9 +116,11 @@ def _prepare(
     settings: Settings = parse(Settings, content, file.name)
     paths = Paths(root)
     try:
-        for folder in (paths.data, paths.notebooks):
+        for folder in (paths.data, paths.notebooks, paths.paper):
             folder.mkdir(parents=True, exist_ok=True)
         _link(table, root / inside)
+        write_json(paths.data / "source.json", _source(table))
+        shutil.copyfile(project.paper / "report.typ", paths.paper / "report.typ")
         for stage in STAGES.values():
             if stage.per_task and name in stage.tasks(settings):
                 shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
@@ -96,6 +131,14 @@ def _prepare(
     # JSON is YAML, and leaves no doubt about quoting
     write_json(paths.params, content)
     return paths
+
+
+def _source(table: Path) -> dict[str, Any]:
+    """What the folder's data/source.json says: the table is the user's own, unless it is one that this package made."""
+    made = table.resolve().with_name("source.json")
+    if table.resolve().name == "observations.parquet" and made.is_file():
+        return read_json(made)
+    return {"kind": OWN}
 
 
 def _holds(root: Path, name: str) -> bool:
@@ -109,9 +152,9 @@ def _holds(root: Path, name: str) -> bool:
 def _link(table: Path, link: Path) -> None:
     link.unlink(missing_ok=True)
     try:
-        link.symlink_to(table)
+        link.symlink_to(table.resolve())
     except (OSError, NotImplementedError):
-        shutil.copyfile(table, link)
+        (shutil.copytree if table.is_dir() else shutil.copyfile)(table, link)
 
 
 def _state(stage: Stage, task: str, paths: Paths) -> str | None:

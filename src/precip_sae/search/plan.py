@@ -89,7 +89,8 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
 
 def pool_data(data: DataSettings, subsets: SubsetSettings, columns: list[str]) -> DataSettings:
     """The task's `data` section with `columns` of the pool as predictors."""
-    return data.model_copy(update={"predictors": list(columns), "log10": [c for c in subsets.log10 if c in columns]})
+    transforms = {column: name for column, name in subsets.transforms.items() if column in columns}
+    return data.model_copy(update={"predictors": list(columns), "transforms": transforms})
 
 
 def _pieces(

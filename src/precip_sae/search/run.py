@@ -13,7 +13,7 @@ import precip_sae
 from precip_sae.files import write_parquet
 from precip_sae.scheduling import as_finished
 from precip_sae.search.plan import Plan
-from precip_sae.search.unit import Trained, run_unit
+from precip_sae.search.unit import Work, run_unit
 
 # What a result depends on besides settings and data.
 _CODE = (
@@ -33,7 +33,7 @@ def code_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def fingerprint(work: Trained) -> str:
+def fingerprint(work: Work) -> str:
     """SHA-256 of everything that the results of a search depend on: settings, data and code."""
     digest = hashlib.sha256(code_fingerprint().encode())
     settings = {
@@ -51,7 +51,7 @@ def fingerprint(work: Trained) -> str:
 
 
 def run_search(
-    work: Trained,
+    work: Work,
     folder: Path,
     scheduler: str = "local",
     workers: int | None = None,

@@ -25,7 +25,7 @@ FITTED, UNTRAINED = "sae", "untrained"
 
 
 @dataclass(frozen=True)
-class Trained:
+class Work:
     """What is done with every unit of a search: the same for all, sent to each worker once.
 
     Attributes:
@@ -41,7 +41,7 @@ class Trained:
     threshold: float
 
 
-def run_unit(work: Trained, unit: Unit) -> pd.DataFrame:
+def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
     """Trains the unit's networks and SAEs (headline convention) on one thread and measures them on the test part.
 
     Returns:
@@ -74,13 +74,15 @@ def run_unit(work: Trained, unit: Unit) -> pd.DataFrame:
     test_loss, test_score = score_networks(networks.weights, shape, prepared.test, unit.columns, pieces)
     score = SCORE[work.kind]
     units = looked.units
+    # errors in the unit of the response, squared for the loss of a regression
+    unit_of = {"loss": prepared.response_scale**2, score: prepared.response_scale if work.kind == "regression" else 1.0}
     columns = {
         "subset": unit.subsets,
         "seed": unit.seeds,
-        "val_loss": networks.val_loss[-1],
-        f"val_{score}": networks.val_score[-1],
-        "test_loss": test_loss,
-        f"test_{score}": test_score,
+        "val_loss": networks.val_loss[-1] * unit_of["loss"],
+        f"val_{score}": networks.val_score[-1] * unit_of[score],
+        "test_loss": test_loss * unit_of["loss"],
+        f"test_{score}": test_score * unit_of[score],
         "epochs": fitted.epochs,
         "fvu": looked.fvu[FITTED],
         "active_per_row": units[FITTED].active.sum(axis=1) / units[FITTED].rows,

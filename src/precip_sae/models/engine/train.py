@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from precip_sae.models.engine import kernels
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
 from precip_sae.models.mlp import MLP
-from precip_sae.models.reference import SCORE, Progress
+from precip_sae.models.reference import SCORE, Progress, adam_step_size
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
 from precip_sae.scheduling import available_threads
@@ -78,9 +78,8 @@ def side_by_side(work: Callable[[Any], Result], pieces: Sequence[Any], threads: 
 
 
 def step_sizes(learning_rate: float, steps: int) -> NDArray[np.float32]:
-    """lr sqrt(1 - b2^t) / (1 - b1^t) for t = 1 .. steps (see `reference.KerasAdam`)."""
-    t = np.arange(1, steps + 1)
-    return np.array([learning_rate * math.sqrt(1 - 0.999**k) / (1 - 0.9**k) for k in t.tolist()], np.float32)
+    """`reference.adam_step_size` of the steps 1 .. steps [steps]."""
+    return np.array([adam_step_size(learning_rate, step) for step in range(1, steps + 1)], np.float32)
 
 
 def pack(models: Sequence[dict[str, NDArray[np.float32]]]) -> NDArray[np.float32]:

@@ -1,0 +1,148 @@
+"""The report of one task on one page: what its table was, how well its networks predict, what its SAEs show."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from precip_sae.figures.names import unit
+from precip_sae.files import read_json, write_json
+from precip_sae.manuscript.compile import compile_pdf
+from precip_sae.manuscript.numbers import grouped, number, task_numbers
+from precip_sae.manuscript.tables import Numbers, quality, reductions, skill
+from precip_sae.observations.describe import ARCHIVE, SIMULATION
+from precip_sae.paths import Paths
+from precip_sae.settings import DataSettings, TaskSettings
+from precip_sae.tasks import PARTS
+
+# The score that the verdict is about.
+JUDGED = {"classification": "accuracy", "regression": "mse"}
+# What the baselines are called in a sentence.
+_CALLED = {"climatology": "climatology, which uses no input", "threshold": "the best threshold on one input"}
+CALLED = {
+    "classification": _CALLED | {"linear": "logistic regression"},
+    "regression": _CALLED | {"linear": "linear regression"},
+}
+
+
+def write_report(paths: Paths, name: str, task: TaskSettings) -> Path:
+    """Writes paper/reports/NAME.json and compiles paper/report.typ with it to NAME.pdf, whose path is returned.
+
+    Raises:
+        ManuscriptError: a stage's results are missing, or the template does not compile.
+    """
+    reports = paths.paper / "reports"
+    write_json(reports / f"{name}.json", contents(paths, name, task))
+    pdf = reports / f"{name}.pdf"
+    compile_pdf(paths.paper / "report.typ", pdf, paths.root, {"task": name})
+    return pdf
+
+
+def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
+    """Everything that the page says; text ready to print.
+
+    Raises:
+        ManuscriptError: a stage's results are missing.
+    """
+    numbers, data = task_numbers(paths, name), task.data
+    tasks = {name: task}
+    prefix = f"{name}.train.rows."
+    rows = {key.removeprefix(prefix): found["text"] for key, found in numbers.items() if key.startswith(prefix)}
+    return {
+        "title": task.title,
+        "source": describe_source(paths, data),
+        "response": f"{_name(data, data.response)}{_unit(data, data.response)}",
+        "inputs": [f"{data.transforms.get(c, '')} {_name(data, c)}".strip() + _unit(data, c) for c in data.predictors],
+        "classes": data.classes,
+        "split": f"whole groups of {data.groups}"
+        if data.groups
+        else "in time order"
+        if data.time
+        else "rows as they stand",
+        "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
+        "network": f"{len(data.predictors)}–{task.mlp.hidden}–{len(data.classes) or 1}",
+        "sae": f"{task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}",
+        "seeds": number(numbers, f"{name}.train.seeds")["text"],
+        "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
+        "typical_seed": number(numbers, f"{name}.interpret.typical_seed")["text"],
+        "verdict": verdict(numbers, name, data.kind),
+        "reduction": reduction_sentences(numbers, name, task.sae.l1_conventions[0]),
+        "skill": _table(skill(numbers, tasks)),
+        "reductions": _table(reductions(numbers, tasks).drop(columns="Published")),
+        "quality": _table(quality(numbers, tasks)),
+    }
+
+
+def _in_order(reason: str) -> tuple[int, str]:
+    """Rows read, then those dropped and filled, then the parts."""
+    place = {"read": 0} | {part: 2 + k for k, part in enumerate(PARTS)}
+    return place.get(reason, 1), reason
+
+
+def _name(data: DataSettings, column: str) -> str:
+    """Without the symbols of figures, which are TeX."""
+    return data.names.get(column, column)
+
+
+def _unit(data: DataSettings, column: str) -> str:
+    found = unit(data, column)
+    return f" ({found})" if found else ""
+
+
+def _table(frame: pd.DataFrame) -> list[list[str]]:
+    """Header and rows, without the column that repeats the task's title."""
+    frame = frame.drop(columns="Task")
+    return [list(frame.columns), *frame.astype(str).to_numpy().tolist()]
+
+
+def describe_source(paths: Paths, data: DataSettings) -> dict[str, Any]:
+    """What the table is: `simulated` (so that nobody takes it for measurements), and a sentence.
+
+    data/source.json speaks for data/observations.parquet alone.
+    """
+    file = paths.data / "source.json"
+    ours = paths.root / data.table == paths.observations and file.is_file()
+    source: Mapping[str, Any] = read_json(file) if ours else {}
+    table = Path(data.table).name
+    if source.get("kind") == SIMULATION:
+        records = grouped(source["records"])
+        sentence = f"{table}: {records} simulated records (seed {source['seed']}); no measurements."
+        return {"simulated": True, "sentence": sentence}
+    if source.get("kind") == ARCHIVE:
+        sentence = f"{table}: {source['name']}, doi {source['doi']}; {source['days_read']} days read."
+        if source["simulated"]:
+            sentence += " The files themselves are simulated."
+        return {"simulated": source["simulated"], "sentence": sentence}
+    return {"simulated": False, "sentence": f"{table}: {data.source}." if data.source else f"{table}."}
+
+
+def verdict(numbers: Numbers, name: str, kind: str) -> list[str]:
+    """A sentence for each baseline: whether the networks are better on the test part, by the interval over its rows."""
+    score = JUDGED[kind]
+    sentences = []
+    for baseline, called in CALLED[kind].items():
+        found = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
+        key = f"{name}.train.gain_over.{baseline}.{score}_gain"
+        gain, low, high = (number(numbers, f"{key}{end}") for end in ("", ".low", ".high"))
+        if low["value"] > 0:
+            how = "do better than"
+        elif high["value"] < 0:
+            how = "do worse than"
+        else:
+            how = "are not distinguishable from"
+        sentences.append(f"The networks {how} {called} ({found}): gain {gain['text']}.")
+    return sentences
+
+
+def reduction_sentences(numbers: Numbers, name: str, headline: str) -> list[str]:
+    """What the SAEs do to the number of sensitive inputs, by the study's count and of all living units."""
+    sentences = []
+    for counted, words in (("published", "By the study's count"), ("living", "Counting every living unit")):
+        change = f"{name}.interpret.variants.{{}}.reduction.{counted}"
+        fitted, untrained = (number(numbers, change.format(which)) for which in (headline, "untrained"))
+        sentences.append(
+            f"{words}, the mean number of sensitive inputs falls by {fitted['text']} from hidden units to latents; to "
+            f"latents of SAEs that were never trained, by {untrained['text']}."
+        )
+    return [*sentences, "A negative fall is a rise."]

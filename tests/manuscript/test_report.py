@@ -1,0 +1,78 @@
+"""The page of one task: what it says follows the numbers, and nobody takes a simulation for measurements."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typst
+
+from precip_sae.files import read_json, write_json
+from precip_sae.manuscript import report
+from precip_sae.manuscript.numbers import THIN
+from precip_sae.paths import Paths
+from precip_sae.settings import DataSettings, TaskSettings, load_settings
+
+
+def data(**changes: Any) -> DataSettings:
+    plain = {"table": "data/mine.csv", "predictors": ["a"], "response": "y", "kind": "regression"}
+    return DataSettings(**(plain | changes))
+
+
+def numbers(score: str, **gains: tuple[float, float]) -> dict[str, Any]:
+    found = {f"t.train.baselines.{name}.{score}": {"value": 0.5, "text": "B"} for name in gains}
+    for name, (low, high) in gains.items():
+        key = f"t.train.gain_over.{name}.{score}_gain"
+        found |= {key: {"text": "G"}, f"{key}.low": {"value": low}, f"{key}.high": {"value": high}}
+    return found
+
+
+@pytest.mark.parametrize(("kind", "score"), [("classification", "accuracy"), ("regression", "mse")])
+def test_the_networks_are_called_better_only_where_the_whole_interval_of_the_gain_is(kind: str, score: str) -> None:
+    given = numbers(score, climatology=(0.1, 0.2), threshold=(-0.1, 0.2), linear=(-0.2, -0.1))
+    assert report.verdict(given, "t", kind) == [
+        "The networks do better than climatology, which uses no input (B): gain G.",
+        "The networks are not distinguishable from the best threshold on one input (B): gain G.",
+        f"The networks do worse than {'logistic' if kind == 'classification' else 'linear'} regression (B): gain G.",
+    ]
+
+
+def test_what_the_table_is_follows_the_table_and_its_source(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    mine, ours = data(source="A gauge in my garden"), data(table="data/observations.parquet")
+    assert report.describe_source(paths, mine) == {"simulated": False, "sentence": "mine.csv: A gauge in my garden."}
+    write_json(paths.data / "source.json", {"kind": "simulation", "records": 46000, "seed": 3})
+    assert report.describe_source(paths, mine)["simulated"] is False, "another table of the same project"
+    found = report.describe_source(paths, ours)
+    assert found["simulated"] is True
+    assert f"46{THIN}000 simulated records (seed 3)" in found["sentence"]
+    archive = {"kind": "archive", "name": "PIP archive", "doi": "10.7302/37yx-9q53", "days_read": 12}
+    write_json(paths.data / "source.json", archive | {"simulated": False})
+    assert report.describe_source(paths, ours) == {
+        "simulated": False,
+        "sentence": "observations.parquet: PIP archive, doi 10.7302/37yx-9q53; 12 days read.",
+    }
+    write_json(paths.data / "source.json", archive | {"simulated": True})
+    assert report.describe_source(paths, ours)["simulated"] is True
+    write_json(paths.data / "source.json", {"kind": "own"})
+    assert report.describe_source(paths, ours) == {"simulated": False, "sentence": "observations.parquet."}
+
+
+def test_the_rows_read_come_first_then_those_lost_then_the_parts() -> None:
+    reasons = ["test", "dropped, response missing", "train", "read", "sae", "validation"]
+    assert sorted(reasons, key=report._in_order) == [
+        "read", "dropped, response missing", "train", "validation", "sae", "test",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor"])
+def test_the_page_of_a_task_of_the_paper_is_one_page_and_says_what_the_data_are(repository: Paths, name: str) -> None:
+    page = read_json(repository.paper / "reports" / f"{name}.json")
+    task: TaskSettings = load_settings(repository.params).tasks[name]
+    assert page == report.contents(repository, name, task), "the page is not that of the committed results"
+    template: dict[str, Any] = {"input": str(repository.paper / "report.typ"), "root": str(repository.root)}
+    template["sys_inputs"] = {"task": name}
+    picture = typst.compile(**template, format="png", ppi=20, ignore_system_fonts=True)
+    assert isinstance(picture, bytes), f"{len(picture)} pages"
+    warned = json.loads(typst.query(**template, selector="<simulated>"))
+    assert len(warned) == int(read_json(repository.data / "source.json")["kind"] == "simulation")

@@ -1,0 +1,229 @@
+"""A table is read as its owner meant it: names, units, marks, dialects, formats, and in bounded memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from precip_sae.errors import TableError
+from precip_sae.settings import DataSettings
+from precip_sae.tables import formats, read
+from precip_sae.tables.read import read_table
+from precip_sae.tables.values import numbers
+from tests.tables.conftest import CLASSIFICATION, REGRESSION, good
+
+
+def data(**changes: Any) -> DataSettings:
+    return DataSettings(**(REGRESSION | changes))
+
+
+def classes(**changes: Any) -> DataSettings:
+    return DataSettings(**(CLASSIFICATION | changes))
+
+
+def written(folder: Path, text: str, name: str = "t.csv", encoding: str = "utf-8") -> Path:
+    (folder / name).write_bytes(text.encode(encoding))
+    return folder / name
+
+
+def test_csv_parquet_and_netcdf_give_the_same_columns(tmp_path: Path) -> None:
+    frame = good()[["a", "b", "y"]]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_csv(tmp_path / "t.tsv", index=False, sep="\t")
+    frame.to_csv(tmp_path / "t.csv.gz", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    xr.Dataset.from_dataframe(frame).to_netcdf(tmp_path / "t.nc")
+    for name in ("t.csv", "t.tsv", "t.csv.gz", "t.parquet", "t.nc"):
+        pd.testing.assert_frame_equal(read_table(tmp_path / name, data()), frame, check_index_type=False, obj=name)
+
+
+def test_columns_go_by_the_names_that_the_task_gives_them(tmp_path: Path) -> None:
+    path = written(tmp_path, "2mt,bin_3,y\n1,2,3\n4,5,6\n")
+    frame = read_table(path, data(file={"columns": {"a": "2mt", "b": "bin_3"}}))
+    assert frame.to_dict("list") == {"a": [1, 4], "b": [2, 5], "y": [3, 6]}
+
+
+def test_stated_units_are_converted_and_others_left_alone(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,b,y\n273.15,1013,3.6\n")
+    settings = data(
+        file={"units": {"a": "K", "b": "hPa", "y": "km/h"}}, units={"a": "°C", "b": "kPa", "y": "m s-1", "label": "mm"}
+    )
+    frame = read_table(path, settings)
+    np.testing.assert_allclose(frame.to_numpy(), [[0.0, 101.3, 1.0]], atol=1e-12)
+    assert read_table(path, data(units={"a": "°C"}))["a"].tolist() == [273.15]
+
+
+def test_a_netcdf_file_is_taken_at_its_word(tmp_path: Path) -> None:
+    """Units, packing, fill values, flags, times and one entry of a second dimension."""
+    count = 4
+    dataset = xr.Dataset(
+        {
+            "t2m": ("time", [273.15, 274.15, np.nan, 275.15], {"units": "K"}),
+            "Ze": (("time", "range"), np.arange(12.0).reshape(count, 3), {"units": "dBZ"}),
+            "phase": ("time", np.array([0, 1, 1, 0], np.int8), {"flag_values": np.array([0, 1], np.int8),
+                                                                 "flag_meanings": "Rain Snow"}),
+        },
+        {"time": pd.date_range("2020-01-01", periods=count, freq="5min")},
+    )  # fmt: skip
+    dataset.to_netcdf(
+        tmp_path / "t.nc",
+        encoding={"t2m": {"dtype": "i2", "scale_factor": 0.01, "add_offset": 270, "_FillValue": -999}},
+    )
+    settings = classes(
+        response="phase", time="time", units={"a": "degC", "b": "dBZ"}, file={"columns": {"a": "t2m", "b": "Ze[2]"}}
+    )
+    table = read.read(tmp_path / "t.nc", settings)
+    np.testing.assert_allclose(table.frame["a"], [0, 1, np.nan, 2], atol=0.005)
+    assert table.frame["b"].tolist() == [2, 5, 8, 11]
+    assert table.frame["phase"].tolist() == ["Rain", "Snow", "Snow", "Rain"]
+    assert table.frame["time"].iloc[1] == pd.Timestamp("2020-01-01 00:05")
+    assert table.units == {"a": "K", "b": "dBZ"}
+    assert "Ze[0]" in table.columns
+
+
+def test_rows_may_be_the_second_dimension(tmp_path: Path) -> None:
+    ze = np.arange(12.0).reshape(3, 4)
+    one = {name: ("time", np.arange(4.0)) for name in ("a", "y")}
+    xr.Dataset(one | {"Ze": (("range", "time"), ze)}).to_netcdf(tmp_path / "t.nc")
+    frame = read_table(tmp_path / "t.nc", data(file={"columns": {"b": "Ze[1]"}}))
+    assert frame["b"].tolist() == ze[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "expected"),
+    [
+        ("a;b;y\n1,5;2;3\n", {"delimiter": ";", "decimal": ","}, [1.5, 2, 3]),
+        ("a;b;y\n1.234,5;2;3\n", {"delimiter": ";", "decimal": ",", "thousands": "."}, [1234.5, 2, 3]),
+        ("a;b;y\n1,234,567.5;-12,345;3\n", {"delimiter": ";", "thousands": ","}, [1234567.5, -12345, 3]),
+        ("a b y\n1 +2 3e2\n", {"delimiter": " "}, [1, 2, 300]),
+        ("Station 7\n\na,b,y\nm,m,m\n1,2,3\n", {"skip_rows": 2, "skip_after_names": 1}, [1, 2, 3]),
+        ('"a","b","y"\n"1","2","3"\n', {}, [1, 2, 3]),
+        (" a , b,y\n 1 , 2,3\r\n", {}, [1, 2, 3]),
+        ('note,a,b,y\n"two\nlines",1,2,3\n', {}, [1, 2, 3]),
+    ],
+    ids=["decimal comma", "both", "thousands", "signs", "lines above and below", "quotes", "blanks", "line in a cell"],
+)  # fmt: skip
+def test_dialects_of_csv(tmp_path: Path, text: str, file: dict[str, Any], expected: list[float]) -> None:
+    assert read_table(written(tmp_path, text), data(file=file)).to_numpy().tolist() == [expected]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+def test_encodings_of_csv(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "höhe,b,y,ort\n1,2,3,Québec\n", encoding=encoding)
+    file = {"columns": {"a": "höhe"}} | ({} if encoding.startswith("utf-8") else {"encoding": encoding})
+    frame = read_table(path, data(file=file, groups="ort"))
+    assert (frame["a"].tolist(), frame["ort"].tolist()) == ([1], ["Québec"])
+
+
+def test_marks_of_missing_values_are_missing_and_a_class_called_none_is_not(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,b,label\n-999,M,None\nNA,2,Rain\n1,-999.0,\n")
+    frame = read_table(path, classes(classes=["None", "Rain"], file={"missing_marks": [-999, "-999.0", "M"]}))
+    np.testing.assert_array_equal(frame["a"], [np.nan, np.nan, 1])
+    np.testing.assert_array_equal(frame["b"], [np.nan, 2, np.nan])
+    assert frame["label"].fillna("missing").tolist() == ["None", "Rain", "missing"]
+
+
+def test_marks_of_missing_values_in_numbers(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [-999.0, 1], "b": [1, -9999], "y": [0.0, 0.0]}).to_parquet(tmp_path / "t.parquet")
+    frame = read_table(tmp_path / "t.parquet", data(file={"missing_marks": [-999, "-9999", "M"]}))
+    np.testing.assert_array_equal(frame[["a", "b"]], [[np.nan, 1], [1, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("times", "pattern"),
+    [
+        (["2020-01-31 06:00", "2020-02-01"], None),
+        (["2020-01-31T01:00-05:00", "2020-01-31T20:00-04:00"], None),
+        (["31.01.2020 06:00", "01.02.2020 00:00"], "%d.%m.%Y %H:%M"),
+        (["1580450400", "1580515200"], "unix"),
+    ],
+)
+def test_times_in_several_styles_are_the_same_times(tmp_path: Path, times: list[str], pattern: str | None) -> None:
+    path = written(tmp_path, "t,a,b,y\n" + "".join(f"{t},1,2,3\n" for t in times))
+    read_times = read_table(path, data(time="t", time_format=pattern))["t"]
+    assert read_times.tolist() == [pd.Timestamp("2020-01-31 06:00"), pd.Timestamp("2020-02-01")]
+
+
+def test_labels_that_are_numbers_do_not_depend_on_how_the_file_holds_them(tmp_path: Path) -> None:
+    for name, labels in {"whole": [0, 1, 1], "float": [0.0, 1.0, np.nan], "category": ["0", "1", "1"]}.items():
+        frame = pd.DataFrame({"a": [1.0, 2, 3], "b": [1.0, 2, 4], "label": labels})
+        frame = frame.astype({"label": "category"}) if name == "category" else frame
+        frame.to_parquet(tmp_path / "t.parquet")
+        found = read_table(tmp_path / "t.parquet", classes(classes=["0", "1"]))["label"]
+        assert found.tolist()[:2] == ["0", "1"], name
+
+
+def test_columns_of_truth_values_and_whole_numbers_are_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [True, False], "b": pd.array([1, None], "Int64"), "y": np.array([1, 2], np.int8)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    np.testing.assert_array_equal(read_table(tmp_path / "t.parquet", data()), [[1, 1, 1], [0, np.nan, 2]])
+
+
+def test_one_row_in_so_many_is_taken_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"a": np.arange(1000.0), "b": 1.0, "y": 2.0})
+    frame.to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr(formats, "PIECE_ROWS", 13)
+    table = read.read(tmp_path / "t.parquet", data(file={"every": 7}))
+    assert table.frame["a"].tolist() == list(range(0, 1000, 7))
+    assert table.frame.index.tolist() == list(range(0, 1000, 7))
+    assert table.rows == 1000
+
+
+def test_more_rows_than_memory_is_meant_for_are_refused_with_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pd.DataFrame({"a": np.arange(1000.0), "b": 1.0, "y": 2.0}).to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr(formats, "PIECE_ROWS", 50)
+    monkeypatch.setattr(read, "MOST_ROWS", 300)
+    with pytest.raises(TableError, match=r"more than 300 rows.*data\.file\.every, for example 4"):
+        read_table(tmp_path / "t.parquet", data())
+    assert len(read_table(tmp_path / "t.parquet", data(file={"every": 4}))) == 250
+
+
+def test_the_progress_reaches_the_end(tmp_path: Path) -> None:
+    good().to_csv(tmp_path / "t.csv", index=False)
+    said: list[tuple[int, int]] = []
+    read.read(tmp_path / "t.csv", data(), lambda done, whole: said.append((done, whole)))
+    assert said[-1][0] == said[-1][1] > 0
+
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from precip_sae.settings import DataSettings
+from precip_sae.tables.read import read_table
+settings = DataSettings(table="t", predictors=["c1"], response="c2", kind="regression", file={"every": 10})
+read_table(Path(sys.argv[1]), settings)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+frame = read_table(Path(sys.argv[2]), settings)
+print(len(frame), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    """The second file is sixteen times as long as the first, 240 MB more, and may cost a quarter of that."""
+    row = ",".join(["0.1234567"] * 40) + "\n"
+    names = ",".join(f"c{k}" for k in range(40)) + "\n"
+    for name, rows in (("small.csv", 50_000), ("large.csv", 800_000)):
+        with (tmp_path / name).open("w") as stream:
+            stream.write(names)
+            for _ in range(rows // 1000):
+                stream.write(row * 1000)
+    command = [sys.executable, "-c", MEASURE, str(tmp_path / "small.csv"), str(tmp_path / "large.csv")]
+    rows, grown = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert int(rows) == 80_000
+    assert int(grown) < 60, f"{grown} MB more"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.floats(allow_nan=False, width=64), min_size=1, max_size=20), st.sampled_from([".", ","]))
+def test_every_number_survives_being_text(values: list[float], decimal: str) -> None:
+    text = pd.Series([repr(v).replace(".", decimal) for v in values], dtype="str")
+    np.testing.assert_array_equal(numbers(text, "a", "t.csv", decimal), values)
