@@ -101,6 +101,7 @@ WARNED: dict[str, tuple[Callable[[], pd.DataFrame], dict[str, Any], str]] = {
         r"The part test holds 0 rows of class 'Rain'",
     ),
     "drift": (lambda: frame(b=np.arange(ROWS) * 1.0), {}, r"'b' has drifted: the test part's mean lies \+3\.5 stand"),
+    "a response in a tiny unit": (lambda: frame(y=frame()["y"] / 1e6), {}, r"deviation of 'y' is 9\.\d+e-07: networks"),
     "the response under another name": (
         lambda: frame(b=frame()["y"] * 2 + 1), {}, r"Leakage: 'b' alone predicts 'y' with R² 0\.99\d+"),
     "a label made of a predictor": (
@@ -124,6 +125,13 @@ def test_what_looks_like_a_mistake_is_said(name: str, tmp_path: Path) -> None:
     assert found.refusal is None
     assert any(re.search(expected, warning) for warning in found.warnings), found.warnings
     assert all(warning.endswith((".", "?")) for warning in found.warnings)
+
+
+def test_a_response_that_does_not_vary_in_the_test_part_has_no_r2_there(tmp_path: Path) -> None:
+    found = report(tmp_path, frame(y=np.where(np.arange(ROWS) < 800, frame()["y"], 0.0)))
+    assert found.refusal is None
+    assert [scores["r2"] for scores in found.baselines.values()] == [None] * 3
+    assert list(shown(found, "t", "y"))
 
 
 def test_a_refused_table_is_still_described(tmp_path: Path) -> None:

@@ -103,6 +103,11 @@ def test_transforms_are_taken_before_standardising_and_undone_for_figures(
     assert prepared.counts["filled with the median"] == int((~there).sum())
 
 
+def test_a_predictor_of_tiny_numbers_is_not_called_constant() -> None:
+    small = prepare(table().assign(a=lambda f: f["a"] * 1e-15), settings())
+    np.testing.assert_allclose(small.train.x, prepare(table(), settings()).train.x, rtol=1e-5, atol=1e-6)
+
+
 def test_a_standardised_response_comes_back_in_its_own_unit() -> None:
     frame = table(100).assign(y=lambda f: 3e-5 * f["y"] + 0.02)
     prepared = prepare(frame, settings(standardise_response=True))
@@ -195,6 +200,16 @@ BAD_TABLES = {
     ),
     "constant predictor": (lambda: table().assign(b=3.25), settings(), "'b' is constant"),
     "constant response": (lambda: table().assign(y=1.0), settings(), "'y' is constant"),
+    "a response beyond float32": (
+        lambda: table().assign(y=lambda f: f["y"] * 1e30),
+        settings(),
+        r"as large as .*e\+30",
+    ),
+    "a test row beyond float32": (
+        lambda: table().assign(a=lambda f: f["a"].where(f.index != 199, 1e300)),
+        settings(),
+        "'a' holds values so far apart",
+    ),
     "no response": (lambda: table().assign(y=np.nan), settings(), "'y' holds no number"),
     "too few rows": (lambda: table(60), settings(), "60 usable rows of 60, expected at least 84"),
     "one class": (lambda: phases().assign(y="Rain"), settings(**CLASSES), "holds 0 rows of class 'Snow'"),

@@ -23,6 +23,7 @@ TWINS = 0.999  # |rank correlation| of two predictors
 ONE_VALUE = 0.99  # share of one value in a column
 LOST = 0.2  # share of rows not used
 REPEATED = 0.01  # share of the test rows that stand in the training part too
+LEARNABLE = (0.01, 100.0)  # standard deviation of a response that is not standardised
 DRIFT = 1.0  # distance of the test part's mean, in standard deviations of the training part
 MOST_LOOKED_AT = 20_000  # rows that a tree is grown on
 
@@ -48,7 +49,7 @@ class Report:
     warnings: list[str]
     counts: dict[str, int] = field(default_factory=dict)
     parts: pd.DataFrame = field(default_factory=pd.DataFrame)
-    baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, float | None]] = field(default_factory=dict)
     refusal: TableError | None = None
 
 
@@ -207,6 +208,11 @@ def _part_warnings(prepared: Prepared, parts: pd.DataFrame) -> Iterator[str]:
     used = int(parts["rows"].sum())
     if used < (1 - LOST) * counts["read"]:
         yield f"Only {used} of {counts['read']} rows are used ({used / counts['read']:.0%})."
+    if data.kind == "regression" and not LEARNABLE[0] <= (sd := float(prepared.train.y.std())) <= LEARNABLE[1]:
+        yield (
+            f"The standard deviation of '{data.response}' is {sd:.3g}: networks learn numbers of about 1 in so many "
+            "steps (data.standardise_response helps)."
+        )
     for name in data.classes:
         for part in PARTS[1:]:
             if parts.loc[part, name] < MINIMUM_CLASS:
@@ -228,7 +234,7 @@ def _part_warnings(prepared: Prepared, parts: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _leaks(prepared: Prepared, scores: dict[str, dict[str, float]]) -> Iterator[str]:
+def _leaks(prepared: Prepared, scores: dict[str, dict[str, float | None]]) -> Iterator[str]:
     data = prepared.data
     score = "accuracy" if data.kind == "classification" else "r2"
     found = False
@@ -240,11 +246,12 @@ def _leaks(prepared: Prepared, scores: dict[str, dict[str, float]]) -> Iterator[
                 f"Leakage: '{column}' alone predicts '{data.response}' with {_score_name(score)} {reached:.4f} on "
                 "the test part: is one made from the other?"
             )
-    if not found and scores["linear"][score] >= DETERMINED:
+    linear = scores["linear"][score]
+    if not found and linear is not None and linear >= DETERMINED:
         how = "logistic regression" if data.kind == "classification" else "linear regression"
         yield (
             f"Leakage: {how} on the predictors gives '{data.response}' with {_score_name(score)} "
-            f"{scores['linear'][score]:.4f} on the test part: is it a rule made from them?"
+            f"{linear:.4f} on the test part: is it a rule made from them?"
         )
 
 

@@ -3,7 +3,6 @@
 `params.yaml` is read as YAML 1.2 (as DVC reads it: `1e-3` is a number) and unknown keys are refused.
 """
 
-import codecs
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -69,11 +68,14 @@ class FileSettings(Section):
     @model_validator(mode="after")
     def _consistent(self) -> "FileSettings":
         try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
+            # four zero bytes are text in every encoding of files; rot13, idna and their like are none
+            str(memoryview(bytes(4)), self.encoding)
+        except (LookupError, AttributeError, UnicodeError) as error:
             raise ValueError(
                 f"encoding is '{self.encoding}', expected one that Python knows, such as latin-1"
             ) from error
+        if self.delimiter is not None and (not self.delimiter.isascii() or self.delimiter in '"\r\n'):
+            raise ValueError(f"delimiter is {self.delimiter!r}, expected an ASCII character, no quote or line end")
         if self.thousands == self.decimal:
             raise ValueError(f"thousands and decimal are both '{self.decimal}'")
         for key in ("decimal", "thousands"):
@@ -270,6 +272,19 @@ class Settings(Section):
                 raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
             if name in RESERVED:
                 raise ValueError(f"the task name '{name}' is taken by a folder of figures")
+        return self
+
+    @model_validator(mode="after")
+    def _file_keys(self) -> "Settings":
+        for name, task in self.tasks.items():
+            pool = self.search.tasks[name].pool if name in self.search.tasks else []
+            used = [*task.data.columns, *pool]
+            for key in ("columns", "units"):
+                if unused := [c for c in getattr(task.data.file, key) if c not in used]:
+                    place = f"tasks.{name}.data.file.{key}"
+                    raise ValueError(
+                        f"{place} names '{unused[0]}', which the task does not use; {closest(unused[0], used)}"
+                    )
         return self
 
     @model_validator(mode="after")

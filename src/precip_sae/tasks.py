@@ -23,6 +23,7 @@ SAE_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 MINIMUM_PART = 10
 MINIMUM_CLASS = 5  # rows of the training part
+LARGEST_RESPONSE = 1e15  # squares of more are beyond float32, in which networks are trained
 
 Values = NDArray[np.float64]
 # name: (transform, its inverse, numbers that have one)
@@ -152,9 +153,10 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
         x, fitted = np.where(np.isnan(x), medians, x), np.where(np.isnan(fitted), medians, fitted)
     # column by column: numpy adds up a lone column in another order than one among others
     by_column = [np.ascontiguousarray(column) for column in fitted.T]
-    mean, scale = np.array([c.mean() for c in by_column]), np.array([c.std() for c in by_column])
+    with np.errstate(over="ignore"):
+        mean, scale = np.array([c.mean() for c in by_column]), np.array([c.std() for c in by_column])
     for column, m, s in zip(data.predictors, mean, scale, strict=True):
-        if s <= 1e-12 * max(1.0, abs(m)):
+        if s <= 1e-12 * abs(m):
             raise TableError(f"{source}: column '{column}' is constant in the training part, expected it to vary.")
     response_mean, response_scale = 0.0, 1.0
     if data.standardise_response:
@@ -165,7 +167,14 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
         y = (y - response_mean) / response_scale
     if data.kind == "regression":
         y = y.astype(np.float32)
-    standardised = ((x - mean) / scale).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        standardised = ((x - mean) / scale).astype(np.float32)
+    for column, values, s in zip(data.predictors, standardised.T, scale, strict=True):
+        if not (np.isfinite(s) and np.isfinite(values).all()):
+            raise TableError(
+                f"{source}: column '{column}' holds values so far apart that they cannot be standardised, expected "
+                "measurements: are some a mark of missing values (data.file.missing_marks)?"
+            )
     parts = {name: Part(standardised[chosen], y[chosen]) for name, chosen in rows.items()}
     _check_training_response(parts["train"].y, data, source)
     counts |= {name: len(part) for name, part in parts.items()}
@@ -312,6 +321,11 @@ def _responses(frame: pd.DataFrame, data: DataSettings, source: str) -> tuple[An
         kept = np.abs(y) <= np.finfo(np.float32).max
         if not kept.any():
             raise TableError(f"{source}: response '{data.response}' holds no number.")
+        if not data.standardise_response and (most := np.abs(y[kept]).max()) > LARGEST_RESPONSE:
+            raise TableError(
+                f"{source}: response '{data.response}' holds numbers as large as {most:.3g}, expected at most "
+                f"{LARGEST_RESPONSE:g}: take another unit (data.units), or set data.standardise_response."
+            )
         return y, kept, {"dropped, response missing": int((~kept).sum())}
     labels = columns.labels(frame[data.response])
     there = labels.notna()

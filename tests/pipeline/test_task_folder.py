@@ -1,6 +1,6 @@
 import pytest
 
-from precip_sae.errors import OutputError, SettingsError, StageError
+from precip_sae.errors import OutputError, SettingsError, StageError, TableError
 from precip_sae.files import write_text
 from precip_sae.paths import Paths
 from precip_sae.pipeline import task_folder
@@ -12,11 +12,12 @@ title: Rain rate
 data: {table: tables/mine.csv, predictors: [a, b], response: y, kind: regression}
 seeds: [0, 1]
 """
+TABLE = "a,b,y\n" + "".join(f"{k},{k % 7},{k % 5}\n" for k in range(90))
 
 
 @pytest.fixture
 def file(tmp_path):
-    write_text(tmp_path / "tables" / "mine.csv", "a,b,y\n1,2,3\n")
+    write_text(tmp_path / "tables" / "mine.csv", TABLE)
     write_text(tmp_path / "rain.yaml", TASK)
     return tmp_path / "rain.yaml"
 
@@ -43,7 +44,7 @@ def test_the_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, projec
     settings = load_settings(paths.params)
     assert list(settings.tasks) == ["rain"]
     assert settings.tasks["rain"].mlp.hidden == 6
-    assert (paths.root / settings.tasks["rain"].data.table).read_text() == "a,b,y\n1,2,3\n"
+    assert (paths.root / settings.tasks["rain"].data.table).read_text() == TABLE
     assert sorted(p.name for p in paths.notebooks.iterdir()) == [
         "fit.ipynb",
         "interpret.ipynb",
@@ -96,7 +97,7 @@ def test_a_changed_table_or_notebook_is_noticed(file, tmp_path, project, ran, ch
     run_task(file, tmp_path / "out", project)
     ran.clear()
     with (tmp_path / changed).open("a") as stream:
-        stream.write(" ")
+        stream.write("\n")
     run_task(file, tmp_path / "out", project)
     assert ran[0] == "train"
 
@@ -147,6 +148,22 @@ def test_a_slip_in_the_task_file_is_named(file, tmp_path, project, ran, content,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_mistake_in_the_table_is_told_before_anything_is_written(file, tmp_path, project, ran):
+    write_text(tmp_path / "tables" / "mine.csv", TABLE.replace("\n8,", "\nmany,"))
+    with pytest.raises(TableError, match=r"mine.csv: column 'a' holds 'many' in row 9"):
+        run_task(file, tmp_path / "out", project)
+    assert ran == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_column_that_the_search_alone_misses_is_told_before_anything_is_written(file, tmp_path, project, ran):
+    write_text(file, TASK + "search: {pool: [a, b, c], size: 2, seeds: [3]}\n")
+    with pytest.raises(TableError, match=r"mine.csv: has no column 'c'"):
+        run_task(file, tmp_path / "out", project)
+    assert ran == []
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_name_that_cannot_be_a_task_is_refused(file, tmp_path, project, ran):
     with pytest.raises(SettingsError, match=r"^my-rain.yaml: .*'my-rain' is not letters"):
         run_task(file.rename(tmp_path / "my-rain.yaml"), tmp_path / "out", project)
@@ -155,6 +172,17 @@ def test_a_name_that_cannot_be_a_task_is_refused(file, tmp_path, project, ran):
 def test_a_missing_task_file_is_refused(tmp_path, project):
     with pytest.raises(SettingsError, match=r"rain.yaml: no such file"):
         run_task(tmp_path / "rain.yaml", tmp_path / "out", project)
+
+
+def test_the_file_may_have_its_own_names_for_columns_that_the_search_alone_uses(file, tmp_path, project, ran):
+    write_text(tmp_path / "tables" / "mine.csv", TABLE.replace("a,b,y", "a,B 2,y"))
+    task = TASK.replace("kind:", "file: {columns: {b: B 2}}, kind:").replace("[a, b]", "[a]")
+    write_text(file, task)
+    with pytest.raises(SettingsError, match=r"^rain.yaml: data.file.columns names 'b', which the task does not use"):
+        run_task(file, tmp_path / "out", project)
+    write_text(file, task + "search: {pool: [a, b], size: 1, seeds: [3]}\n")
+    run_task(file, tmp_path / "out", project)
+    assert "search" in ran
 
 
 @pytest.mark.parametrize("holds", ["thesis.txt", "params.yaml"])
@@ -178,4 +206,4 @@ def test_a_platform_without_links_gets_a_copy_of_the_table(file, tmp_path, proje
     monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
     run_task(file, tmp_path / "out", project)
     assert not (tmp_path / "out" / "data" / "mine.csv").is_symlink()
-    assert (tmp_path / "out" / "data" / "mine.csv").read_text() == "a,b,y\n1,2,3\n"
+    assert (tmp_path / "out" / "data" / "mine.csv").read_text() == TABLE

@@ -11,8 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from precip_sae.check import check
 from precip_sae.cli import main
+from precip_sae.errors import TableError
+from precip_sae.settings import DataSettings
 from tests.tables.conftest import CLASSIFICATION, REGRESSION, ROWS, good
 
 Write = Callable[[Path], Path]
@@ -68,6 +73,11 @@ def made(make: Callable[[Path], object], name: str) -> Write:
     return write
 
 
+def damaged(content: bytes) -> bytes:
+    """The same without its middle."""
+    return content[: len(content) // 3] + content[len(content) // 2 :]
+
+
 def parquet(frame: pd.DataFrame, keep: float = 1.0) -> Write:
     def write(folder: Path) -> Path:
         path = folder / "t.parquet"
@@ -120,6 +130,9 @@ BAD = {
     "netCDF that is text": Bad(text(plain(), "t.nc"), r"t\.nc: .*xarray"),
     "zip that is none": Bad(text(plain(), "t.csv.gz"), r"t\.csv\.gz: cannot be unzipped"),
     "zip cut short": Bad(text(gzip.compress(plain().encode())[:-900], "t.csv.gz"), r"t\.csv\.gz: cannot be unzipped"),
+    "zip damaged within": Bad(
+        text(damaged(gzip.compress(plain().encode())), "t.csv.gz"), r"t\.csv\.gz: cannot be unzip"
+    ),
     # the text of a CSV file
     "semicolons": Bad(as_csv(sep=";")(good()), r"no column 'a', its only one is 'time;site;a.*delimiter ';'"),
     "tabs": Bad(as_csv(sep="\t")(good()), r"no column 'a'.*delimiter '\\t'\? Set data\.file\.delimiter"),
@@ -143,6 +156,9 @@ BAD = {
         lines(lambda x: [*x[:5], x[5] + ",9", *x[6:]]), r"line 6 holds 7 columns, expected 6 as in the line of names"
     ),
     "a row too short": Bad(lines(lambda x: [*x[:5], "2020-01-01,s", *x[6:]]), r"line 6 holds 2 columns, expected 6"),
+    "a row too long that is no text": Bad(
+        text(plain().encode() + b"\xff,1,2,3,4,5,6\n"), r"line 202 holds 7 columns, expected 6"
+    ),
     "a quote never closed": Bad(lines(lambda x: [*x[:5], '"' + x[5], *x[6:]]), r"t\.csv: .*(columns|CSV)"),
     "a quote never closed in a long file": Bad(
         text("a,b,y\n" + '"1,2,3\n' + "1,2,3\n" * 500_000), r"a quote in it never closes, or a row is longer"
@@ -181,6 +197,13 @@ BAD = {
     ),
     "lists in parquet": Bad(
         parquet(good().assign(a=[[1.0]] * ROWS)), r"column 'a' holds .* in row 1, expected numbers"
+    ),
+    "lengths of time": Bad(
+        parquet(good().assign(a=pd.to_timedelta(np.arange(ROWS), "h"))),
+        r"'a' holds timedelta64\[.*\], expected numbers",
+    ),
+    "values beyond arithmetic": Bad(
+        spoilt("a", 7, 1e300), r"column 'a' holds values so far apart.*data\.file\.missing_marks"
     ),
     "nothing but infinities": Bad(csv(a=np.inf), r"column 'a' holds no usable value, expected numbers"),
     "nothing at all": Bad(csv(b=np.nan), r"column 'b' holds no usable value, expected numbers"),
@@ -249,6 +272,9 @@ BAD = {
         r"data\.time_format is '%Q', expected a pattern of strptime",
         TIME | {"time_format": "%Q"},
     ),
+    "a pattern that asks twice": Bad(
+        as_csv()(good()), r"data\.time_format is '%Y%Y', expected a pattern", TIME | {"time_format": "%Y%Y"}
+    ),
     "no such day": Bad(spoilt("time", 9, "2021-02-30"), r"'time' holds '2021-02-30' in row 9", TIME),
     "a missing time": Bad(spoilt("time", 9, None), r"'time' misses 1 values, the first in row 9", TIME),
     "milliseconds": Bad(
@@ -306,6 +332,10 @@ BAD = {
     "an encoding nobody knows": Bad(
         as_csv()(good()), r"encoding is 'utf-9', expected one", {"file": {"encoding": "utf-9"}}
     ),
+    "an encoding of no text": Bad(as_csv()(good()), r"encoding is 'rot13', expected", {"file": {"encoding": "rot13"}}),
+    "an encoding of names": Bad(as_csv()(good()), r"encoding is 'punycode', exp", {"file": {"encoding": "punycode"}}),
+    "a delimiter beyond ASCII": Bad(as_csv()(good()), r"delimiter is 'é', expected", {"file": {"delimiter": "é"}}),
+    "a quote as delimiter": Bad(as_csv()(good()), r"delimiter is '\"', expected", {"file": {"delimiter": '"'}}),
     "one mark for two things": Bad(
         as_csv()(good()),
         r"thousands and decimal are both ','",
@@ -361,3 +391,52 @@ def test_a_mistake_is_answered_by_one_sentence_that_names_it(
 
 def test_the_list_of_mistakes_is_as_long_as_promised() -> None:
     assert len(BAD) >= 60
+
+
+FORMATS = {"t.csv": as_csv(), "t.csv.gz": as_csv("t.csv.gz"), "t.parquet": parquet}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    name=st.sampled_from([*FORMATS, "t.nc"]),
+    changes=st.lists(
+        st.tuples(
+            st.floats(0, 1, exclude_max=True),
+            st.integers(0, 50),
+            st.one_of(
+                st.binary(max_size=3), st.sampled_from([b'"', b",", b"\n", b"\r", b"\0", b"\xef\xbb\xbf", b"1e999"])
+            ),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+    task=st.sampled_from([REGRESSION, CLASSIFICATION, REGRESSION | TIME | {"groups": "site", "missing": "median"}]),
+)
+def test_a_damaged_file_is_used_or_answered_by_one_sentence(
+    whole_files: dict[str, bytes],
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    changes: list[tuple[float, int, bytes]],
+    task: dict[str, Any],
+) -> None:
+    content = whole_files[name]
+    for place, removed, added in changes:
+        start = int(place * len(content))
+        content = content[:start] + added + content[start + removed :]
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content)
+    try:
+        report = check(path, DataSettings(**task))
+    except TableError as error:
+        said = str(error)
+    else:
+        said = str(report.refusal or f"{path}: .")
+    assert said.startswith(str(path)), said
+    assert said.count("\n") == 0, said
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("whole")
+    files = {name: write(good())(folder).read_bytes() for name, write in FORMATS.items()}
+    return files | {"t.nc": netcdf()(folder).read_bytes()}

@@ -88,6 +88,20 @@ def test_a_netcdf_file_is_taken_at_its_word(tmp_path: Path) -> None:
     assert "Ze[0]" in table.columns
 
 
+def test_a_length_of_time_is_a_number_in_its_unit(tmp_path: Path) -> None:
+    hours = xr.Dataset({"a": ("time", [1.0, 36.0], {"units": "hours"}), "y": ("time", [0.0, 1.0])})
+    hours.to_netcdf(tmp_path / "t.nc")
+    settings = data(predictors=["a"], units={"a": "min"})
+    assert read_table(tmp_path / "t.nc", settings)["a"].tolist() == [60, 2160]
+
+
+def test_marks_of_numbers_in_text_leave_numbers_alone(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.5, 2.5], "b": [b"3,5", b" 4,5"], "y": [0.0, 1.0]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    settings = data(file={"decimal": ",", "thousands": ".", "delimiter": ";"})
+    assert read_table(tmp_path / "t.parquet", settings)[["a", "b"]].to_numpy().tolist() == [[1.5, 3.5], [2.5, 4.5]]
+
+
 def test_rows_may_be_the_second_dimension(tmp_path: Path) -> None:
     ze = np.arange(12.0).reshape(3, 4)
     one = {name: ("time", np.arange(4.0)) for name in ("a", "y")}

@@ -85,13 +85,14 @@ def skill_by_part(stack: MLP, prepared: Prepared) -> dict[str, dict[str, dict]]:
     return scores
 
 
-def baselines(prepared: Prepared) -> dict[str, dict[str, float]]:
+def baselines(prepared: Prepared) -> dict[str, dict[str, float | None]]:
     """Scores on the test part of the forecasts without a network (see `forecasts`).
 
     The absolute error of a regression's climatology is that of the training median, which makes it least.
 
     Returns:
-        {baseline: {score: value}}, the scores being those of `skill_by_part`.
+        {baseline: {score: value}}, the scores being those of `skill_by_part`; None where one is not defined (R² of a
+        constant).
     """
     train, test = prepared.train, prepared.test
     if prepared.data.kind == "classification":
@@ -101,7 +102,10 @@ def baselines(prepared: Prepared) -> dict[str, dict[str, float]]:
         scores = {name: regression_scores(y[None], observed) for name, y in forecasts(prepared).items()}
         median = np.median(prepared.response(train.y))
         scores["climatology"]["mae"] = np.abs(observed[None] - median).mean(axis=1)
-    return {name: {score: float(value[0]) for score, value in found.items()} for name, found in scores.items()}
+    return {
+        name: {score: float(value[0]) if np.isfinite(value[0]) else None for score, value in found.items()}
+        for name, found in scores.items()
+    }
 
 
 def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:

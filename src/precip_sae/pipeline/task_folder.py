@@ -15,8 +15,11 @@ from precip_sae.pipeline.inputs import dependencies, fingerprints
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import STAGES, Stage
+from precip_sae.search.plan import pool_data
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 from precip_sae.tables.formats import open_table
+from precip_sae.tables.read import read_table
+from precip_sae.tasks import prepare
 
 RECORD = ".done.json"
 OWN = "own"
@@ -46,7 +49,8 @@ def run_task(
         PaperError: the file, the table or the folder cannot be used, or a stage failed.
     """
     name = file.stem
-    task, subsets = _read(file, read_yaml(project.root / OVERLAY).get(EVERY_TASK, {}) if smoke else None)
+    settings = _read(file, read_yaml(project.root / OVERLAY).get(EVERY_TASK, {}) if smoke else None)
+    task, subsets = settings.tasks[name], settings.search.tasks.get(name)
     # as it stands: a link that leads nowhere is said to be one
     place = (table or file.parent / task.data.table).absolute()
     try:
@@ -55,7 +59,11 @@ def run_task(
         if table:
             raise
         raise SettingsError(f"{file.name}: data.table names {error}") from error
-    paths = _prepare(name, task, subsets, file, place, out, project)
+    # a mistake in the table is told before anything is written
+    prepare(read_table(place, task.data), task.data, str(place))
+    if subsets is not None:
+        read_table(place, pool_data(task.data, subsets, subsets.pool))
+    paths = _prepare(name, settings, place, out, project)
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
@@ -77,8 +85,9 @@ def task_settings(task: str) -> TaskSettings:
     Raises:
         SettingsError: there is none, or it is wrong.
     """
-    if Path(task).suffix.lower() in (".yaml", ".yml"):
-        return _read(Path(task))[0]
+    file = Path(task)
+    if file.suffix.lower() in (".yaml", ".yml"):
+        return _read(file).tasks[file.stem]
     tasks = load_settings(locate().params).tasks
     if task not in tasks:
         raise SettingsError(
@@ -87,33 +96,38 @@ def task_settings(task: str) -> TaskSettings:
     return tasks[task]
 
 
-def _read(file: Path, small: dict[str, Any] | None = None) -> tuple[TaskSettings, SubsetSettings | None]:
-    """The task of a file and, where it asks for one, its search; `small`: what a first look lays over it."""
-    content = read_yaml(file)
+def _read(file: Path, small: dict[str, Any] | None = None) -> Settings:
+    """The task of a file, by the file's name, and its search where it asks for one.
+
+    Args:
+        small: what a first look lays over the task.
+    """
+    name, content = file.stem, read_yaml(file)
     subsets = content.pop("search", None)
     task: TaskSettings = parse(TaskSettings, merged(content, small or {}), file.name)
+    whole: dict[str, Any] = {"tasks": {name: task.model_dump()}}
     if subsets is not None:
         if not isinstance(subsets, dict):
             raise SettingsError(f"{file.name}: search is {subsets!r}, expected keys and values.")
         given = subsets | ({"seeds": task.seeds} if small else {}) | {"table": task.data.table}
-        subsets = parse(SubsetSettings, given, file.name, "search.")
-    return task, subsets
+        whole["search"] = {"tasks": {name: parse(SubsetSettings, given, file.name, "search.").model_dump()}}
+    try:
+        return parse(Settings, whole, file.name)
+    except SettingsError as error:
+        # the file has no such level
+        raise SettingsError(str(error).replace(f"tasks.{name}.", "")) from error
 
 
-def _prepare(
-    name: str, task: TaskSettings, subsets: SubsetSettings | None, file: Path, table: Path, out: Path, project: Paths
-) -> Paths:
+def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Paths) -> Paths:
     """The folder with params.yaml, the table and the notebooks in place."""
     root = out.resolve()
     if root.is_dir() and any(root.iterdir()) and not _holds(root, name):
         raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
     inside = f"data/{table.name}"
-    section = task.model_dump()
-    section["data"]["table"] = inside
-    content: dict[str, Any] = {"tasks": {name: section}}
-    if subsets is not None:
-        content["search"] = {"tasks": {name: subsets.model_dump() | {"table": inside}}}
-    settings: Settings = parse(Settings, content, file.name)
+    content = settings.model_dump(include={"tasks", "search"})
+    content["tasks"][name]["data"]["table"] = inside
+    for subsets in content["search"]["tasks"].values():
+        subsets["table"] = inside
     paths = Paths(root)
     try:
         for folder in (paths.data, paths.notebooks, paths.paper):

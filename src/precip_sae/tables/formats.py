@@ -2,7 +2,9 @@
 
 import csv
 import gzip
-from collections.abc import Callable, Iterator
+import re
+import zlib
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,10 @@ CSV, PARQUET = {".csv", ".tsv", ".txt"}, {".parquet", ".pq"}
 EXPECTED = "a CSV or parquet file, or one that xarray opens (netCDF, Zarr)"
 
 
+# Rows of a file, how much is done and how much there is.
+Rows = Generator[tuple[pd.DataFrame, int, int], None, None]
+
+
 @dataclass(frozen=True)
 class Opened:
     """A table's file.
@@ -37,7 +43,7 @@ class Opened:
 
     kind: str
     names: list[str]
-    pieces: Callable[[list[str]], Iterator[tuple[pd.DataFrame, int, int]]]
+    pieces: Callable[[list[str]], Rows]
     units: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, dict[float, str]] = field(default_factory=dict)
 
@@ -81,40 +87,35 @@ def _open_csv(path: Path, settings: FileSettings, zipped: bool, usual: str) -> O
     delimiter = settings.delimiter or usual
     names, length = _names(path, settings, zipped, delimiter)
 
-    def pieces(wanted: list[str]) -> Iterator[tuple[pd.DataFrame, int, int]]:
+    def pieces(wanted: list[str]) -> Rows:
         import pyarrow as pa
         import pyarrow.csv as pc
 
         # by position: names may repeat
         chosen = [names.index(name) for name in wanted]
-        bad: list[Any] = []
-
-        def remember(row: Any) -> str:
-            bad.append(row)
-            return "error"
-
         above = settings.skip_rows + 1 + settings.skip_after_names
         size = path.stat().st_size
-        with _sentences(path, settings, bad), path.open("rb") as raw, _plain(raw, zipped) as stream:
-            reader = pc.open_csv(
-                pa.PythonFile(stream, mode="r"),
-                # one thread: rows then have numbers, and the order of the blocks is the file's
-                read_options=pc.ReadOptions(
-                    use_threads=False,
-                    block_size=max(BLOCK, 4 * length),
-                    column_names=[str(k) for k in range(len(names))],
-                    skip_rows=above,
-                    encoding="utf8" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding,
-                ),
-                parse_options=pc.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=remember
-                ),
-                convert_options=pc.ConvertOptions(
-                    include_columns=[str(k) for k in chosen],
-                    column_types={str(k): pa.large_string() for k in chosen},
-                    strings_can_be_null=False,
-                ),
-            )
+        # one thread: rows then have numbers, and the order of the blocks is the file's
+        read = pc.ReadOptions(
+            use_threads=False,
+            block_size=max(BLOCK, 4 * length),
+            column_names=[str(k) for k in range(len(names))],
+            skip_rows=above,
+            encoding="utf8" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding,
+        )
+        convert = pc.ConvertOptions(
+            include_columns=[str(k) for k in chosen],
+            column_types={str(k): pa.large_string() for k in chosen},
+            strings_can_be_null=False,
+        )
+        parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        with (
+            _sentences(path, settings),
+            path.open("rb") as raw,
+            _plain(raw, zipped) as stream,
+            # closed at once when a mistake is found: it reads ahead in a thread, which must not outlive the file
+            pc.open_csv(pa.PythonFile(stream, mode="r"), read, parse, convert) as reader,
+        ):
             for batch in reader:
                 frame = batch.to_pandas()
                 frame.columns = wanted
@@ -138,7 +139,7 @@ def _names(path: Path, settings: FileSettings, zipped: bool, delimiter: str) -> 
     encoding = "utf-8-sig" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding
     line = ""
     with (
-        _sentences(path, settings, []),
+        _sentences(path, settings),
         (gzip.open if zipped else open)(path, "rt", encoding=encoding, newline=None) as text,
     ):
         for _ in range(settings.skip_rows + 1):
@@ -159,8 +160,8 @@ def _names(path: Path, settings: FileSettings, zipped: bool, delimiter: str) -> 
 
 
 @contextmanager
-def _sentences(path: Path, settings: FileSettings, bad: list[Any]) -> Iterator[None]:
-    """Errors of the readers as sentences; `bad` holds the row that the reader stopped at, if it was one."""
+def _sentences(path: Path, settings: FileSettings) -> Iterator[None]:
+    """Errors of the readers as sentences."""
     import pyarrow as pa
 
     try:
@@ -170,12 +171,11 @@ def _sentences(path: Path, settings: FileSettings, bad: list[Any]) -> Iterator[N
     except UnicodeError as error:
         raise TableError(_not_text(path, settings, error)) from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        if bad:
-            row = bad[0]
-            line = f"line {row.number} " if row.number is not None else "a line "
+        if ragged := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", str(error)):
+            row, expected, found = ragged.groups()
             raise TableError(
-                f"{path}: {line}holds {row.actual_columns} columns, expected {row.expected_columns} as in the line of "
-                "names: a missing quote, a stray delimiter, or decimal commas?"
+                f"{path}: {f'line {row}' if row else 'a line'} holds {found} columns, expected {expected} as in the "
+                "line of names: a missing quote, a stray delimiter, or decimal commas?"
             ) from error
         if "UTF8" in str(error) or "codec" in str(error):
             raise TableError(_not_text(path, settings, error)) from error
@@ -184,7 +184,7 @@ def _sentences(path: Path, settings: FileSettings, bad: list[Any]) -> Iterator[N
         if "straddling" in str(error):
             raise TableError(f"{path}: a quote in it never closes, or a row is longer than {BLOCK} bytes.") from error
         raise TableError(f"{path}: cannot be read as CSV ({_first_line(error)}).") from error
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise TableError(f"{path}: cannot be unzipped ({_first_line(error)}).") from error
     except PermissionError as error:
         raise TableError(f"{path}: cannot be read, permission was denied.") from error
@@ -215,7 +215,7 @@ def _open_parquet(path: Path) -> Opened:
         schema = pq.read_schema(path)
     units = {f.name: f.metadata[b"units"].decode() for f in schema if f.metadata and b"units" in f.metadata}
 
-    def pieces(wanted: list[str]) -> Iterator[tuple[pd.DataFrame, int, int]]:
+    def pieces(wanted: list[str]) -> Rows:
         done = 0
         with sentences(), pq.ParquetFile(path) as file:
             rows = file.metadata.num_rows
@@ -235,7 +235,8 @@ def _open_xarray(path: Path) -> Opened:
     import xarray as xr
 
     try:
-        dataset = xr.open_dataset(path)
+        # a length of time in hours is a number of hours
+        dataset = xr.open_dataset(path, decode_timedelta=False)
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
         if "did not find a match" in str(error) or "unable to guess" in str(error):
             ending = f"ends in '{path.suffix}'" if path.suffix else "has no ending"
@@ -259,13 +260,13 @@ def _open_xarray(path: Path) -> Opened:
     units = {c: str(attributes[v]["units"]) for c, (v, _) in entries.items() if attributes[v].get("units")}
     meanings = {c: flags for c, (v, _) in entries.items() if (flags := _flags(attributes[v]))}
 
-    def pieces(wanted: list[str]) -> Iterator[tuple[pd.DataFrame, int, int]]:
+    def pieces(wanted: list[str]) -> Rows:
         for name in wanted:
             if rows not in (along := shapes[entries[name][0]][0]):
                 raise TableError(
                     f"{path}: column '{name}' runs along '{along[0]}', expected '{rows}' as the others do."
                 )
-        with xr.open_dataset(path) as again:
+        with xr.open_dataset(path, decode_timedelta=False) as again:
             count = int(again.sizes[rows])
             for start in range(0, count, PIECE_ROWS):
                 piece = again.isel({rows: slice(start, start + PIECE_ROWS)})

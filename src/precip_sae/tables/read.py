@@ -1,6 +1,7 @@
 """Reads the columns that a task uses, in the task's names and units, in bounded memory."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,21 +63,22 @@ def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | 
     given = _units(opened, data, named, source)
     kept: list[pd.DataFrame] = []
     rows = held = 0
-    for raw, done, whole in opened.pieces(list(dict.fromkeys(named.values()))):
-        first = -rows % data.file.every
-        raw.index = pd.RangeIndex(rows, rows + len(raw))
-        rows += len(raw)
-        piece = raw.iloc[first :: data.file.every]
-        held += len(piece)
-        if held > MOST_ROWS:
-            likely = max(2, int(np.ceil(data.file.every * held / MOST_ROWS * whole / max(done, 1))))
-            raise TableError(
-                f"{source}: holds more than {MOST_ROWS} rows, expected fewer: read one in so many with "
-                f"data.file.every, for example {likely}."
-            )
-        kept.append(_clean(piece, data, named, opened, given, source))
-        if progress:
-            progress(done, whole)
+    with closing(opened.pieces(list(dict.fromkeys(named.values())))) as pieces:
+        for raw, done, whole in pieces:
+            first = -rows % data.file.every
+            raw.index = pd.RangeIndex(rows, rows + len(raw))
+            rows += len(raw)
+            piece = raw.iloc[first :: data.file.every]
+            held += len(piece)
+            if held > MOST_ROWS:
+                likely = max(2, int(np.ceil(data.file.every * held / MOST_ROWS * whole / max(done, 1))))
+                raise TableError(
+                    f"{source}: holds more than {MOST_ROWS} rows, expected fewer: read one in so many with "
+                    f"data.file.every, for example {likely}."
+                )
+            kept.append(_clean(piece, data, named, opened, given, source))
+            if progress:
+                progress(done, whole)
     if not held:
         raise TableError(f"{source}: has columns but no rows.")
     frame = pd.concat(kept)
@@ -100,12 +102,6 @@ def _refuse_absent(opened: Opened, data: DataSettings, named: dict[str, str], so
             raise TableError(f"{source}: has no column {asked}; {closest(name, opened.names)}{hint}.")
         if opened.names.count(name) > 1:
             raise TableError(f"{source}: has {opened.names.count(name)} columns '{name}', expected one.")
-    for key in ("columns", "units"):
-        if unused := [c for c in getattr(data.file, key) if c not in named]:
-            raise TableError(
-                f"{source}: data.file.{key} names '{unused[0]}', which the task does not use; "
-                f"{closest(unused[0], named)}."
-            )
 
 
 def _units(opened: Opened, data: DataSettings, named: dict[str, str], source: str) -> dict[str, str]:

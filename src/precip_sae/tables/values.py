@@ -27,19 +27,24 @@ def without_marks(values: pd.Series, marks: Sequence[str | float], keep: Sequenc
         marks: the file's own, compared as numbers in a column of numbers, and as text otherwise.
         keep: texts that are values although they look missing (a class may be called None).
     """
-    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+    if pd.api.types.is_bool_dtype(values) or values.dtype.kind in "mM":  # times and durations
         return values
     if pd.api.types.is_numeric_dtype(values):
         numeric = [number for number in map(_as_number, marks) if number is not None]
         return values.mask(values.isin(numeric)) if numeric else values
-    text = values.map(lambda v: v.strip() if isinstance(v, str) else v, na_action="ignore") if _mixed(values) else None
-    text = values.str.strip() if text is None else text
+    text = values.map(_stripped, na_action="ignore") if _mixed(values) else values.str.strip()
     missing = {*MISSING_TEXT, *(f"{mark:g}" if isinstance(mark, float) else mark for mark in marks)} - {*keep}
     return text.mask(text.isin(missing))
 
 
 def _mixed(values: pd.Series) -> bool:
+    """Whether the values may be of several types; a CSV file's are all text."""
     return values.dtype == object
+
+
+def _stripped(value: object) -> object:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return text.strip() if isinstance(text, str) else text
 
 
 def _as_number(mark: str | float) -> float | None:
@@ -55,7 +60,7 @@ def numbers(
     """A column as numbers, NaN for missing ones [rows].
 
     Args:
-        decimal, thousands: marks in numbers that are text.
+        decimal, thousands: marks in the numbers of a column of text.
 
     Raises:
         TableError: something is neither a number nor missing.
@@ -65,11 +70,11 @@ def numbers(
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         raise TableError(f"{source}: column '{column}' holds {values.dtype}, expected numbers.")
     text = values
-    if thousands is not None:
+    if thousands is not None and not _mixed(values):
         # only between digits in threes: 1,234,567 and not 12,34
         three = rf"(?<=\d){re.escape(thousands)}(?=\d{{3}}(?!\d))"
         text = text.str.replace(three, "", regex=True)
-    if decimal != ".":
+    if decimal != "." and not _mixed(values):
         # a full stop is then no mark of anything
         text = text.str.replace(".", "?", regex=False).str.replace(decimal, ".", regex=False)
     if not _mixed(text):
@@ -139,7 +144,7 @@ def times(values: pd.Series, column: str, source: str, pattern: str | None = Non
     text = values.astype(str)
     try:
         parsed = pd.to_datetime(text, format=pattern or "ISO8601", errors="coerce", utc=True)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise TableError(
             f"{source}: data.time_format is '{pattern}', expected a pattern of strptime ({error})."
         ) from error
@@ -166,5 +171,4 @@ def labels(values: pd.Series) -> pd.Series:
         whole = values.dropna()
         if len(whole) and (whole == whole.round()).all() and np.isfinite(whole).all():
             return values.astype("Int64").astype("str").where(values.notna())
-    decoded = values.map(lambda v: v.decode("utf-8", "replace") if isinstance(v, bytes) else v, na_action="ignore")
-    return decoded.astype("str").where(values.notna())
+    return values.astype("str").where(values.notna())
