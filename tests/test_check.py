@@ -12,7 +12,7 @@ import pytest
 from precip_sae.check import Report, check, shown
 from precip_sae.cli import main
 from precip_sae.errors import TableError
-from precip_sae.settings import DataSettings
+from precip_sae.settings import DataSettings, SubsetSettings
 
 ROWS = 1000
 
@@ -29,10 +29,11 @@ def frame(**columns: Any) -> pd.DataFrame:
     return pd.DataFrame(plain | columns)
 
 
-def report(folder: Path, table: pd.DataFrame, **changes: Any) -> Report:
+def report(folder: Path, table: pd.DataFrame, search: dict[str, Any] | None = None, **changes: Any) -> Report:
     table.to_parquet(folder / "t.parquet")
     plain = {"table": "t.parquet", "predictors": ["a", "b"], "response": "y", "kind": "regression", "time": "t"}
-    return check(folder / "t.parquet", DataSettings(**(plain | changes)))
+    subsets = SubsetSettings(table="t.parquet", **search) if search else None
+    return check(folder / "t.parquet", DataSettings(**(plain | changes)), subsets)
 
 
 PHASES = {"response": "phase", "kind": "classification", "classes": ["Rain", "Snow"]}
@@ -132,6 +133,22 @@ def test_a_response_that_does_not_vary_in_the_test_part_has_no_r2_there(tmp_path
     assert found.refusal is None
     assert [scores["r2"] for scores in found.baselines.values()] == [None] * 3
     assert list(shown(found, "t", "y"))
+
+
+def test_the_pool_of_the_search_is_looked_at_too(tmp_path: Path) -> None:
+    pool = {"pool": ["a", "c", "d"], "size": 2, "seeds": [0, 1], "transforms": {"d": "log10"}}
+    more = {"c": frame()["a"].where(frame().index >= 100), "d": np.exp(frame()["y"])}
+    found = report(tmp_path, frame(**more), pool)
+    assert found.refusal is None
+    assert list(found.columns.index) == ["a", "b", "c", "d", "y", "t"]
+    assert found.columns.loc["d", "transform"] == "log10"
+    assert found.columns.loc["c", "missing"] == 100
+    assert found.search == {"subsets": 3, "models": 6, "least": 900, "most": 1000}
+    assert any("'a' and 'c' have the rank correlation" in warning for warning in found.warnings)
+    assert any("Leakage: 'd' alone predicts 'y'" in warning for warning in found.warnings)
+    assert "Search: 3 subsets of its pool, 6 models, on 900 to 1000 rows." in list(shown(found, "t", "y"))
+    refused = report(tmp_path, frame(c=1.0, d=frame()["a"] + 100), pool)
+    assert re.search(r"column 'c' is constant .* \(rows that hold the search's inputs a, c\)", str(refused.refusal))
 
 
 def test_a_refused_table_is_still_described(tmp_path: Path) -> None:

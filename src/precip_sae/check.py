@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.models.skill import baselines
-from precip_sae.settings import DataSettings
+from precip_sae.search.plan import Plan, plan, pool_data
+from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tables.read import Table, read
 from precip_sae.tables.units import looks_wrong
 from precip_sae.tasks import MINIMUM_CLASS, PARTS, Prepared, prepare
@@ -34,13 +35,14 @@ class Report:
 
     Attributes:
         table: what was read.
-        columns: a row per column used: its name in the file, unit there and here, transform, missing values, least,
-            median and largest value in the unit used.
+        columns: a row per column used, by the task or its search: its name in the file, unit there and here,
+            transform, missing values, least, median and largest value in the unit used.
         counts: rows read, dropped by reason, and of each part; empty after a refusal.
         parts: a row per part: rows, first and last time, and classes (rows) or mean and standard deviation of the
             response; empty after a refusal.
         baselines: see `models.skill.baselines`; empty after a refusal.
         warnings: sentences.
+        search: number of subsets and of models, least and most rows that a subset has; empty without a search.
         refusal: why the table cannot be used; None if it can.
     """
 
@@ -50,6 +52,7 @@ class Report:
     counts: dict[str, int] = field(default_factory=dict)
     parts: pd.DataFrame = field(default_factory=pd.DataFrame)
     baselines: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    search: dict[str, int] = field(default_factory=dict)
     refusal: TableError | None = None
 
 
@@ -72,6 +75,12 @@ def shown(report: Report, source: str, response: str) -> Iterator[Any]:
         yield ""
         yield f"What a network has to beat on the test part, predicting {response}:"
         yield _rich(pd.DataFrame(report.baselines).T.rename_axis("forecast").reset_index())
+    if search := report.search:
+        yield ""
+        yield (
+            f"Search: {search['subsets']} subsets of its pool, {search['models']} models, "
+            f"on {search['least']} to {search['most']} rows."
+        )
     for warning in report.warnings:
         yield ""
         yield f"Note: {warning}"
@@ -88,27 +97,41 @@ def _rich(frame: pd.DataFrame) -> Any:
     return drawn
 
 
-def check(path: Path, data: DataSettings, progress: Callable[[int, int], None] | None = None) -> Report:
+def check(
+    path: Path,
+    data: DataSettings,
+    subsets: SubsetSettings | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
     """Reads and prepares the table as the stages would, and looks for what is likely to be a mistake.
 
     Args:
         path: the file, which stands for `data.table`.
+        subsets: the task's search, whose pool is looked at too.
         progress: see `tables.read.read`.
 
     Raises:
         TableError: the file cannot be read. What is wrong with its contents is `Report.refusal`.
     """
-    table = read(path, data, progress)
-    columns = describe_columns(table, data)
-    warnings = [*_column_warnings(table.frame, columns, data), *_time_warnings(table.frame, data)]
+    data = data.model_copy(update={"table": str(path)})
+    more = [column for column in subsets.pool if column not in data.predictors] if subsets else []
+    transforms = (subsets.transforms if subsets else {}) | data.transforms
+    whole = data.model_copy(update={"predictors": [*data.predictors, *more], "transforms": transforms})
+    table = read(path, whole, progress)
+    columns = describe_columns(table, whole)
+    warnings = [*_column_warnings(table.frame, columns, whole), *_time_warnings(table.frame, data)]
     try:
-        prepared = prepare(table.frame, data, str(path))
+        prepared = prepare(table.frame, data)
+        search = _search(plan(table.frame, data, subsets)) if subsets else {}
     except TableError as error:
         return Report(table, columns, warnings, refusal=error)
     parts = describe_parts(table.frame, prepared)
     scores = baselines(prepared)
-    warnings += [*_part_warnings(prepared, parts), *_leaks(prepared, scores)]
-    return Report(table, columns, warnings, prepared.counts, parts, scores)
+    warnings += [*_part_warnings(prepared, parts), *_leaks(prepared, scores["linear"])]
+    if subsets:
+        for column in more:
+            warnings += _leaks(prepare(table.frame, pool_data(data, subsets, [column])))
+    return Report(table, columns, warnings, prepared.counts, parts, scores, search)
 
 
 def describe_columns(table: Table, data: DataSettings) -> pd.DataFrame:
@@ -156,6 +179,12 @@ def describe_parts(frame: pd.DataFrame, prepared: Prepared) -> pd.DataFrame:
             row |= {"mean": float(mine[data.response].mean()), "sd": float(mine[data.response].std(ddof=0))}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _search(planned: Plan) -> dict[str, int]:
+    """See `Report.search`."""
+    rows = [sum(len(part) for part in prepared.parts.values()) for prepared in planned.prepared]
+    return {"subsets": len(planned.names), "models": planned.models, "least": min(rows), "most": max(rows)}
 
 
 def _column_warnings(frame: pd.DataFrame, columns: pd.DataFrame, data: DataSettings) -> Iterator[str]:
@@ -234,7 +263,8 @@ def _part_warnings(prepared: Prepared, parts: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _leaks(prepared: Prepared, scores: dict[str, dict[str, float | None]]) -> Iterator[str]:
+def _leaks(prepared: Prepared, linear: dict[str, float | None] | None = None) -> Iterator[str]:
+    """Predictors that alone, or by a linear rule with these scores, tell the response."""
     data = prepared.data
     score = "accuracy" if data.kind == "classification" else "r2"
     found = False
@@ -246,12 +276,12 @@ def _leaks(prepared: Prepared, scores: dict[str, dict[str, float | None]]) -> It
                 f"Leakage: '{column}' alone predicts '{data.response}' with {_score_name(score)} {reached:.4f} on "
                 "the test part: is one made from the other?"
             )
-    linear = scores["linear"][score]
-    if not found and linear is not None and linear >= DETERMINED:
+    reached_together = linear[score] if linear else None
+    if not found and reached_together is not None and reached_together >= DETERMINED:
         how = "logistic regression" if data.kind == "classification" else "linear regression"
         yield (
             f"Leakage: {how} on the predictors gives '{data.response}' with {_score_name(score)} "
-            f"{linear:.4f} on the test part: is it a rule made from them?"
+            f"{reached_together:.4f} on the test part: is it a rule made from them?"
         )
 
 

@@ -190,9 +190,9 @@ def table_check(
     from precip_sae.check import shown
     from precip_sae.pipeline.task_folder import task_settings
 
-    settings = task_settings(task)
+    settings, subsets = task_settings(task)
     with _Bar("Reading") as bar:
-        report = checked(file, settings.data.model_copy(update={"table": str(file)}), bar.advance)
+        report = checked(file, settings.data, subsets, bar.advance)
     # a pipe gets whole lines: there is no terminal whose width they should keep to
     console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
     for piece in shown(report, str(file), settings.data.response):

@@ -79,7 +79,8 @@ def test_the_examples_describe_the_real_tables_rightly(name: str) -> None:
     table = next(SHARED.glob(f"{name}.*"), None)
     if table is None:
         pytest.skip(f"the real table {name} is not beside this checkout")
-    found = check(table, task_settings(str(ROOT / "examples" / f"{name}.yaml")).data)
+    task, subsets = task_settings(str(ROOT / "examples" / f"{name}.yaml"))
+    found = check(table, task.data, subsets)
     assert found.refusal is None
     assert not [warning for warning in found.warnings if "said to be in" in warning], "units as they are"
     if name == "cold_lake_mrr":

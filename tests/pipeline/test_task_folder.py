@@ -156,9 +156,24 @@ def test_a_mistake_in_the_table_is_told_before_anything_is_written(file, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_column_that_the_search_alone_misses_is_told_before_anything_is_written(file, tmp_path, project, ran):
+@pytest.mark.parametrize(
+    ("third", "sentence"),
+    [
+        (None, r"mine.csv: has no column 'c'"),
+        (lambda k: 1, r"mine.csv: column 'c' is constant .* \(rows that hold the search's inputs a, b\)\.$"),
+        (lambda k: k if k < 15 else "", r"mine.csv: 15 usable rows .* \(rows that hold the search's inputs a, c\)\.$"),
+    ],
+    ids=["absent", "constant", "mostly missing"],
+)
+def test_a_mistake_that_only_the_search_meets_is_told_before_anything_is_written(
+    file, tmp_path, project, ran, third, sentence
+):
+    if third is not None:
+        first, *lines = TABLE.splitlines()
+        own = [f"{line},{third(k)}" for k, line in enumerate(lines)]
+        write_text(tmp_path / "tables" / "mine.csv", "\n".join([f"{first},c", *own]) + "\n")
     write_text(file, TASK + "search: {pool: [a, b, c], size: 2, seeds: [3]}\n")
-    with pytest.raises(TableError, match=r"mine.csv: has no column 'c'"):
+    with pytest.raises(TableError, match=sentence):
         run_task(file, tmp_path / "out", project)
     assert ran == []
     assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ from precip_sae.pipeline.inputs import dependencies, fingerprints
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import STAGES, Stage
-from precip_sae.search.plan import pool_data
+from precip_sae.search.plan import plan, pool_data
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 from precip_sae.tables.formats import open_table
 from precip_sae.tables.read import read_table
@@ -60,9 +60,10 @@ def run_task(
             raise
         raise SettingsError(f"{file.name}: data.table names {error}") from error
     # a mistake in the table is told before anything is written
-    prepare(read_table(place, task.data), task.data, str(place))
+    data = task.data.model_copy(update={"table": str(place)})
+    prepare(read_table(place, data), data)
     if subsets is not None:
-        read_table(place, pool_data(task.data, subsets, subsets.pool))
+        plan(read_table(place, pool_data(data, subsets, subsets.pool)), data, subsets)
     paths = _prepare(name, settings, place, out, project)
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
@@ -79,21 +80,23 @@ def run_task(
         write_json(record_file, record)
 
 
-def task_settings(task: str) -> TaskSettings:
-    """The task of a file ending in .yaml, else of that name in the params.yaml of the project around.
+def task_settings(task: str) -> tuple[TaskSettings, SubsetSettings | None]:
+    """A task, and its search if it has one, of a file ending in .yaml, else of the params.yaml of the project around.
 
     Raises:
-        SettingsError: there is none, or it is wrong.
+        SettingsError: there is none of that name, or it is wrong.
     """
     file = Path(task)
     if file.suffix.lower() in (".yaml", ".yml"):
-        return _read(file).tasks[file.stem]
-    tasks = load_settings(locate().params).tasks
-    if task not in tasks:
+        settings, name = _read(file), file.stem
+    else:
+        settings, name = load_settings(locate().params), task
+    if name not in settings.tasks:
         raise SettingsError(
-            f"params.yaml: tasks.{task} does not exist; {closest(task, tasks)} (a task file has to end in .yaml)."
+            f"params.yaml: tasks.{name} does not exist; {closest(name, settings.tasks)} "
+            "(a task file has to end in .yaml)."
         )
-    return tasks[task]
+    return settings.tasks[name], settings.search.tasks.get(name)
 
 
 def _read(file: Path, small: dict[str, Any] | None = None) -> Settings:

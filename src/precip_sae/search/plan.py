@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tasks import Prepared, prepare, present, rows_in_time_order
 
@@ -80,7 +81,11 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
     for key, numbers in members.items():
         rows = np.frombuffer(key, bool) if key else np.ones(len(frame), bool)
         complete = [c for c in subsets.pool if data.missing == "median" or there[rows, position[c]].all()]
-        prepared.append(prepare(frame[rows], pool_data(data, subsets, complete)))
+        try:
+            prepared.append(prepare(frame[rows], pool_data(data, subsets, complete)))
+        except TableError as error:
+            inputs = ", ".join(names[numbers[0]])
+            raise TableError(f"{str(error).rstrip('.')} (rows that hold the search's inputs {inputs}).") from error
         column = {name: k for k, name in enumerate(complete)}
         columns = np.array([[column[name] for name in names[number]] for number in numbers])
         units += _pieces(len(prepared) - 1, columns, np.array(numbers), np.array(subsets.seeds))
