@@ -5,6 +5,7 @@ A few simulated days are written as archive files once; tests copy them, spoil t
 
 import csv
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,9 +18,11 @@ import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from precip_sae.cli import main
-from precip_sae.errors import ArchiveError, OutputError, SettingsError, StageError
+from precip_sae.errors import ArchiveError, OutputError, SettingsError, StageError, TableError
 from precip_sae.files import read_json
 from precip_sae.observations import archive, ingest
 from precip_sae.observations.deposit import archive_source, deposit_archive, deposit_simulation
@@ -223,6 +226,62 @@ BAD: dict[str, tuple[Callable[[Folders, str], object], str]] = {
         "variable pressure_level has no 900 hPa.",
     ),
 }
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    kind=st.sampled_from(archive.KINDS),
+    changes=st.lists(
+        st.tuples(st.integers(0, 8000), st.integers(0, 50), st.binary(max_size=4)), min_size=1, max_size=5
+    ),
+)
+def test_a_file_damaged_anywhere_is_read_or_costs_its_day_with_one_line(
+    written: tuple[Folders, pd.DataFrame],
+    tmp_path_factory: pytest.TempPathFactory,
+    kind: str,
+    changes: list[tuple[int, int, bytes]],
+) -> None:
+    folders = written[0]
+    day = archive.find_days(folders.pip, folders.weather, folders.radar, folders.profile, "MQT").days[0]
+    original = archive.only_file(day, kind)
+    content = original.read_bytes()
+    for place, removed, added in changes:
+        start = place % len(content)
+        content = content[:start] + added + content[start + removed :]
+    spoilt = tmp_path_factory.getbasetemp() / original.name
+    spoilt.write_bytes(content)
+    said = ""
+    try:
+        validate(ingest.read_day(archive.Day(day.date, day.files | {kind: [spoilt]}), "MQT", profile=True)[0])
+    except (archive.LostDay, TableError) as problem:
+        said = str(problem)
+    assert said.count("\n") == 0, said
+
+
+@pytest.mark.parametrize(
+    ("unit", "first"),
+    [
+        ("minutes since 2019-01-05", "2019-01-05T00:00:00"),
+        ("minutes since 2019-01-05T06:30:00Z", "2019-01-05T06:30:00"),
+        ("seconds since 1970-1-1 0:00:00 UTC", "1970-01-01T00:00:00"),
+        ("hours since 1900-01-01 00:00:00.0", "1900-01-01T00:00:00"),
+        ("minutes since 2019-01-05 06:30:00 +01:00", "2019-01-05T05:30:00"),
+        ("minutes since 2019-13-05", "time counts from '2019-13-05', expected a date."),
+        ("minutes since 20190105", "time counts from '20190105', expected a date."),
+        ("fortnights since 2019-01-05", "time is in 'fortnights since 2019-01-05' (standard), expected 'minutes since"),
+    ],
+)
+def test_times_count_from_their_origin_in_utc_however_it_is_spelt(unit: str, first: str, tmp_path: Path) -> None:
+    with netCDF4.Dataset(tmp_path / "t.nc", "w") as file:
+        file.createDimension("time", 2)
+        file.createVariable("time", "i4", ("time",))[:] = [0, 1]
+        file["time"].units = unit
+    with archive.opened(tmp_path / "t.nc") as opened:
+        if "expected" in first:
+            with pytest.raises(archive.LostDay, match=re.escape(f"t.nc: {first}")):
+                opened.times()
+        else:
+            assert str(opened.times()[0]) == first
 
 
 def days_of(table: pd.DataFrame) -> list[str]:

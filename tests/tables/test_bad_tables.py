@@ -113,6 +113,7 @@ class Bad:
 
 
 TIME = {"time": "time"}
+HOURS = ("time", np.where(np.arange(ROWS) == 9, 1e300, np.arange(ROWS)), {"units": "hours since 2020-01-01"})
 BAD = {
     # files
     "zero bytes": Bad(text(b""), r"t\.csv: is empty \(0 bytes\), expected a CSV"),
@@ -314,6 +315,12 @@ BAD = {
     "a row of no group": Bad(spoilt("site", 3, None), r"column 'site' of groups misses 1 values", {"groups": "site"}),
     "columns of two lengths": Bad(
         netcdf(b=("height", np.arange(5.0))), r"column 'b' runs along 'height', expected 'time' as the others do"
+    ),
+    "a time beyond all times": Bad(
+        netcdf(time=HOURS), r"t\.nc: cannot be read with xarray \(time values outside", TIME
+    ),
+    "such a time among the columns": Bad(
+        netcdf(when=HOURS), r"column 'when' cannot be read \(time values outside", {"time": "when"}
     ),
     "an entry that is not there": Bad(
         netcdf(Ze=(("time", "range"), np.ones((ROWS, 3)))),

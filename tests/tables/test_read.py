@@ -174,6 +174,17 @@ def test_labels_that_are_numbers_do_not_depend_on_how_the_file_holds_them(tmp_pa
         assert found.tolist()[:2] == ["0", "1"], name
 
 
+def test_a_label_does_not_depend_on_what_else_its_piece_of_the_file_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stations = [1.0, 2.0, np.nan, 1.0, 2.5, 1e300, -0.0, 2.0**53]
+    pd.DataFrame({"a": 1.0, "b": 2.0, "y": 3.0, "station": stations}).to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr(formats, "PIECE_ROWS", 3)
+    found = read_table(tmp_path / "t.parquet", data(groups="station"))["station"]
+    assert found.dropna().tolist() == ["1", "2", "1", "2.5", "1e+300", "0", "9007199254740992.0"]
+    assert found.isna().tolist() == [station != station for station in stations]
+
+
 def test_columns_of_truth_values_and_whole_numbers_are_numbers(tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [True, False], "b": pd.array([1, None], "Int64"), "y": np.array([1, 2], np.int8)})
     frame.to_parquet(tmp_path / "t.parquet")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cftime
 import numpy as np
 from numpy.typing import NDArray
 
@@ -309,16 +310,17 @@ class File:
         """
         content = self.content(names)
         unit = str(content.attributes.get("units", ""))
-        match = re.fullmatch(r"(second|minute|hour|day)s? since (\S+)(?:[ T](\S+))?(?: UTC)?", unit.strip())
+        match = re.match(r"(second|minute|hour|day)s? since ", unit.strip())
         calendar = str(content.attributes.get("calendar", "standard"))
         if match is None or calendar not in {"standard", "gregorian", "proleptic_gregorian"}:
             raise LostDay(f"{self.path.name}: time is in '{unit}' ({calendar}), expected 'minutes since YYYY-MM-DD'.")
         if (zone := str(content.attributes.get("timezone", "UTC"))) not in {"UTC", "utc", "GMT"}:
             raise LostDay(f"{self.path.name}: time is in the time zone '{zone}', expected UTC.")
         try:
-            origin = np.datetime64(f"{match[2]}T{(match[3] or '00:00:00').rstrip('Z')}", "s")
-        except ValueError as error:
-            raise LostDay(f"{self.path.name}: time counts from '{match[2]}', expected a date.") from error
+            origin = np.datetime64(cftime.num2pydate(0, unit.strip(), "standard"), "s")
+        except (ValueError, TypeError, OverflowError) as error:
+            since = unit.strip()[match.end() :]
+            raise LostDay(f"{self.path.name}: time counts from '{since}', expected a date.") from error
         seconds = _numbers(content, f"{self.path.name}: time") * _SECONDS[match[1]]
         if content.values.ndim != 1 or not len(seconds) or not (np.abs(seconds) < _FAR).all():
             raise LostDay(f"{self.path.name}: time has missing or impossible values, expected one for each row.")
@@ -393,6 +395,7 @@ def _content(variable: Any) -> Content:
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite becomes NaN
 def _numbers(content: Content, what: str) -> Array:
     """Float64 with NaN for what is marked as missing, unpacked."""
     if content.values.dtype.kind not in "fiu":

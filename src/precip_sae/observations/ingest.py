@@ -324,7 +324,8 @@ def _radar(day: Day, notes: list[str]) -> tuple[Array, Array, NDArray[np.bool_]]
         gates = _gates(file, height)
     inside = (minute >= 0) & (minute < archive.MINUTES_PER_DAY)
     heard = ~np.isnan(ze[:, gates]) & ~np.isnan(w[:, gates])
-    linear = np.where(heard, 10 ** (np.nan_to_num(ze[:, gates]) / 10), 0.0)
+    with np.errstate(over="ignore"):  # an impossible reflectivity is dropped by its range
+        linear = np.where(heard, 10 ** (np.nan_to_num(ze[:, gates]) / 10), 0.0)
     period = minute[inside] // MINUTES
     shape = (PERIODS, len(GATES))
     count, power, speed = np.zeros(shape), np.zeros(shape), np.zeros(shape)

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import warnings
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -231,13 +232,27 @@ def _open_parquet(path: Path) -> Opened:
 # whatever xarray opens
 
 
+@contextmanager
+def _far_dates() -> Iterator[None]:
+    """A date that numpy cannot hold comes as an object of cftime, without a warning: it is read by its text."""
+    import xarray as xr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", xr.SerializationWarning)
+        yield
+
+
 def _open_xarray(path: Path) -> Opened:
     import xarray as xr
 
+    def opened() -> xr.Dataset:
+        with _far_dates():
+            # a length of time in hours is a number of hours
+            return xr.open_dataset(path, decode_timedelta=False)
+
     try:
-        # a length of time in hours is a number of hours
-        dataset = xr.open_dataset(path, decode_timedelta=False)
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError) as error:
+        dataset = opened()
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, OverflowError) as error:
         if "did not find a match" in str(error) or "unable to guess" in str(error):
             ending = f"ends in '{path.suffix}'" if path.suffix else "has no ending"
             raise TableError(f"{path}: {ending} and xarray cannot open it, expected {EXPECTED}.") from error
@@ -266,7 +281,7 @@ def _open_xarray(path: Path) -> Opened:
                 raise TableError(
                     f"{path}: column '{name}' runs along '{along[0]}', expected '{rows}' as the others do."
                 )
-        with xr.open_dataset(path, decode_timedelta=False) as again:
+        with opened() as again:
             count = int(again.sizes[rows])
             for start in range(0, count, PIECE_ROWS):
                 piece = again.isel({rows: slice(start, start + PIECE_ROWS)})
@@ -274,8 +289,9 @@ def _open_xarray(path: Path) -> Opened:
                 for name in wanted:
                     variable, entry = entries[name]
                     try:
-                        columns[name] = piece[variable].isel(entry).to_numpy()
-                    except (OSError, RuntimeError, ValueError) as error:
+                        with _far_dates():
+                            columns[name] = piece[variable].isel(entry).to_numpy()
+                    except (OSError, RuntimeError, ValueError, OverflowError) as error:
                         raise TableError(f"{path}: column '{name}' cannot be read ({_first_line(error)}).") from error
                 yield pd.DataFrame(columns), min(start + PIECE_ROWS, count), count
 

@@ -18,6 +18,7 @@ from precip_sae.errors import TableError
 # What stands for a missing value in text, besides a file's own marks.
 MISSING_TEXT = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 UNIX = "unix"
+LARGEST_WHOLE = 2.0**53  # beyond it float64 does not tell whole numbers apart
 
 
 def without_marks(values: pd.Series, marks: Sequence[str | float], keep: Sequence[str] = ()) -> pd.Series:
@@ -168,7 +169,11 @@ def _all_numbers(values: pd.Series) -> bool:
 def labels(values: pd.Series) -> pd.Series:
     """A column as text, missing values as they are; whole numbers without a point, so that 1.0 and 1 are one label."""
     if pd.api.types.is_float_dtype(values):
-        whole = values.dropna()
-        if len(whole) and (whole == whole.round()).all() and np.isfinite(whole).all():
-            return values.astype("Int64").astype("str").where(values.notna())
+        # each number by itself: the next piece of the file may hold fractions where this one has none
+        text = {number: _label(number) for number in values.dropna().unique()}
+        return values.astype(object).map(text)
     return values.astype("str").where(values.notna())
+
+
+def _label(number: float) -> str:
+    return str(int(number)) if abs(number) < LARGEST_WHOLE and number == int(number) else str(number)
