@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.models.skill import baselines
-from precip_sae.search.plan import Plan, plan, pool_data
+from precip_sae.search.plan import Plan, plan, pool_data, with_pool
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tables.read import Table, read
 from precip_sae.tables.units import looks_wrong
@@ -114,9 +114,7 @@ def check(
         TableError: the file cannot be read. What is wrong with its contents is `Report.refusal`.
     """
     data = data.model_copy(update={"table": str(path)})
-    more = [column for column in subsets.pool if column not in data.predictors] if subsets else []
-    transforms = (subsets.transforms if subsets else {}) | data.transforms
-    whole = data.model_copy(update={"predictors": [*data.predictors, *more], "transforms": transforms})
+    whole = with_pool(data, subsets)
     table = read(path, whole, progress)
     columns = describe_columns(table, whole)
     warnings = [*_column_warnings(table.frame, columns, whole), *_time_warnings(table.frame, data)]
@@ -129,7 +127,7 @@ def check(
     scores = baselines(prepared)
     warnings += [*_part_warnings(prepared, parts), *_leaks(prepared, scores["linear"])]
     if subsets:
-        for column in more:
+        for column in whole.predictors[len(data.predictors) :]:
             warnings += _leaks(prepare(table.frame, pool_data(data, subsets, [column])))
     return Report(table, columns, warnings, prepared.counts, parts, scores, search)
 

@@ -108,7 +108,7 @@ class Prepared:
         return TRANSFORMS[transform][1](values) if transform else values
 
 
-def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> Prepared:
+def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     """Transforms, drops incomplete rows, splits in time order and standardises, as the study does.
 
     Predictors are transformed as `data.transforms` says; infinite or missing values are handled as `data.missing`
@@ -117,37 +117,35 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
     Args:
         frame: table that holds the columns named by `data`.
         data: the task's `data` section.
-        source: the table's name in error messages (default: `data.table`).
 
     Raises:
         TableError: text in a number column, nothing left, a part with fewer than 10 rows, a constant or empty
             predictor, an unknown label, or a class with fewer than 5 rows in the training part.
     """
-    source = source or data.table
     if frame.empty:
-        raise TableError(f"{source}: has columns but no rows.")
+        raise TableError(f"{data.table}: has columns but no rows.")
     read = len(frame)
-    frame = rows_in_time_order(frame, data, source)
-    x = _predictors(frame, data, source)
-    y, kept, dropped = _responses(frame, data, source)
+    frame = rows_in_time_order(frame, data)
+    x = _predictors(frame, data)
+    y, kept, dropped = _responses(frame, data)
     counts = {"read": read} | ({"dropped, time repeated": read - len(frame)} if len(frame) < read else {}) | dropped
     incomplete = np.isnan(x).any(axis=1) & kept
     if data.missing == "refuse" and incomplete.any():
         column = data.predictors[int(np.argmax(np.isnan(x[kept]).any(axis=0)))]
         raise TableError(
-            f"{source}: column '{column}' is missing or infinite in {int(np.isnan(x[kept]).any(axis=1).sum())} rows, "
-            "and data.missing is 'refuse', which expects none."
+            f"{data.table}: column '{column}' is missing or infinite in {int(incomplete.sum())} rows, and "
+            "data.missing is 'refuse', which expects none."
         )
     if data.missing != "median":
         kept &= ~incomplete
         counts["dropped, predictor missing"] = int(incomplete.sum())
     x, y = x[kept], y[kept]
-    rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, source, len(frame))
+    rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, len(frame))
     fitted = np.concatenate([x[rows["train"]], x[rows["validation"]]])
     if data.missing == "median":
         if np.isnan(fitted).all(axis=0).any():
             column = data.predictors[int(np.argmax(np.isnan(fitted).all(axis=0)))]
-            raise TableError(f"{source}: column '{column}' holds no number in the training part, so no median.")
+            raise TableError(f"{data.table}: column '{column}' holds no number in the training part, so no median.")
         counts["filled with the median"] = int(incomplete.sum())
         medians = np.nanmedian(fitted, axis=0)
         x, fitted = np.where(np.isnan(x), medians, x), np.where(np.isnan(fitted), medians, fitted)
@@ -157,13 +155,13 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
         mean, scale = np.array([c.mean() for c in by_column]), np.array([c.std() for c in by_column])
     for column, m, s in zip(data.predictors, mean, scale, strict=True):
         if s <= 1e-12 * abs(m):
-            raise TableError(f"{source}: column '{column}' is constant in the training part, expected it to vary.")
+            raise TableError(f"{data.table}: column '{column}' is constant in the training part, expected it to vary.")
     response_mean, response_scale = 0.0, 1.0
     if data.standardise_response:
         learnt = np.concatenate([y[rows["train"]], y[rows["validation"]]])
         response_mean, response_scale = float(learnt.mean()), float(learnt.std())
         if response_scale == 0:
-            raise TableError(f"{source}: response '{data.response}' is constant in the training part.")
+            raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
         y = (y - response_mean) / response_scale
     if data.kind == "regression":
         y = y.astype(np.float32)
@@ -172,11 +170,11 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
     for column, values, s in zip(data.predictors, standardised.T, scale, strict=True):
         if not (np.isfinite(s) and np.isfinite(values).all()):
             raise TableError(
-                f"{source}: column '{column}' holds values so far apart that they cannot be standardised, expected "
+                f"{data.table}: column '{column}' holds values so far apart that they cannot be standardised, expected "
                 "measurements: are some a mark of missing values (data.file.missing_marks)?"
             )
     parts = {name: Part(standardised[chosen], y[chosen]) for name, chosen in rows.items()}
-    _check_training_response(parts["train"].y, data, source)
+    _check_training_response(parts["train"].y, data)
     counts |= {name: len(part) for name, part in parts.items()}
     index = frame.index[kept]
     where = {name: index[chosen] for name, chosen in rows.items()}
@@ -193,7 +191,7 @@ def prepare(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
 
 
 def part_rows(
-    groups: pd.Series | None, rows: int, data: DataSettings, source: str, read: int
+    groups: pd.Series | None, rows: int, data: DataSettings, read: int
 ) -> dict[str, slice | NDArray[np.int64]]:
     """Which rows belong to which part, each part's in order.
 
@@ -215,7 +213,7 @@ def part_rows(
     else:
         if missing := int(groups.isna().sum()):
             raise TableError(
-                f"{source}: column '{data.groups}' of groups misses {missing} values, expected one in every row."
+                f"{data.table}: column '{data.groups}' of groups misses {missing} values, expected one in every row."
             )
         number, names = pd.factorize(groups)
         order = np.arange(len(names))
@@ -231,19 +229,19 @@ def part_rows(
         sizes = np.array([len(found) for found in chosen.values()])
         if rows and min(sizes) < MINIMUM_PART:
             raise TableError(
-                f"{source}: the {len(names)} groups of column '{data.groups}' leave the part {PARTS[sizes.argmin()]} "
-                f"with {min(sizes)} rows (the largest group holds {max(size)} of {rows}), expected at least "
-                f"{MINIMUM_PART}."
+                f"{data.table}: the {len(names)} groups of column '{data.groups}' leave the part "
+                f"{PARTS[sizes.argmin()]} with {min(sizes)} rows (the largest group holds {max(size)} of {rows}), "
+                f"expected at least {MINIMUM_PART}."
             )
     if min(sizes) < MINIMUM_PART:
         raise TableError(
-            f"{source}: {rows} usable rows of {read}, expected at least {_rows_needed()} so that each part holds "
+            f"{data.table}: {rows} usable rows of {read}, expected at least {_rows_needed()} so that each part holds "
             f"{MINIMUM_PART}."
         )
     return chosen
 
 
-def present(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> NDArray[np.bool_]:
+def present(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.bool_]:
     """Which values `prepare` could use: the predictor is finite after its transform, and the row has a response.
 
     Args:
@@ -255,14 +253,13 @@ def present(frame: pd.DataFrame, data: DataSettings, source: str | None = None) 
     Raises:
         TableError: see `prepare`.
     """
-    source = source or data.table
-    _, kept, _ = _responses(frame, data, source)
-    return ~np.isnan(_predictors(frame, data, source)) & kept[:, None]
+    _, kept, _ = _responses(frame, data)
+    return ~np.isnan(_predictors(frame, data)) & kept[:, None]
 
 
-def _predictors(frame: pd.DataFrame, data: DataSettings, source: str) -> NDArray[np.float64]:
+def _predictors(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.float64]:
     """The predictors, transformed, with NaN for whatever is not a finite number [rows, predictors]."""
-    x = np.column_stack([columns.numbers(frame[c], c, source) for c in data.predictors])
+    x = np.column_stack([columns.numbers(frame[c], c, data.table) for c in data.predictors])
     for k, column in enumerate(data.predictors):
         if column in data.transforms:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -272,7 +269,7 @@ def _predictors(frame: pd.DataFrame, data: DataSettings, source: str) -> NDArray
         if empty:
             transform = data.transforms.get(column)
             wanted = f"{TRANSFORMS[transform][2]} to take the {transform} of" if transform else "numbers"
-            raise TableError(f"{source}: column '{column}' holds no usable value, expected {wanted}.")
+            raise TableError(f"{data.table}: column '{column}' holds no usable value, expected {wanted}.")
     return x
 
 
@@ -286,7 +283,7 @@ def _rows_needed() -> int:
     return math.ceil(MINIMUM_PART / (NETWORK_SHARE * VALIDATION_SHARE))
 
 
-def rows_in_time_order(frame: pd.DataFrame, data: DataSettings, source: str | None = None) -> pd.DataFrame:
+def rows_in_time_order(frame: pd.DataFrame, data: DataSettings) -> pd.DataFrame:
     """The rows sorted by the task's time column, stably; as they stand without one.
 
     Of rows with the same time, `data.repeated_times` says whether all are kept, the first, or none is allowed.
@@ -294,36 +291,36 @@ def rows_in_time_order(frame: pd.DataFrame, data: DataSettings, source: str | No
     Raises:
         TableError: a time is missing or repeated, or the times cannot be compared.
     """
-    source, time = source or data.table, data.time
+    time = data.time
     if time is None:
         return frame
     if missing := int(frame[time].isna().sum()):
-        raise TableError(f"{source}: time column '{time}' misses {missing} values, expected one in every row.")
+        raise TableError(f"{data.table}: time column '{time}' misses {missing} values, expected one in every row.")
     try:
         frame = frame.sort_values(time, kind="stable")
     except TypeError as error:
-        raise TableError(f"{source}: time column '{time}' mixes types that cannot be put in order.") from error
+        raise TableError(f"{data.table}: time column '{time}' mixes types that cannot be put in order.") from error
     if data.repeated_times == "keep":
         return frame
     repeated = frame[time].duplicated()
     if data.repeated_times == "refuse" and repeated.any():
         raise TableError(
-            f"{source}: time column '{time}' holds {frame[time][repeated].iloc[0]} more than once "
+            f"{data.table}: time column '{time}' holds {frame[time][repeated].iloc[0]} more than once "
             f"({int(repeated.sum())} such rows), and data.repeated_times is 'refuse', which expects none."
         )
     return frame[~repeated]
 
 
-def _responses(frame: pd.DataFrame, data: DataSettings, source: str) -> tuple[Any, Any, dict[str, int]]:
+def _responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Any, Any, dict[str, int]]:
     """The response [rows], which rows have one [rows], and the rows dropped by reason."""
     if data.kind == "regression":
-        y = columns.numbers(frame[data.response], data.response, source)
+        y = columns.numbers(frame[data.response], data.response, data.table)
         kept = np.abs(y) <= np.finfo(np.float32).max
         if not kept.any():
-            raise TableError(f"{source}: response '{data.response}' holds no number.")
+            raise TableError(f"{data.table}: response '{data.response}' holds no number.")
         if not data.standardise_response and (most := np.abs(y[kept]).max()) > LARGEST_RESPONSE:
             raise TableError(
-                f"{source}: response '{data.response}' holds numbers as large as {most:.3g}, expected at most "
+                f"{data.table}: response '{data.response}' holds numbers as large as {most:.3g}, expected at most "
                 f"{LARGEST_RESPONSE:g}: take another unit (data.units), or set data.standardise_response."
             )
         return y, kept, {"dropped, response missing": int((~kept).sum())}
@@ -333,7 +330,7 @@ def _responses(frame: pd.DataFrame, data: DataSettings, source: str) -> tuple[An
     known = {*data.classes, *data.drop_classes}
     if unknown := sorted(set(text[there]) - known):
         raise TableError(
-            f"{source}: response '{data.response}' holds '{unknown[0]}', expected one of the classes "
+            f"{data.table}: response '{data.response}' holds '{unknown[0]}', expected one of the classes "
             f"{', '.join(data.classes)}, or a label of labels or drop_classes."
         )
     y = text.map({name: number for number, name in enumerate(data.classes)})
@@ -343,15 +340,15 @@ def _responses(frame: pd.DataFrame, data: DataSettings, source: str) -> tuple[An
     return y.where(kept, -1).to_numpy(dtype=np.int64), kept, counts
 
 
-def _check_training_response(y: NDArray[Any], data: DataSettings, source: str) -> None:
+def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
     if data.kind == "regression":
         if np.ptp(y) == 0:
-            raise TableError(f"{source}: response '{data.response}' is constant in the training part.")
+            raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
         return
     for number, name in enumerate(data.classes):
         if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(
-                f"{source}: the training part ({NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
+                f"{data.table}: the training part ({NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
                 f"holds {found} rows of class '{name}' of response '{data.response}', expected at least "
                 f"{MINIMUM_CLASS}: leave it out (drop_classes) or count it as another (labels)."
             )

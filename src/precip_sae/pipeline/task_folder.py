@@ -15,7 +15,7 @@ from precip_sae.pipeline.inputs import dependencies, fingerprints
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import STAGES, Stage
-from precip_sae.search.plan import plan, pool_data
+from precip_sae.search.plan import plan, with_pool
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 from precip_sae.tables.formats import open_table
 from precip_sae.tables.read import read_table
@@ -61,9 +61,10 @@ def run_task(
         raise SettingsError(f"{file.name}: data.table names {error}") from error
     # a mistake in the table is told before anything is written
     data = task.data.model_copy(update={"table": str(place)})
-    prepare(read_table(place, data), data)
+    frame = read_table(place, with_pool(data, subsets))
+    prepare(frame, data)
     if subsets is not None:
-        plan(read_table(place, pool_data(data, subsets, subsets.pool)), data, subsets)
+        plan(frame, data, subsets)
     paths = _prepare(name, settings, place, out, project)
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD

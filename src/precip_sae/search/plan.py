@@ -63,7 +63,7 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
         data: the task's `data` section; its predictors are replaced by each subset in turn.
 
     Raises:
-        TableError: see `tasks.prepare`.
+        TableError: see `tasks.prepare`; the inputs whose rows cannot be used are named.
     """
     frame = rows_in_time_order(frame, data)
     names = list(combinations(subsets.pool, subsets.size))
@@ -90,6 +90,15 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
         columns = np.array([[column[name] for name in names[number]] for number in numbers])
         units += _pieces(len(prepared) - 1, columns, np.array(numbers), np.array(subsets.seeds))
     return Plan(names, prepared, units)
+
+
+def with_pool(data: DataSettings, subsets: SubsetSettings | None) -> DataSettings:
+    """The task's `data` section with the pool of its search, if it has one, as further predictors."""
+    if subsets is None:
+        return data
+    more = [column for column in subsets.pool if column not in data.predictors]
+    update = {"predictors": [*data.predictors, *more], "transforms": subsets.transforms | data.transforms}
+    return data.model_copy(update=update)
 
 
 def pool_data(data: DataSettings, subsets: SubsetSettings, columns: list[str]) -> DataSettings:
