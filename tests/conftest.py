@@ -33,9 +33,11 @@ from precip_sae.files import write_json, write_text
 from precip_sae.paths import locate
 from precip_sae.pipeline.inputs import fingerprints
 from precip_sae.pipeline.stages import STAGES
+from precip_sae.settings import load_settings
 
 stage, root = STAGES["{name}"], locate().root
-given = {{name: globals()[name] for name in stage.parameters}}
+named = {{name: globals()[name] for name in stage.parameters}}
+given = named | stage.values(load_settings(locate().params), named.get("task"))
 names = {{"task": given.get("task"), "table": given.get("data", {{}}).get("table")}}
 read = fingerprints(root, [path.format(**names) for path in stage.reads])
 for output in stage.writes:
@@ -71,7 +73,7 @@ def write_project(root: Path) -> Paths:
     paths.observations.write_text("stands for the observations")
     (paths.data / "source.json").write_text("{}")
     for name, stage in STAGES.items():
-        parameters = "\n".join(f"{parameter} = {{}}" for parameter in stage.parameters)
+        parameters = "\n".join(f"{parameter} = 'rain'" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))
     for name in ("manuscript.typ", "report.typ", "references.bib", "claims.yaml"):
         (paths.paper / name).parent.mkdir(exist_ok=True)

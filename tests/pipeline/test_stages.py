@@ -1,9 +1,11 @@
+import json
+
 import pytest
 
 from precip_sae.errors import SettingsError, StageError
 from precip_sae.pipeline.inputs import dependencies, resolve
 from precip_sae.pipeline.runner import check_parameters
-from precip_sae.pipeline.stages import STAGES, Stage, named
+from precip_sae.pipeline.stages import STAGES, Stage, named, stage_settings
 from precip_sae.settings import load_settings, read_yaml
 
 # In git, where a forge shows them; everything else is in the DVC store.
@@ -14,7 +16,7 @@ IN_GIT = (".json", ".csv", ".md", ".pdf", ".tex", "figures/", "paper/tables")
 def declared(repository):
     """dvc.yaml's stages, `foreach` unpacked."""
     stages = read_yaml(repository.root / "dvc.yaml")["stages"]
-    return {name: entry.get("do", entry) for name, entry in stages.items()}
+    return {name: entry.get("do", entry) for name, entry in stages.items() if name != "code"}
 
 
 def _outputs(entry):
@@ -47,7 +49,8 @@ def test_results_that_a_forge_can_show_are_in_git_and_the_rest_in_the_store(decl
 def test_a_changed_table_notebook_or_earlier_result_makes_its_stage_stale(declared, stage: Stage):
     table = "${item.table}" if stage.searched else "${item.data.table}"
     reads = {r.format(task="${key}", table=table) for r in stage.reads}
-    assert reads | {f"notebooks/{stage.notebook}"} <= set(declared[stage.name]["deps"])
+    code = {f"notebooks/{stage.notebook}", f"digests/{stage.name}.json", "requirements.lock"}
+    assert reads | code == set(declared[stage.name]["deps"])
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
@@ -71,12 +74,15 @@ def test_the_notebook_takes_what_its_stage_gives(repository, stage: Stage):
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_values_are_plain_and_named_as_in_params_yaml(repository, stage: Stage):
+def test_a_stage_is_given_its_own_sections_typed_and_no_others(repository, monkeypatch, stage: Stage):
+    monkeypatch.chdir(repository.notebooks)  # where Jupyter starts
     settings = load_settings(repository.params)
     task = next(iter(settings.tasks)) if stage.per_task else None
-    values = stage.values(settings, task)
-    assert tuple(values) == stage.parameters
-    assert all(isinstance(value, (str, int, float, list, dict)) for value in values.values())
+    given = vars(stage_settings(stage.name, task))
+    assert set(given) == {*stage.sections, *(["search"] if stage.searched else [])}
+    if stage.per_task:
+        assert given.items() <= {**dict(settings.tasks[task]), "search": settings.search.tasks.get(task)}.items()
+    assert json.loads(json.dumps(stage.values(settings, task))).keys() == given.keys()
 
 
 def test_every_path_of_dvc_yaml_resolves_for_every_task(repository):

@@ -4,10 +4,14 @@ A stage is a notebook of the same name. `dvc.yaml` says the same in DVC's words,
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from precip_sae.errors import SettingsError, StageError, closest
-from precip_sae.settings import Settings
+from precip_sae.paths import locate
+from precip_sae.settings import Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,8 @@ class Stage:
     Attributes:
         name: of the stage, and of its notebook without `.ipynb`.
         per_task: whether it runs once for each task.
-        sections: what its notebook is given: sections of the task (`per_task`), else see `values`.
-        searched: whether it runs for the tasks below `search.tasks` in params.yaml alone, and is given their
+        sections: what of params.yaml it rests on: sections of the task (`per_task`), else of the whole.
+        searched: whether it runs for the tasks below `search.tasks` in params.yaml alone, and rests on their
             section as `search`.
         reads: files and folders that earlier stages made, `{task}` and `{table}` standing for the task's.
         writes: files and folders that it makes, besides its own page in the supplement.
@@ -38,8 +42,7 @@ class Stage:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names that the notebook's `parameters` cell must define, no more and no fewer."""
-        own = (*self.sections, "search") if self.searched else self.sections
-        return ("task", *own) if self.per_task else own
+        return ("task",) if self.per_task else ()
 
     def tasks(self, settings: Settings) -> list[str]:
         """The tasks that it runs for."""
@@ -62,17 +65,22 @@ class Stage:
         page = f"paper/supplement/{self.label(task)}"
         return [*(w.format(task=task) for w in self.writes), f"{page}.ipynb", f"{page}.html"]
 
-    def values(self, settings: Settings, task: str | None) -> dict[str, Any]:
-        """The values of its parameters: plain numbers, strings, lists and dicts."""
+    def settings(self, settings: Settings, task: str | None) -> dict[str, Any]:
+        """The sections that it rests on, typed, by name."""
         if self.per_task:
-            found = {"task": task, **settings.tasks[task or ""].model_dump(include=set(self.sections))}
-            return found | ({"search": settings.search.tasks[task or ""].model_dump()} if self.searched else {})
+            own = settings.tasks[task or ""]
+            found = {name: getattr(own, name) for name in self.sections}
+            return found | ({"search": settings.search.tasks[task or ""]} if self.searched else {})
         whole = {
-            "simulation": settings.simulation.model_dump(),
-            "tasks": list(settings.tasks),
+            "simulation": settings.simulation,
+            "tasks": settings.tasks,
             "searched": list(settings.search.tasks),
         }
         return {name: whole[name] for name in self.sections}
+
+    def values(self, settings: Settings, task: str | None) -> dict[str, Any]:
+        """The same sections as plain numbers, strings, lists and dicts."""
+        return to_jsonable_python(self.settings(settings, task))
 
     def check_task(self, settings: Settings, task: str | None) -> None:
         """Refuses a task that the stage does not take.
@@ -196,3 +204,22 @@ def named(name: str) -> Stage:
     if name not in STAGES:
         raise StageError(f"There is no stage '{name}'; {closest(name, STAGES)}.")
     return STAGES[name]
+
+
+def stage_settings(name: str, task: str | None = None) -> SimpleNamespace:
+    """The sections of params.yaml that a stage rests on: what its notebook may use, and nothing else.
+
+    Args:
+        name: of the stage.
+        task: of the stages that run once per task.
+
+    Returns:
+        An attribute per section, for example `.data` (a DataSettings) and `.seeds`.
+
+    Raises:
+        SettingsError: params.yaml is wrong or has no such task.
+        StageError: no such stage, or a task is missing or not taken.
+    """
+    stage, settings = named(name), load_settings(locate().params)
+    stage.check_task(settings, task)
+    return SimpleNamespace(**stage.settings(settings, task))

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import precip_sae
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
 from precip_sae.files import output_error, read_json, write_json
 from precip_sae.paths import Paths, locate
-from precip_sae.pipeline.inputs import dependencies, fingerprints
-from precip_sae.pipeline.runner import run_stage
+from precip_sae.pipeline.inputs import dependencies
+from precip_sae.pipeline.runner import run_stage, state
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import STAGES, Stage
 from precip_sae.search.plan import plan, with_pool
@@ -181,10 +180,5 @@ def _state(stage: Stage, task: str, paths: Paths) -> str | None:
     used = [*dependencies(stage, task, settings, paths), *stage.outputs(task)]
     if not all((paths.root / path).exists() for path in used):
         return None
-    package = Path(precip_sae.__file__).parent
-    state: dict[str, Any] = {
-        "values": stage.values(settings, task),
-        "files": fingerprints(paths.root, used),
-        "package": fingerprints(package, ["."]),
-    }
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+    whole = {"values": stage.values(settings, task), "state": state(stage, paths, used)}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
