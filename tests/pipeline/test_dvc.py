@@ -114,11 +114,11 @@ def test_what_makes_the_pages_is_code_that_every_stage_rests_on(project):
 
 
 def test_a_stage_started_by_hand_on_edited_code_is_refused(project):
-    file = project.root / "src" / "precip_sae" / "models" / "mlp.py"
+    file = project.root / "src" / "precip_sae" / "files.py"
     file.write_text(file.read_text() + "\n\nADDED = 1\n")
     status, said = dvc(project, "repro", "--single-item", "train@rain", "--force", check=False)
     assert status != 0
-    assert "digests/train.json describes another precip_sae.models.mlp than the one that would run" in said
+    assert "digests/train.json describes another precip_sae.files than the one that would run" in said
 
 
 def test_a_failing_stage_leaves_the_earlier_results_in_place(project, notebook, snapshot):

@@ -28,6 +28,7 @@ from precip_sae.interpretation.sensitivity import (
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.sae import SAE
 from precip_sae.models.store import load_models
+from precip_sae.quantities import PERCENT, POINTS
 from precip_sae.spread import over_seeds
 
 UNTRAINED = "untrained"
@@ -132,20 +133,21 @@ def summary(
     for name, variant in found.items():
         mine = table[table["variant"] == name].groupby("counted", sort=True)
         result[name] = {
-            "sensitive": {counted: over_seeds(rows["sensitive"]) for counted, rows in mine},
-            "reduction": {counted: over_seeds(rows["reduction"]) for counted, rows in mine},
-            "dead": over_seeds(variant.dead.sum(axis=1)),
-            "monosemantic": over_seeds(_monosemantic(variant.r, threshold)),
+            "sensitive": {counted: over_seeds(rows["sensitive"], ".2f") for counted, rows in mine},
+            "reduction": {counted: over_seeds(rows["reduction"], PERCENT) for counted, rows in mine},
+            "dead": over_seeds(variant.dead.sum(axis=1), ".1f"),
+            "monosemantic": over_seeds(_monosemantic(variant.r, threshold), PERCENT),
             "strongest": {
-                column: over_seeds(strength) for column, strength in zip(inputs, _strongest(variant.r).T, strict=True)
+                column: over_seeds(strength, ".2f")
+                for column, strength in zip(inputs, _strongest(variant.r).T, strict=True)
             },
-            "insensitive": over_seeds(_insensitive(variant.r, threshold)),
-            "active_per_row": over_seeds(metrics.active_per_row(variant.activations)),
+            "insensitive": over_seeds(_insensitive(variant.r, threshold), ".1f"),
+            "active_per_row": over_seeds(metrics.active_per_row(variant.activations), ".2f"),
             "units": variant.r.shape[1],
         }
         if name not in ("mlp", UNTRAINED):
             gain = table[table["variant"] == name].set_index(["counted", "seed"])["reduction"] - control
-            result[name]["beyond_untrained"] = {c: over_seeds(rows) for c, rows in gain.groupby("counted")}
+            result[name]["beyond_untrained"] = {c: over_seeds(rows, POINTS) for c, rows in gain.groupby("counted")}
     return result
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.files import write_text
-from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
-from precip_sae.manuscript.numbers import number, signed
+from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.manuscript.numbers import number
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
+from precip_sae.quantities import signed
 from precip_sae.settings import TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
@@ -101,7 +102,7 @@ def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFr
                         "Reduction": number(numbers, f"{change}.mean")["text"],
                         "95 % interval": interval(numbers, change),
                         "Seeds": number(numbers, f"{change}.n")["text"],
-                        "Published": f"{100 * PUBLISHED_REDUCTION:.0f} %" if counted == "published" else "–",
+                        "Published": number(numbers, "published.reduction")["text"] if counted == "published" else "–",
                     }
                 )
     return pd.DataFrame(rows)
@@ -124,10 +125,12 @@ def searches(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequ
                     "95 % interval": interval(numbers, f"{key}.reduction"),
                     "SD, subsets": number(numbers, f"{key}.spread_between.subsets")["text"],
                     "SD, seeds": number(numbers, f"{key}.spread_between.seeds")["text"],
+                    "SD, rest": number(numbers, f"{key}.spread_between.rest")["text"],
                     "Own subset": numbers[own]["text"] if own in numbers else "–",
                     "Best of drawn": number(numbers, f"{key}.best_of.expected")["text"],
                     "Best, 95 %": interval(numbers, f"{key}.best_of"),
                     "Beyond untrained": number(numbers, f"{key}.beyond_untrained.mean")["text"],
+                    "Beyond, 95 %": interval(numbers, f"{key}.beyond_untrained"),
                 }
             )
     return pd.DataFrame(rows)
@@ -223,7 +226,7 @@ def all_tables(
 
 
 def interval(numbers: Numbers, key: str) -> str:
-    """`low to high` of a spread over seeds."""
+    """`low to high` of a spread."""
     low, high = (number(numbers, f"{key}.{end}")["text"] for end in ("low", "high"))
     return f"{low} to {high}"
 
