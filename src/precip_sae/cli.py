@@ -110,11 +110,11 @@ def digest() -> None:
     from precip_sae.paths import locate
     from precip_sae.pipeline.digest import write_digests
     from precip_sae.pipeline.runner import refuse_other_sources
-    from precip_sae.pipeline.stages import STAGES
+    from precip_sae.pipeline.stages import stages
 
     paths = locate()
     refuse_other_sources(paths.root)
-    write_digests(paths, Path(precip_sae.__file__).parent, STAGES)
+    write_digests(paths, Path(precip_sae.__file__).parent, stages())
 
 
 @app.command()

@@ -6,7 +6,7 @@ import pytest
 
 from precip_sae.files import read_json, write_text
 from precip_sae.pipeline.digest import EVERYWHERE, PACKAGE, code_digests, meaning, write_digests
-from precip_sae.pipeline.stages import STAGES, Stage
+from precip_sae.pipeline.stages import Stage, stages
 
 SOURCE = '''\
 """What it is about."""
@@ -100,7 +100,7 @@ def test_an_edit_of_code_that_the_notebook_does_not_use_changes_nothing(package,
     assert code_digests(story, package) == before
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@pytest.mark.parametrize("stage", stages().values(), ids=stages())
 def test_what_makes_pages_and_digits_is_part_of_every_stage(repository, stage: Stage):
     found = code_digests(repository.notebooks / stage.notebook, repository.root / "src" / PACKAGE)
     assert set(EVERYWHERE) < set(found)
@@ -114,6 +114,6 @@ def test_training_rests_on_the_engine_and_not_on_figures_or_sentences(repository
 
 def test_a_stage_that_is_gone_leaves_no_digest(project, repository):
     write_text(project.digest("gone"), "{}")
-    write_digests(project, repository.root / "src" / PACKAGE, STAGES)
-    assert {file.stem for file in project.digests.iterdir()} == set(STAGES)
+    write_digests(project, repository.root / "src" / PACKAGE, stages())
+    assert {file.stem for file in project.digests.iterdir()} == set(stages())
     assert read_json(project.digest("train"))

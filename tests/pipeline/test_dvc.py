@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from precip_sae.files import write_text
 from precip_sae.pipeline.smoke import environment
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import stages
 
 
 def dvc(paths, *arguments, check=True):
@@ -52,7 +52,7 @@ def project(tmp_path_factory, make_project, repository):
     git(paths.root, "init", "--quiet")
     dvc(paths, "add", "--quiet", "data")
     _, said = dvc(paths, "repro")
-    assert stages_run(said) == ["code", *(stage.address("rain") for stage in STAGES.values())]
+    assert stages_run(said) == ["code", *(stage.address("rain") for stage in stages().values())]
     dvc(paths, "push", "--quiet")
     git(paths.root, "add", "--all")
     git(paths.root, "commit", "--quiet", "--message", "all stages ran")
@@ -86,7 +86,7 @@ def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(p
 def test_a_changed_setting_redoes_what_depends_on_it(project):
     set_hidden(project, 5)
     _, said = dvc(project, "repro")
-    assert stages_run(said) == [s.address("rain") for s in STAGES.values() if s.name != "observe"]
+    assert stages_run(said) == [s.address("rain") for s in stages().values() if s.name != "observe"]
     _, said = dvc(project, "metrics", "diff", "--json")
     assert json.loads(said)["results/rain/train.json"]["mlp.hidden"] == {"old": 3, "new": 5, "diff": 2}
 
@@ -110,7 +110,7 @@ def test_what_makes_the_pages_is_code_that_every_stage_rests_on(project):
     file.write_text(file.read_text().replace("max-width: 62rem", "max-width: 60rem"))
     dvc(project, "repro", "code")
     _, said = dvc(project, "status", "--json")
-    assert set(json.loads(said)) == {stage.address("rain") for stage in STAGES.values()}
+    assert set(json.loads(said)) == {stage.address("rain") for stage in stages().values()}
 
 
 def test_a_stage_started_by_hand_on_edited_code_is_refused(project):
@@ -170,7 +170,7 @@ def test_a_clone_is_complete_without_a_server(project, tmp_path):
     clone = type(project)((tmp_path / "clone").resolve())
     assert not clone.data.exists()
     dvc(clone, "pull", "--quiet")
-    for stage in STAGES.values():
+    for stage in stages().values():
         assert all((clone.root / output).exists() for output in stage.outputs("rain"))
     _, said = dvc(clone, "status")
     assert "up to date" in said

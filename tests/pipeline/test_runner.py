@@ -10,9 +10,9 @@ from precip_sae.errors import NotebookError, OutputError, PaperError, SettingsEr
 from precip_sae.pipeline import environment, runner
 from precip_sae.pipeline.environment import kernel_environment
 from precip_sae.pipeline.runner import check_parameters, run_stage
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import stages
 
-TRAIN = STAGES["train"]
+TRAIN = stages()["train"]
 
 
 def outputs(paths, snapshot):
@@ -50,7 +50,7 @@ def instead(monkeypatch):
     def replace(action):
         def execute(source, executed, values, phrase, failed, paths):
             for output in TRAIN.writes:
-                path = paths.root / output.format(task="rain")
+                path = paths.root / output.replace("${key}", "rain")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("new")
             action(paths)
@@ -66,7 +66,7 @@ def instead(monkeypatch):
 
 def test_a_stage_leaves_its_outputs_and_its_page_and_nothing_else(trained, snapshot):
     made = set(outputs(trained, snapshot))
-    folders = tuple(w.format(task="rain") for w in TRAIN.outputs("rain"))
+    folders = tuple(TRAIN.outputs("rain"))
     assert made
     assert all(name.startswith(folders) for name in made)
     assert {"paper/supplement/train-rain.ipynb", "paper/supplement/train-rain.html"} <= made
@@ -306,8 +306,8 @@ def test_no_temporary_folder_is_a_sentence(tmp_path, monkeypatch):
 def test_stderr_of_the_cells_is_shown_and_not_kept(ran, monkeypatch, capsys):
     def execute(source, executed, values, phrase, failed, paths):
         for output in TRAIN.writes:
-            (paths.root / output.format(task="rain")).parent.mkdir(parents=True, exist_ok=True)
-            (paths.root / output.format(task="rain")).write_text("new")
+            (paths.root / output.replace("${key}", "rain")).parent.mkdir(parents=True, exist_ok=True)
+            (paths.root / output.replace("${key}", "rain")).write_text("new")
         content = json.loads(source.read_text())
         content["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stderr", "text": "a warning\n"}]
         executed.write_text(json.dumps(content))

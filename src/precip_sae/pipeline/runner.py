@@ -19,9 +19,9 @@ from precip_sae.paths import Paths
 from precip_sae.pipeline.aside import set_aside
 from precip_sae.pipeline.digest import code_digests
 from precip_sae.pipeline.environment import kernel_environment
-from precip_sae.pipeline.inputs import dependencies, fingerprints, first_difference
+from precip_sae.pipeline.inputs import fingerprints, first_difference
 from precip_sae.pipeline.stages import Stage
-from precip_sae.settings import load_settings
+from precip_sae.settings import Settings, load_settings
 
 
 def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
@@ -53,6 +53,19 @@ def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
         _refuse_missing(stage, task, paths)
         _publish(executed, stage.label(task), paths)
     failed.unlink(missing_ok=True)
+
+
+def dependencies(stage: Stage, task: str | None, settings: Settings, paths: Paths) -> list[str]:
+    """The files and folders that the stage rests on, relative to the root.
+
+    In a folder without dvc.yaml (`precip-sae task run`) they are the notebook and what the stage reads.
+
+    Raises:
+        StageError: a name in dvc.yaml that params.yaml does not have.
+    """
+    if (paths.root / "dvc.yaml").is_file():
+        return stage.dependencies(settings, task)
+    return [f"notebooks/{stage.notebook}", *stage.dependencies(settings, task, stage.reads)]
 
 
 def state(stage: Stage, paths: Paths, depends: list[str]) -> dict[str, str]:
@@ -167,11 +180,10 @@ def refuse_changes(
         raise StageError(f"{changed} changed{again} ({stage.phrase(task)}).")
     try:
         now = stage.values(load_settings(paths.params), task)
-    except (SettingsError, KeyError):
+    except (SettingsError, KeyError, AttributeError):
         now = {}
-    for name in values:
-        if now.get(name) != values[name]:
-            place = f"tasks.{task}.{name}" if stage.per_task else name
+    for place in values:
+        if now.get(place) != values[place]:
             raise StageError(f"params.yaml: {place} changed{again} ({stage.phrase(task)}).")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from precip_sae.errors import OutputError, SettingsError, StageError
 from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import stages
 from precip_sae.settings import Settings, parse, read_yaml
 
 OVERLAY = "params.smoke.yaml"
@@ -60,7 +60,7 @@ def copy_project(source: Paths, folder: Path) -> Paths:
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder}: is not empty, expected a new or empty folder.")
     target = folder.resolve()
-    made = {source.root / output for stage in STAGES.values() for output in stage.writes if "{" not in output}
+    made = {source.root / output for stage in stages().values() for output in stage.writes if "{" not in output}
 
     def left_out(place: str, names: list[str]) -> set[str]:
         here = Path(place)
