@@ -33,6 +33,11 @@ class Paths:
         return self.data / "observations.parquet"
 
     @property
+    def published(self) -> Path:
+        """The networks that the study shipped."""
+        return self.data / "published"
+
+    @property
     def notebooks(self) -> Path:
         return self.root / "notebooks"
 

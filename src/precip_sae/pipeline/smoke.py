@@ -52,7 +52,9 @@ def small_settings(params: Path, overlay: Path) -> dict[str, Any]:
 
 
 def copy_project(source: Paths, folder: Path) -> Paths:
-    """A copy of the project without outputs, data, environment and history.
+    """A copy of the project without outputs, observations, environment and history.
+
+    Of `data`, the study's networks are copied where they are there.
 
     Raises:
         OutputError: `folder` exists and is not empty, is a file, lies in the way, or cannot be written.
@@ -74,6 +76,8 @@ def copy_project(source: Paths, folder: Path) -> Paths:
 
     try:
         shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
+        if source.published.is_dir():
+            shutil.copytree(source.published, Paths(target).published)
     except shutil.Error as error:
         raise OutputError(f"{folder}: not everything could be copied there ({error.args[0][0][2]}).") from error
     except OSError as error:
