@@ -50,7 +50,7 @@ Seeds = Annotated[
 MOST_MODELS = 5_000_000
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search"}
+RESERVED = {"data", "reductions", "search", "standards"}
 
 
 class Section(BaseModel):
@@ -274,12 +274,20 @@ class SearchSettings(Section):
     tasks: dict[str, SubsetSettings] = Field({}, description="which tasks are searched, and how")
 
 
+class StandardSettings(Section):
+    """A network trained elsewhere on the real table, which a task with the same inputs is held to."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    network: str = Field(description="JSON file in the format of the study's page, relative to the project")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
     simulation: SimulationSettings = SimulationSettings()
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
+    standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -301,6 +309,15 @@ class Settings(Section):
                     raise ValueError(
                         f"{place} names '{unused[0]}', which the task does not use; {closest(unused[0], used)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _standards(self) -> "Settings":
+        for name, standard in self.standards.items():
+            if name not in self.tasks:
+                raise ValueError(f"standards.{name}: there is no task of that name; {closest(name, self.tasks)}")
+            if standard.table != (table := self.tasks[name].data.table):
+                raise ValueError(f"standards.{name}.table is {standard.table}, expected {table}, the task's")
         return self
 
     @model_validator(mode="after")

@@ -66,11 +66,17 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def collect(paths: Paths, tasks: Mapping[str, TaskSettings], searched: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+def collect(
+    paths: Paths,
+    tasks: Mapping[str, TaskSettings],
+    searched: Sequence[str] = (),
+    held: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:
     """All numbers of the results folder, the settings of the tasks, and the published reduction.
 
     Args:
-        tasks: every task; searched: those of which all input subsets were tried.
+        tasks: every task; searched: those of which all input subsets were tried; held: those that a published network
+            is a standard for.
 
     Raises:
         ManuscriptError: a stage's results are missing.
@@ -81,6 +87,8 @@ def collect(paths: Paths, tasks: Mapping[str, TaskSettings], searched: Sequence[
         numbers |= task_numbers(paths, task) | dict(flatten(choices(settings), [task, "settings"]))
     for task in searched:
         numbers |= dict(flatten(_results(paths.task_results(task) / "search.json"), [task, "search"]))
+    for task in held:
+        numbers |= dict(flatten(_results(paths.task_results(task) / "standards.json"), [task, "standards"]))
     numbers["searched"] = {"value": list(searched), "text": ", ".join(searched)}
     numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
     return numbers

@@ -1,7 +1,6 @@
 """The tables of the manuscript, as text: CSV for the PDF and for readers, LaTeX for a journal."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -176,14 +175,16 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def fidelity(path: Path) -> pd.DataFrame:
-    """The observations beside the published statistics, as the observe stage compared them.
+def fidelity(compared: pd.DataFrame) -> pd.DataFrame:
+    """The table of observations beside what is published: statistics of the real one, and networks trained on it.
 
     The verdict on a statistic beyond the standard stands in brackets.
+
+    Args:
+        compared: rows of `observations.fidelity.compare` and `observations.standards.compare`.
     """
-    compared = pd.read_csv(path)
     ours = "simulated" if "simulated" in compared else "observed"
-    verdicts = compared["passed"].map({True: "PASS", False: "FAIL"})
+    verdicts = compared["verdict"]
     return pd.DataFrame(
         {
             "Statistic": compared["statistic"],
@@ -196,6 +197,15 @@ def fidelity(path: Path) -> pd.DataFrame:
     )
 
 
+def beside_published(paths: Paths, held: Sequence[str]) -> pd.DataFrame:
+    """Every published statistic, and the standards of every task that is held to a published network."""
+    files = [paths.results / "fidelity.csv", *(paths.task_results(task) / "standards.csv" for task in held)]
+    found = [pd.read_csv(file) for file in files]
+    # the standards do not know what the table is; the statistics do
+    ours = "simulated" if "simulated" in found[0] else "observed"
+    return pd.concat([frame.rename(columns={"simulated": ours}) for frame in found], ignore_index=True)
+
+
 def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
     """One row per task, variant, way of counting and seed: columns task, variant, counted, seed, reduction."""
     frames = []
@@ -206,16 +216,24 @@ def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.Da
 
 
 def all_tables(
-    numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths, searched: Sequence[str] = ()
+    numbers: Numbers,
+    tasks: Mapping[str, TaskSettings],
+    paths: Paths,
+    searched: Sequence[str] = (),
+    held: Sequence[str] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Every table of the manuscript by name; those of the search only where some task was searched."""
+    """Every table of the manuscript by name; those of the search only where some task was searched.
+
+    Args:
+        searched: tasks of which all input subsets were tried; held: those that a published network is a standard for.
+    """
     made = {
         "variables": variables(numbers),
         "settings": settings(tasks),
         "skill": skill(numbers, tasks),
         "reductions": reductions(numbers, tasks),
         "quality": quality(numbers, tasks),
-        "fidelity": fidelity(paths.results / "fidelity.csv"),
+        "fidelity": fidelity(beside_published(paths, held)),
     }
     if searched:
         made |= {
