@@ -72,3 +72,40 @@ def test_epochs_are_counted_from_one_and_those_not_trained_fail() -> None:
     first = rows[rows["statistic"] == "regressor: training loss after epoch 1"].iloc[0]
     assert first["published"] == PUBLISHED.loss[0]
     assert rows[rows["statistic"].str.endswith("epoch 32")]["verdict"].tolist() == ["FAIL", "FAIL"]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    responses: tuple[str, ...] = ("Rain", "Snow")
+    val_score: tuple[float, ...] = (0.9, 0.998)
+
+
+def accuracies(last: float) -> pd.DataFrame:
+    rows = [(seed, epoch, last if epoch == 2 else 0.5) for seed in range(3) for epoch in (1, 2)]
+    return pd.DataFrame(rows, columns=["seed", "epoch", "val_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "last", "verdicts"),
+    [
+        (5, 0.998, ["PASS", "PASS", "PASS", "PASS"]),
+        (5, 0.9994, ["PASS", "PASS", "PASS", "PASS"]),
+        (0, 1.0, ["FAIL", "PASS", "PASS", "FAIL"]),  # labels that are a function of the inputs are too easy
+        (40, 0.99, ["FAIL", "FAIL", "PASS", "FAIL"]),  # and these are not what the network has learnt
+    ],
+)
+def test_the_classifier_is_judged_by_agreement_and_accuracy(wrong: int, last: float, verdicts: list[str]) -> None:
+    labels = np.array(["Rain"] * 1000 + ["Snow"] * 1000)
+    predicted = labels.copy()
+    predicted[:wrong] = "Snow"
+    rows = standards.classifier_standards(predicted, labels, accuracies(last), Classifier())
+    assert list(rows.columns) == [*COLUMNS, "why"]
+    assert rows["simulated"].tolist() == pytest.approx([1 - wrong / 2000, 1 - wrong / 1000, 1.0, last])
+    assert rows["verdict"].tolist() == verdicts
+    assert rows["required"].tolist() == [True, False, False, True]
+
+
+def test_a_class_or_an_epoch_that_is_not_there_fails() -> None:
+    rows = standards.classifier_standards(["Rain"], ["Rain"], accuracies(0.998).query("epoch == 1"), Classifier())
+    assert rows["verdict"].tolist() == ["FAIL", "PASS", "FAIL", "FAIL"]
+    assert not standards.classifier_standards([], [], accuracies(0.998), Classifier())["passed"].iloc[0]

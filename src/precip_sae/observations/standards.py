@@ -8,8 +8,9 @@ with one column more: `why` a standard is as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,13 @@ EPOCHS = (1, 2, 4, 8, 16, 32)
 LEARNING_FACTOR = {"classification": 1.5, "regression": 1.2}
 """How many times as large or as small our losses may be."""
 
+AGREEMENT = (0.985, 0.999)
+"""Share of the labelled records on which the shipped classifier agrees: least, and most, for its own labels are not a
+function of its inputs alone."""
+ACCURACY = (0.995, 0.9995)
+"""Validation accuracy of our own classifiers of its shape: least and most."""
+CLASS_AGREEMENT = 0.97
+
 BIAS = 0.10  # of the mean
 LEAST_CORRELATION = 0.6
 MOST_ERROR = 1.3  # times the error of our own networks
@@ -34,6 +42,13 @@ class Curves(Protocol):
 
     loss: Array
     val_loss: Array
+
+
+class Scores(Protocol):
+    """Validation accuracy of a published classifier by epoch, (epochs,), and its classes."""
+
+    responses: tuple[str, ...]
+    val_score: Array
 
 
 def regressor_standards(predicted: Array, observed: Array, own_error: float) -> pd.DataFrame:
@@ -63,6 +78,46 @@ def regressor_standards(predicted: Array, observed: Array, own_error: float) -> 
          f"At most {MOST_ERROR}: on the real table no network of its shape is known to do better."),
     )  # fmt: skip
     return _with_reasons(("shipped regressor", *row) for row in reasons)
+
+
+def classifier_standards(
+    predicted: Sequence[str] | NDArray[Any], labels: Sequence[str] | NDArray[Any], history: pd.DataFrame,
+    published: Scores,
+) -> pd.DataFrame:  # fmt: skip
+    """Agreement of the shipped classifier with the labels of a table, and accuracy of our own networks on them.
+
+    Args:
+        predicted: (rows,) the class that the shipped network says.
+        labels: (rows,) ours, of the labelled rows only.
+        history: columns seed, epoch, val_accuracy of our networks of its shape, as `engine.train_mlps` returns it.
+        published: its validation accuracy by epoch.
+
+    Returns:
+        A row for the agreement over all rows, one for every class of `published`, and one for the median accuracy after
+        the last epoch. The published value of all is the accuracy that the network reached on the real labels.
+    """
+    said, known = np.asarray(predicted), np.asarray(labels)
+    reached = float(published.val_score[-1])
+    same = said == known
+    agreement = float(same.mean()) if same.size else np.nan
+    name = "shipped classifier: agreement with regime3"
+    why = "From {:g} to {:g}: labels are those of clusters in twelve variables, of which it knows five."
+    rows = [("shipped classifier", name, _between(reached, agreement, *AGREEMENT), agreement, why.format(*AGREEMENT))]
+    for kind in published.responses:
+        share = float(same[known == kind].mean()) if (known == kind).any() else np.nan
+        target = replace(_between(reached, share, CLASS_AGREEMENT, 1.0), required=False)
+        reason = f"At least {CLASS_AGREEMENT:g}, so that no class hides behind another; by class nothing is published."
+        rows.append(("shipped classifier", f"{name}, {kind}", target, share, reason))
+    accuracy = float(history.loc[history["epoch"] == len(published.val_score), "val_accuracy"].median())
+    why = f"From {ACCURACY[0]:g} to {ACCURACY[1]:g}: as hard as the real labels, and no harder."
+    statistic = "classifier: validation accuracy after the last epoch"
+    target = _between(reached, accuracy, *ACCURACY)
+    return _with_reasons([*rows, ("learning, classifier", statistic, target, accuracy, why)])
+
+
+def _between(published: float, found: float, least: float, most: float) -> Target:
+    """What is published, and how far `found` may lie from it on its side so that it is between `least` and `most`."""
+    return Target(published, most - published if found > published else published - least, "V")
 
 
 def learning_standards(history: pd.DataFrame, published: Curves, network: str, factor: float) -> pd.DataFrame:
