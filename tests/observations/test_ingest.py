@@ -320,7 +320,7 @@ def test_summer_time_begins_when_the_time_zone_data_of_the_site_say() -> None:
     except ZoneInfoNotFoundError:
         pytest.skip("no time zone data on this machine")
     for year in range(2007, 2038):
-        begins = archive.summer_time_begins(year).item()
+        begins = archive.summer_time_begins(np.datetime64(str(year), "Y")).item()
         before, after = ((begins + timedelta(seconds=s)).replace(tzinfo=zone).utcoffset() for s in (-1, 3600))
         assert (before, after) == (timedelta(hours=-5), timedelta(hours=-4)), year
         # a time that no clock shows comes back as another

@@ -348,20 +348,20 @@ def _clocks_put_forward(times: NDArray[np.datetime64]) -> np.datetime64 | None:
         return None
     shifts = np.array([0, *sorted({site.behind_utc for site in SITES.values()})]).astype("timedelta64[h]")
     for k in np.flatnonzero(steps == 3600 + usual):
-        skipped = summer_time_begins(int(str(times[k])[:4])) + shifts
+        skipped = summer_time_begins(times[k].astype("datetime64[Y]")) + shifts
         # both ends belong to it: the times of IMProToo are the ends of minutes
         if ((times[k] <= skipped) & (skipped <= times[k] + np.timedelta64(usual, "s"))).any():
             return times[k + 1]
     return None
 
 
-def summer_time_begins(year: int) -> np.datetime64:
+def summer_time_begins(year: np.datetime64) -> np.datetime64:
     """The local time at which clocks in the United States are put forward: 02:00 on the second Sunday of March.
 
     The rule of the Energy Policy Act of 2005 (section 110), since 2007; written out, so that no result depends on the
     time zone data of the machine.
     """
-    first = np.datetime64(f"{year}-03-01")
+    first = (year.astype("datetime64[M]") + 2).astype("datetime64[D]")
     weekday = (first.astype(int) + 3) % 7  # 0: Monday
     return (first + (6 - weekday) + 7).astype("datetime64[s]") + np.timedelta64(2, "h")
 
