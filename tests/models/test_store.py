@@ -113,8 +113,13 @@ def test_saes_that_cannot_be_used_are_one_sentence(spoil: Callable[[Path], objec
     assert "\n" not in str(caught.value)
 
 
-def test_an_empty_folder_is_said_to_be_empty(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match=r"holds no fitted SAEs \(it holds nothing\)"):
+@pytest.mark.parametrize(
+    ("files", "said"), [(0, "nothing"), (1, "0"), (12, "0, 1, 10, 11, 2, 3, 4, 5, 6, 7 and 2 more")]
+)
+def test_a_folder_without_saes_is_said_to_hold_what_it_holds(files: int, said: str, tmp_path: Path) -> None:
+    for number in range(files):
+        (tmp_path / str(number)).touch()
+    with pytest.raises(StageError, match=rf"holds no fitted SAEs \(it holds {said}\), expected a folder"):
         load_saes(tmp_path, [0, 5])
 
 

@@ -627,8 +627,11 @@ def test_the_folder_of_one_year_is_an_archive_too(copy: Folders, whole: tuple[Pa
     assert [day.name for day in found.days] == [day for day in days_of(whole[1]) if day.startswith(year)]
 
 
-def test_a_dask_scheduler_that_does_not_answer_is_said(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> None:
+def test_a_dask_scheduler_that_does_not_answer_is_said(
+    written: tuple[Folders, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("distributed")
+    monkeypatch.setattr("precip_sae.scheduling.ANSWER_SECONDS", 0.2)
     with pytest.raises(SettingsError, match=r"--scheduler tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
         ingested(written[0], tmp_path / "data", scheduler="tcp://127.0.0.1:9")
 

@@ -76,10 +76,12 @@ def load_config(folder: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> str:
-    """What a folder holds, for a sentence about what it lacks."""
+    """What a folder holds (the first ten names), for a sentence about what it lacks."""
     if not folder.is_dir():
         return "no such folder"
-    return f"it holds {_listed(path.name for path in folder.iterdir()) or 'nothing'}"
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"it holds {_listed(names[:10]) or 'nothing'}{more}"
 
 
 def _missing(folder: Path, name: str) -> StageError:
