@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from precip_sae.errors import StageError
 from precip_sae.observations import parallel
 from precip_sae.observations.parallel import IN_FLIGHT, run_days
 
@@ -89,3 +90,15 @@ def test_no_days_are_no_work() -> None:
 def test_a_dask_cluster_of_this_machine_does_the_same() -> None:
     pytest.importorskip("distributed")
     assert sorted(run_days(["1 + 1", "2 + 2", "3 + 3"], eval, repr, "local-cluster", workers=2)) == [2, 4, 6]
+
+
+def test_a_lost_dask_scheduler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("precip_sae.scheduling.ANSWER_SECONDS", 1)
+    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=1, **options) as cluster:
+        results = run_days(["__import__('time').sleep(0.3)"] * 10, eval, len, cluster.scheduler_address)
+        next(results)
+        cluster.close()
+        with pytest.raises(StageError, match=r"--scheduler tcp://.*: the Dask scheduler was lost; run again"):
+            list(results)

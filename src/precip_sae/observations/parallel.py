@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from typing import TypeVar
 
-from precip_sae.errors import SettingsError
+from precip_sae.errors import SettingsError, StageError
 from precip_sae.scheduling import available_threads, dask_client
 
 Job = TypeVar("Job")
@@ -42,6 +42,7 @@ def run_days(
 
     Raises:
         SettingsError: an unknown scheduler, no worker, no Dask, or no scheduler at that address.
+        StageError: the Dask scheduler was lost.
     """
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers is {workers}, expected at least 1.")
@@ -132,7 +133,7 @@ def _dask(
             client = stack.enter_context(dask_client(scheduler, count))
         except SettingsError as error:
             raise SettingsError(f"--scheduler {error}") from error
-        from distributed import KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker, as_completed
 
         waiting = deque(days)
         limit = IN_FLIGHT * max(count, 1)
@@ -148,4 +149,8 @@ def _dask(
                 result = future.result()
             except KilledWorker:
                 result = failed(day)
+            except CancelledError as error:
+                raise StageError(
+                    f"--scheduler {scheduler}: the Dask scheduler was lost; run again to go on."
+                ) from error
             yield result
