@@ -21,7 +21,7 @@ EVERY_TASK = "every_task"
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
     ".git", ".venv", ".venv-keras", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__",
-    ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "dvc.lock", "models", "results", "figures", "supplement",
+    ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results", "figures", "supplement",
     "reports",
 }  # fmt: skip
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
@@ -99,6 +99,8 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
 
     if not (source.root / OVERLAY).is_file():
         raise SettingsError(f"{source.root / OVERLAY}: no such file.")
+    if not source.published.is_dir():
+        raise SettingsError(f"{source.published}: no such folder; `dvc pull data.dvc` brings it.")
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
     yaml = YAML(typ="safe", pure=True)
