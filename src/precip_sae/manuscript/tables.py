@@ -6,11 +6,11 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.files import write_text
-from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
 from precip_sae.manuscript.numbers import number
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
-from precip_sae.quantities import signed
+from precip_sae.quantities import signed, write
 from precip_sae.settings import TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
@@ -101,7 +101,7 @@ def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFr
                         "Reduction": number(numbers, f"{change}.mean")["text"],
                         "95 % interval": interval(numbers, change),
                         "Seeds": number(numbers, f"{change}.n")["text"],
-                        "Published": number(numbers, "published.reduction")["text"] if counted == "published" else "–",
+                        "Published": write(PUBLISHED_REDUCTION, ".0%") if counted == "published" else "–",
                     }
                 )
     return pd.DataFrame(rows)
