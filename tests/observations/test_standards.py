@@ -151,6 +151,7 @@ def test_a_table_that_a_published_network_fits_perfectly_meets_its_standards() -
     assert by_name["shipped regressor: its mean over the mean of Sr"] == "PASS"
     assert by_name["shipped regressor: correlation with Sr"] == "PASS"
     assert by_name["regressor: validation loss after epoch 2"] == "FAIL"
+    assert standards.summary(found.assign(simulated=np.nan))["shipped_regressor_correlation_with_sr"]["found"] is None
     numbers = standards.summary(found)
     assert (numbers["passed"], numbers["of"]) == (int((by_name == "PASS").sum()), 7)
     assert numbers["shipped_regressor_correlation_with_sr"]["found"] == pytest.approx(1.0)

@@ -222,5 +222,6 @@ def summary(compared: pd.DataFrame) -> dict[str, Any]:
     for row in compared.itertuples():
         form = PERCENT if "agreement" in row.statistic or "accuracy" in row.statistic else ".3g"
         name = re.sub(r"[^a-z0-9]+", "_", row.statistic.lower())
-        found[name] = {"published": float(row.published), "found": float(row.simulated), "form": form}
+        ours = None if np.isnan(row.simulated) else float(row.simulated)
+        found[name] = {"published": float(row.published), "found": ours, "form": form}
     return found
