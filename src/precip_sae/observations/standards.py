@@ -8,14 +8,23 @@ with one column more: `why` a standard is as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.observations.fidelity import Target, judged
+from precip_sae.errors import NetworkError
+from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.mlp import MLP
+from precip_sae.models.skill import predict, regression_scores
+from precip_sae.observations.fidelity import PASS, Target, judged
+from precip_sae.quantities import PERCENT
+from precip_sae.settings import DataSettings, MLPSettings
+from precip_sae.tasks import PARTS, Part, Prepared
 
 Array = NDArray[np.float64]
 
@@ -23,6 +32,13 @@ EPOCHS = (1, 2, 4, 8, 16, 32)
 """Epochs (the first is 1) at which learning curves are compared."""
 LEARNING_FACTOR = {"classification": 1.5, "regression": 1.2}
 """How many times as large or as small our losses may be."""
+
+AGREEMENT = (0.985, 0.999)
+"""Share of the labelled records on which the shipped classifier agrees: least, and most, for its own labels are not a
+function of its inputs alone."""
+ACCURACY = (0.995, 0.9995)
+"""Validation accuracy of our own classifiers of its shape: least and most."""
+CLASS_AGREEMENT = 0.97
 
 BIAS = 0.10  # of the mean
 LEAST_CORRELATION = 0.6
@@ -34,6 +50,13 @@ class Curves(Protocol):
 
     loss: Array
     val_loss: Array
+
+
+class Scores(Protocol):
+    """Validation accuracy of a published classifier by epoch, (epochs,), and its classes."""
+
+    responses: tuple[str, ...]
+    val_score: Array
 
 
 def regressor_standards(predicted: Array, observed: Array, own_error: float) -> pd.DataFrame:
@@ -63,6 +86,46 @@ def regressor_standards(predicted: Array, observed: Array, own_error: float) -> 
          f"At most {MOST_ERROR}: on the real table no network of its shape is known to do better."),
     )  # fmt: skip
     return _with_reasons(("shipped regressor", *row) for row in reasons)
+
+
+def classifier_standards(
+    predicted: Sequence[str] | NDArray[Any], labels: Sequence[str] | NDArray[Any], history: pd.DataFrame,
+    published: Scores,
+) -> pd.DataFrame:  # fmt: skip
+    """Agreement of the shipped classifier with the labels of a table, and accuracy of our own networks on them.
+
+    Args:
+        predicted: (rows,) the class that the shipped network says.
+        labels: (rows,) ours, of the labelled rows only.
+        history: columns seed, epoch, val_accuracy of our networks of its shape, as `engine.train_mlps` returns it.
+        published: its validation accuracy by epoch.
+
+    Returns:
+        A row for the agreement over all rows, one for every class of `published`, and one for the median accuracy after
+        the last epoch. The published value of all is the accuracy that the network reached on the real labels.
+    """
+    said, known = np.asarray(predicted), np.asarray(labels)
+    reached = float(published.val_score[-1])
+    same = said == known
+    agreement = float(same.mean()) if same.size else np.nan
+    name = "shipped classifier: agreement with regime3"
+    why = "From {:g} to {:g}: labels are those of clusters in twelve variables, of which it knows five."
+    rows = [("shipped classifier", name, _between(reached, agreement, *AGREEMENT), agreement, why.format(*AGREEMENT))]
+    for kind in published.responses:
+        share = float(same[known == kind].mean()) if (known == kind).any() else np.nan
+        target = replace(_between(reached, share, CLASS_AGREEMENT, 1.0), required=False)
+        reason = f"At least {CLASS_AGREEMENT:g}, so that no class hides behind another; by class nothing is published."
+        rows.append(("shipped classifier", f"{name}, {kind}", target, share, reason))
+    accuracy = float(history.loc[history["epoch"] == len(published.val_score), "val_accuracy"].median())
+    why = f"From {ACCURACY[0]:g} to {ACCURACY[1]:g}: as hard as the real labels, and no harder."
+    statistic = "classifier: validation accuracy after the last epoch"
+    target = _between(reached, accuracy, *ACCURACY)
+    return _with_reasons([*rows, ("learning, classifier", statistic, target, accuracy, why)])
+
+
+def _between(published: float, found: float, least: float, most: float) -> Target:
+    """What is published, and how far `found` may lie from it on its side so that it is between `least` and `most`."""
+    return Target(published, most - published if found > published else published - least, "V")
 
 
 def learning_standards(history: pd.DataFrame, published: Curves, network: str, factor: float) -> pd.DataFrame:
@@ -95,3 +158,70 @@ def learning_standards(history: pd.DataFrame, published: Curves, network: str, f
 def _with_reasons(found: Iterable[tuple[str, str, Target, float, str]]) -> pd.DataFrame:
     rows = list(found)
     return judged(row[:4] for row in rows).assign(why=[row[4] for row in rows])
+
+
+def refuse_other_shape(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) -> None:
+    """Refuses to hold a task to a network with other inputs, units or outputs.
+
+    Raises:
+        NetworkError: what differs.
+    """
+    ours = {
+        "inputs": list(data.predictors),
+        "log10 of": [name for name in data.predictors if data.transforms.get(name) == "log10"],
+        "outputs": data.classes or [data.response],
+        "hidden units": mlp.hidden,
+    }
+    theirs = {
+        "inputs": list(published.predictors),
+        "log10 of": list(published.logged),
+        "outputs": list(published.responses),
+        "hidden units": published.hidden_bias.shape[1],
+    }
+    for what, expected in theirs.items():
+        if ours[what] != expected:
+            raise NetworkError(
+                f"params.yaml: the task's {what} are {ours[what]}, but those of its published network are {expected}."
+            )
+
+
+def compare(
+    published: PublishedNetwork, table: pd.DataFrame, prepared: Prepared, networks: MLP, history: pd.DataFrame
+) -> pd.DataFrame:
+    """Every standard that a published network sets for a task of its inputs and shape.
+
+    Args:
+        table: what `prepared` was made of.
+        networks: ours, one per seed; history: of their training.
+
+    Returns:
+        Rows as of `fidelity.compare`, with the reason `why`.
+    """
+    kind = prepared.data.kind
+    rows = table.loc[np.concatenate([prepared.rows[part] for part in PARTS])]
+    said = published.outputs(published.standardise(rows))
+    y = np.concatenate([part.y for part in prepared.parts.values()])
+    if kind == "classification":
+        names = np.array(prepared.data.classes)
+        found = classifier_standards(names[said.argmax(axis=1)], names[y], history, published)
+    else:
+        x = np.concatenate([part.x for part in prepared.parts.values()])
+        errors = regression_scores(prepared.response(predict(networks, Part(x, y))[..., 0]), prepared.response(y))
+        own = float(np.median(errors["mse"]))
+        found = regressor_standards(said[:, 0], prepared.response(y).astype(float), own)
+    name = "classifier" if kind == "classification" else "regressor"
+    return pd.concat([found, learning_standards(history, published, name, LEARNING_FACTOR[kind])], ignore_index=True)
+
+
+def summary(compared: pd.DataFrame) -> dict[str, Any]:
+    """How many standards are met, and each by its name: what is published and what was found.
+
+    Names are the statistics' in lower case, with underscores for all but letters and digits.
+    """
+    found: dict[str, Any] = {"passed": int((compared["verdict"] == PASS).sum()), "of": len(compared)}
+    for row in compared.itertuples():
+        form = PERCENT if "agreement" in row.statistic or "accuracy" in row.statistic else ".3g"
+        name = re.sub(r"[^a-z0-9]+", "_", row.statistic.lower())
+        ours = None if np.isnan(row.simulated) else float(row.simulated)
+        found[name] = {"published": float(row.published), "found": ours, "form": form}
+    return found
