@@ -15,7 +15,7 @@ def small() -> pd.DataFrame:
 
 
 def test_simulated_tables_are_accepted(table: pd.DataFrame, small: pd.DataFrame) -> None:
-    assert len(validate(table)) == 46_000
+    assert len(validate(table)) == 88_000
     assert list(validate(small).columns) == list(BY_NAME)
 
 
