@@ -65,6 +65,9 @@ def every_figure(observations: pd.DataFrame, table: pd.DataFrame) -> dict[str, C
         "fidelity": lambda: data.fidelity(compare(observations)),
         "phases_by_temperature": lambda: data.phases_by_temperature(observations, "regime3", [-5.6, 1.0]),
         "histories": lambda: training.histories(histories()),
+        "beside_published": lambda: training.beside_published(
+            histories(), {"loss": np.array([0.9, 0.4]), "val_loss": np.array([0.8, 0.5])}, "cross-entropy (nat)"
+        ),
         "sae_histories": lambda: training.sae_histories({"keras3": histories(), "batch_mean": histories()}),
         "confusion": lambda: skill.confusion(np.array([[5, 1], [0, 9]]), ["Rain", "Snow"]),
         "predicted_observed": lambda: skill.predicted_observed(y, y * 0.8, "$S_r$", "mm h⁻¹"),

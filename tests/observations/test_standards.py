@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from precip_sae.errors import NetworkError
+from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.initial import mlp_weights
+from precip_sae.models.mlp import MLP
 from precip_sae.observations import standards
 from precip_sae.observations.fidelity import COLUMNS
+from precip_sae.settings import DataSettings, MLPSettings
+from precip_sae.tasks import prepare
 
 
 @dataclass(frozen=True)
@@ -109,3 +115,59 @@ def test_a_class_or_an_epoch_that_is_not_there_fails() -> None:
     rows = standards.classifier_standards(["Rain"], ["Rain"], accuracies(0.998).query("epoch == 1"), Classifier())
     assert rows["verdict"].tolist() == ["FAIL", "PASS", "FAIL", "FAIL"]
     assert not standards.classifier_standards([], [], accuracies(0.998), Classifier())["passed"].iloc[0]
+
+
+# A whole comparison, with a published regressor of two inputs and two units
+
+
+def regressor(**changes: object) -> PublishedNetwork:
+    weights = {
+        "hidden_weights": np.ones((2, 2, 2)) * [[[1.0, -1.0], [0.5, 0.5]]],
+        "hidden_bias": np.zeros((2, 2)),
+        "output_weights": np.ones((2, 2, 1)),
+        "output_bias": np.zeros((2, 1)),
+    }
+    curves = dict.fromkeys(("loss", "val_loss", "score", "val_score"), np.array([0.4, 0.2]))
+    plain = {"predictors": ("n0", "T"), "logged": (), "responses": ("Sr",), "kind": "regression"}
+    scaler = {"mean": np.array([10.0, 270.0]), "scale": np.array([2.0, 5.0])}
+    return PublishedNetwork(**(plain | scaler | weights | curves | changes))
+
+
+def data(**changes: object) -> DataSettings:
+    plain = {"table": "t.csv", "predictors": ["n0", "T"], "response": "Sr", "kind": "regression"}
+    return DataSettings(**(plain | changes))
+
+
+def test_a_table_that_a_published_network_fits_perfectly_meets_its_standards() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"n0": rng.normal(10, 2, 100), "T": rng.normal(270, 5, 100)})
+    published = regressor()
+    table["Sr"] = published.outputs(published.standardise(table))[:, 0]
+    prepared = prepare(table, data())
+    ours = MLP.of([mlp_weights(0, 2, 2, 1)])
+    history = pd.DataFrame({"seed": 0, "epoch": [1, 2], "loss": [0.4, 0.2], "val_loss": [0.4, 0.5]})
+    found = standards.compare(published, table, prepared, ours, history)
+    by_name = found.set_index("statistic")["verdict"]
+    assert by_name["shipped regressor: its mean over the mean of Sr"] == "PASS"
+    assert by_name["shipped regressor: correlation with Sr"] == "PASS"
+    assert by_name["regressor: validation loss after epoch 2"] == "FAIL"
+    assert standards.summary(found.assign(simulated=np.nan))["shipped_regressor_correlation_with_sr"]["found"] is None
+    numbers = standards.summary(found)
+    assert (numbers["passed"], numbers["of"]) == (int((by_name == "PASS").sum()), 7)
+    assert numbers["shipped_regressor_correlation_with_sr"]["found"] == pytest.approx(1.0)
+    assert numbers["regressor_validation_loss_after_epoch_2"] == {"published": 0.2, "found": 0.5, "form": ".3g"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "hidden", "sentence"),
+    [
+        ({"predictors": ["T", "n0"]}, 2, r"inputs are \['T', 'n0'\], but those of its .* are \['n0', 'T'\]"),
+        ({"transforms": {"n0": "log10"}}, 2, r"log10 of are \['n0'\], but .* are \[\]"),
+        ({"response": "Rr"}, 2, r"outputs are \['Rr'\], but .* are \['Sr'\]"),
+        ({}, 6, r"hidden units are 6, but .* are 2"),
+    ],
+)
+def test_a_task_of_another_shape_is_not_held_to_the_network(changes: dict, hidden: int, sentence: str) -> None:
+    standards.refuse_other_shape(regressor(), data(), MLPSettings(hidden=2))
+    with pytest.raises(NetworkError, match=sentence):
+        standards.refuse_other_shape(regressor(), data(**changes), MLPSettings(hidden=hidden))

@@ -8,6 +8,7 @@ with one column more: `why` a standard is as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -16,7 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.observations.fidelity import Target, judged
+from precip_sae.errors import NetworkError
+from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.mlp import MLP
+from precip_sae.models.skill import predict, regression_scores
+from precip_sae.observations.fidelity import PASS, Target, judged
+from precip_sae.quantities import PERCENT
+from precip_sae.settings import DataSettings, MLPSettings
+from precip_sae.tasks import PARTS, Part, Prepared
 
 Array = NDArray[np.float64]
 
@@ -150,3 +158,70 @@ def learning_standards(history: pd.DataFrame, published: Curves, network: str, f
 def _with_reasons(found: Iterable[tuple[str, str, Target, float, str]]) -> pd.DataFrame:
     rows = list(found)
     return judged(row[:4] for row in rows).assign(why=[row[4] for row in rows])
+
+
+def refuse_other_shape(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) -> None:
+    """Refuses to hold a task to a network with other inputs, units or outputs.
+
+    Raises:
+        NetworkError: what differs.
+    """
+    ours = {
+        "inputs": list(data.predictors),
+        "log10 of": [name for name in data.predictors if data.transforms.get(name) == "log10"],
+        "outputs": data.classes or [data.response],
+        "hidden units": mlp.hidden,
+    }
+    theirs = {
+        "inputs": list(published.predictors),
+        "log10 of": list(published.logged),
+        "outputs": list(published.responses),
+        "hidden units": published.hidden_bias.shape[1],
+    }
+    for what, expected in theirs.items():
+        if ours[what] != expected:
+            raise NetworkError(
+                f"params.yaml: the task's {what} are {ours[what]}, but those of its published network are {expected}."
+            )
+
+
+def compare(
+    published: PublishedNetwork, table: pd.DataFrame, prepared: Prepared, networks: MLP, history: pd.DataFrame
+) -> pd.DataFrame:
+    """Every standard that a published network sets for a task of its inputs and shape.
+
+    Args:
+        table: what `prepared` was made of.
+        networks: ours, one per seed; history: of their training.
+
+    Returns:
+        Rows as of `fidelity.compare`, with the reason `why`.
+    """
+    kind = prepared.data.kind
+    rows = table.loc[np.concatenate([prepared.rows[part] for part in PARTS])]
+    said = published.outputs(published.standardise(rows))
+    y = np.concatenate([part.y for part in prepared.parts.values()])
+    if kind == "classification":
+        names = np.array(prepared.data.classes)
+        found = classifier_standards(names[said.argmax(axis=1)], names[y], history, published)
+    else:
+        x = np.concatenate([part.x for part in prepared.parts.values()])
+        errors = regression_scores(prepared.response(predict(networks, Part(x, y))[..., 0]), prepared.response(y))
+        own = float(np.median(errors["mse"]))
+        found = regressor_standards(said[:, 0], prepared.response(y).astype(float), own)
+    name = "classifier" if kind == "classification" else "regressor"
+    return pd.concat([found, learning_standards(history, published, name, LEARNING_FACTOR[kind])], ignore_index=True)
+
+
+def summary(compared: pd.DataFrame) -> dict[str, Any]:
+    """How many standards are met, and each by its name: what is published and what was found.
+
+    Names are the statistics' in lower case, with underscores for all but letters and digits.
+    """
+    found: dict[str, Any] = {"passed": int((compared["verdict"] == PASS).sum()), "of": len(compared)}
+    for row in compared.itertuples():
+        form = PERCENT if "agreement" in row.statistic or "accuracy" in row.statistic else ".3g"
+        name = re.sub(r"[^a-z0-9]+", "_", row.statistic.lower())
+        ours = None if np.isnan(row.simulated) else float(row.simulated)
+        found[name] = {"published": float(row.published), "found": ours, "form": form}
+    return found

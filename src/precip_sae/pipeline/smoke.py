@@ -12,7 +12,7 @@ from typing import Any
 from precip_sae.errors import OutputError, SettingsError, StageError
 from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import stages
 from precip_sae.settings import Settings, parse, read_yaml
 
 OVERLAY = "params.smoke.yaml"
@@ -21,8 +21,8 @@ EVERY_TASK = "every_task"
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
     ".git", ".venv", ".venv-keras", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__",
-    ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "dvc.lock", "models", "results", "figures", "supplement",
-    "reports",
+    ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results", "figures",
+    "supplement", "reports",
 }  # fmt: skip
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
 _LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
@@ -62,7 +62,7 @@ def copy_project(source: Paths, folder: Path) -> Paths:
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder}: is not empty, expected a new or empty folder.")
     target = folder.resolve()
-    made = {source.root / output for stage in STAGES.values() for output in stage.writes if "{" not in output}
+    made = {source.root / output for stage in stages().values() for output in stage.writes if "{" not in output}
 
     def left_out(place: str, names: list[str]) -> set[str]:
         here = Path(place)
@@ -99,6 +99,8 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
 
     if not (source.root / OVERLAY).is_file():
         raise SettingsError(f"{source.root / OVERLAY}: no such file.")
+    if not source.published.is_dir():
+        raise SettingsError(f"{source.published}: no such folder; `dvc pull data.dvc` brings it.")
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
     yaml = YAML(typ="safe", pure=True)

@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from precip_sae.models.engine.cache import compiled
+
 f32 = np.float32
 
 STRICT: dict[str, Any] = {
-    "nogil": True, "fastmath": False, "error_model": "numpy", "boundscheck": False, "cache": True,
+    "nogil": True, "fastmath": False, "error_model": "numpy", "boundscheck": False,
 }  # fmt: skip
 INLINE = {"inline": "always"}
 
@@ -303,7 +305,7 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
     parameters = b2 + outputs
     room = padded(batch)
 
-    @njit(**STRICT)
+    @compiled(**STRICT)
     def epoch(x, y, rows, weights, m, v, sizes, loss, score):
         """Steps through `rows` rows in batches.
 
@@ -351,7 +353,7 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
         m[:] = m_
         v[:] = v_
 
-    @njit(**STRICT)
+    @compiled(**STRICT)
     def evaluate(x, y, rows, weights, loss, score):
         """Adds the losses and scores of `rows` rows to loss and score, float64 [lanes]; arrays as in `epoch`."""
         w = np.empty((parameters, lanes), np.float32)
@@ -378,7 +380,7 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
                 loss[lane] += np.float64(loss32[lane])
                 score[lane] += np.float64(score32[lane])
 
-    @njit(**STRICT)
+    @compiled(**STRICT)
     def hidden_activations(x, rows, weights, out):
         """Hidden activations of `rows` rows into out [rows, hidden, lanes]; rows a multiple of ROWS."""
         w = np.empty((w2, lanes), np.float32)
@@ -426,7 +428,7 @@ def sae_kernels(hidden: int, latents: int, batch: int, lanes: int) -> SAEKernels
     parameters = bd + hidden
     room = padded(batch)
 
-    @njit(**STRICT)
+    @compiled(**STRICT)
     def epoch(h, rows, weights, m, v, sizes, l1, by_batch, loss):
         """Steps through `rows` rows in batches.
 
@@ -464,14 +466,14 @@ def sae_kernels(hidden: int, latents: int, batch: int, lanes: int) -> SAEKernels
         m[:] = m_
         v[:] = v_
 
-    @njit(**STRICT)
+    @compiled(**STRICT)
     def encode(h, rows, weights, out):
         """Latents of `rows` rows into out [rows, latents, lanes], rows a multiple of ROWS."""
         w = np.empty((wd, lanes), np.float32)
         w[:] = weights[:wd]
         affine(h, w, 0, be, out, rows, True, hidden, latents, lanes)
 
-    @njit(**STRICT)
+    @compiled(**STRICT)
     def decode(f, rows, weights, out):
         """Reconstructions of `rows` rows into out [rows, hidden, lanes], rows a multiple of ROWS."""
         w = np.empty((parameters - wd, lanes), np.float32)
@@ -481,7 +483,7 @@ def sae_kernels(hidden: int, latents: int, batch: int, lanes: int) -> SAEKernels
     return SAEKernels(epoch, encode, decode)
 
 
-@njit(**STRICT)
+@compiled(**STRICT)
 def gather(table, response, order, columns, x, y):
     """Lays rows out: x[i, k, lane] = table[order[i, lane], columns[k, lane]], y[i, lane] = response[order[i, lane]].
 
@@ -499,7 +501,7 @@ def gather(table, response, order, columns, x, y):
             y[i, lane] = response[order[i, lane]]
 
 
-@njit(**STRICT)
+@compiled(**STRICT)
 def add_sums(values, rows, sums, squares):
     """Adds rows of values [rows, units, lanes] and their squares to sums and squares, float64 [units, lanes]."""
     for i in range(rows):
@@ -510,7 +512,7 @@ def add_sums(values, rows, sums, squares):
                 squares[u, lane] += a * a
 
 
-@njit(**STRICT)
+@compiled(**STRICT)
 def add_products(activations, x, rows, products, active, low, high):
     """Adds rows to the products of units and inputs, and to what tells whether a unit lives.
 
@@ -532,7 +534,7 @@ def add_products(activations, x, rows, products, active, low, high):
                     products[u, k, lane] += np.float64(activations[i, u, lane]) * np.float64(x[i, k, lane])
 
 
-@njit(**STRICT)
+@compiled(**STRICT)
 def add_residuals(h, reconstruction, mean, rows, left, total):
     """Adds sum (h - h^)^2 to left and sum (h - mean)^2 to total, float64 [lanes]; h [rows, hidden, lanes]."""
     for i in range(rows):
