@@ -55,11 +55,7 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "response": f"{_name(data, data.response)}{_unit(data, data.response)}",
         "inputs": [f"{data.transforms.get(c, '')} {_name(data, c)}".strip() + _unit(data, c) for c in data.predictors],
         "classes": data.classes,
-        "split": f"whole groups of {data.groups}"
-        if data.groups
-        else "in time order"
-        if data.time
-        else "rows as they stand",
+        "split": describe_parts(data),
         "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
         "network": f"{len(data.predictors)}–{task.mlp.hidden}–{len(data.classes) or 1}",
         "sae": f"{task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}",
@@ -72,6 +68,15 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "reductions": _table(reductions(numbers, tasks).drop(columns="Published")),
         "quality": _table(quality(numbers, tasks)),
     }
+
+
+def describe_parts(data: DataSettings) -> str:
+    """By what the rows were parted."""
+    if data.groups:
+        return f"whole groups of {data.groups}"
+    if data.parts == "blocks":
+        return f"blocks of {data.block_days:g} days, drawn with seed {data.block_seed}"
+    return "in time order" if data.time else "rows as they stand"
 
 
 def _in_order(reason: str) -> tuple[int, str]:
