@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from precip_sae.paths import Paths
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import stages
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -32,14 +32,18 @@ import json
 from precip_sae.files import write_json, write_text
 from precip_sae.paths import locate
 from precip_sae.pipeline.inputs import fingerprints
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import named
+from precip_sae.settings import load_settings
 
-stage, root = STAGES["{name}"], locate().root
-given = {{name: globals()[name] for name in stage.parameters}}
-names = {{"task": given.get("task"), "table": given.get("data", {{}}).get("table")}}
-read = fingerprints(root, [path.format(**names) for path in stage.reads])
-for output in stage.writes:
-    path = root / output.format(**names)
+stage, root, settings = named("{name}"), locate().root, load_settings(locate().params)
+task = globals().get("task")
+given = {{"task": task}} | stage.values(settings, task)
+given = {{place.removeprefix(f"tasks.{{task}}."): value for place, value in given.items()}}
+read = fingerprints(root, stage.dependencies(settings, task, stage.reads))
+for output in stage.outputs(task):
+    path = root / output
+    if output.startswith("paper/supplement/"):
+        continue
     if path.suffix == ".json":
         write_json(path, {{"read": read, **{{k: v for k, v in given.items() if k != "data"}}}})
     elif path.suffix == ".csv":
@@ -70,8 +74,8 @@ def write_project(root: Path) -> Paths:
     (paths.data / "table.csv").write_text("a,b,y\n" + "".join(f"{k},{k % 7},{k % 5}\n" for k in range(200)))
     paths.observations.write_text("stands for the observations")
     (paths.data / "source.json").write_text("{}")
-    for name, stage in STAGES.items():
-        parameters = "\n".join(f"{parameter} = {{}}" for parameter in stage.parameters)
+    for name, stage in stages().items():
+        parameters = "\n".join(f"{parameter} = 'rain'" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))
     for name in ("manuscript.typ", "report.typ", "references.bib", "claims.yaml"):
         (paths.paper / name).parent.mkdir(exist_ok=True)

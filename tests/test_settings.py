@@ -25,9 +25,14 @@ SLIPS = {
     "infinite rate": ("hidden: 3", "learning_rate: .inf", r"mlp\.learning_rate is inf, but"),
     "not a number": ("latents: 4", "l1: .nan", r"tasks\.rain\.sae\.l1 is nan, but"),
     "unknown choice": ("hidden: 3", "shuffle: always", r"mlp\.shuffle is 'always', but .*'fixed' or 'per_epoch'"),
-    "duplicate seeds": ("[0, 1]", "[0, 1, 1]", r"tasks\.rain: seeds names a seed more than once"),
+    "duplicate seeds": ("[0, 1]", "[0, 1, 1]", r"tasks\.rain\.seeds: names a seed more than once"),
     "no seeds": ("[0, 1]", "[]", r"tasks\.rain\.seeds is \[\], but .* at least 1 item"),
-    "one seed without a list": ("[0, 1]", "0", r"tasks\.rain\.seeds is 0, but .* list"),
+    "no seeds, as a number": ("[0, 1]", "0", r"tasks\.rain\.seeds is 0, but .* list"),
+    "more seeds than memory": (
+        "[0, 1]",
+        "1000000000000",
+        r"tasks\.rain\.seeds: asks for 1000000000000 seeds",
+    ),
     "negative seed": ("[0, 1]", "[-1]", r"tasks\.rain\.seeds\.0 is -1, but"),
     "missing key": ("title: Rain rate", "", r"tasks\.rain\.title is missing"),
     "null section": ("data: {", "data: null #", r"tasks\.rain\.data is None, but"),
@@ -65,7 +70,11 @@ SLIPS = {
         r"transforms differs from the task's, expected",
     ),
     "search without seeds": ("size: 2, seeds: [0, 1]", "seeds: []", r"search\.tasks\.rain\.seeds is \[\], but"),
-    "search seed twice": ("2, seeds: [0, 1]", "2, seeds: [1, 1]", r"search\.tasks\.rain: seeds names a seed more than"),
+    "search seed twice": (
+        "2, seeds: [0, 1]",
+        "2, seeds: [1, 1]",
+        r"search\.tasks\.rain\.seeds: names a seed more",
+    ),
     "search of an unknown task": (
         "    rain: {",
         "    rian: {",
@@ -163,3 +172,10 @@ def test_every_key_is_described():
     rows = list(described(Settings))
     assert [key for key, _, meaning in rows if not meaning] == []
     assert ("tasks.<name>.mlp.hidden", "6", "hidden ReLU units") in rows
+
+
+def test_a_number_of_seeds_stands_for_that_many(project):
+    text = project.params.read_text()
+    project.params.write_text(text.replace("seeds: [0, 1]", "seeds: 3"))
+    settings = load_settings(project.params)
+    assert settings.tasks["rain"].seeds == settings.search.tasks["rain"].seeds == [0, 1, 2]

@@ -104,6 +104,20 @@ def stage(
 
 
 @app.command()
+def digest() -> None:
+    """Write digests/: what code each stage rests on, as DVC sees it."""
+    import precip_sae
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.digest import write_digests
+    from precip_sae.pipeline.runner import refuse_other_sources
+    from precip_sae.pipeline.stages import stages
+
+    paths = locate()
+    refuse_other_sources(paths.root)
+    write_digests(paths, Path(precip_sae.__file__).parent, stages())
+
+
+@app.command()
 def settings() -> None:
     """Print every key of params.yaml with its meaning and default."""
     from rich.console import Console

@@ -24,6 +24,10 @@ class ArchiveError(PaperError):
     """The archive's folders or options cannot be used; what is wrong with one day costs that day only."""
 
 
+class NetworkError(PaperError):
+    """The file of a published network cannot be used."""
+
+
 class NotebookError(PaperError):
     """A notebook cannot be run as a stage."""
 

@@ -34,8 +34,21 @@ class Paths:
         return self.data / "observations.parquet"
 
     @property
+    def published(self) -> Path:
+        """The networks that the study shipped."""
+        return self.data / "published"
+
+    @property
     def notebooks(self) -> Path:
         return self.root / "notebooks"
+
+    @property
+    def digests(self) -> Path:
+        return self.root / "digests"
+
+    def digest(self, stage: str) -> Path:
+        """What code the stage rests on (see `pipeline.digest`)."""
+        return self.digests / f"{stage}.json"
 
     def models(self, task: str) -> Path:
         return self.root / "models" / task

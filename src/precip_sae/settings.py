@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -20,11 +20,37 @@ Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
 Transform = Literal["log10", "log1p", "sqrt", "cbrt"]
 
+
+MOST_SEEDS = 100_000
+
+
+def _counted(seeds: Any) -> Any:
+    if type(seeds) is not int or seeds < 1:
+        return seeds
+    if seeds > MOST_SEEDS:
+        raise ValueError(f"asks for {seeds} seeds, expected at most {MOST_SEEDS}")
+    return list(range(seeds))
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) < len(seeds):
+        raise ValueError("names a seed more than once")
+    return seeds
+
+
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0)]],
+    Field(min_length=1),
+    BeforeValidator(_counted),
+    AfterValidator(_distinct),
+]
+"""Seeds in order; a number N in params.yaml stands for 0 to N - 1."""
+
 # More models than this are a mistake in pool or size, not a search.
 MOST_MODELS = 5_000_000
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search"}
+RESERVED = {"data", "reductions", "search", "standards"}
 
 
 class Section(BaseModel):
@@ -238,16 +264,10 @@ class TaskSettings(Section):
 
     title: str = Field(description="what the manuscript calls it")
     data: DataSettings
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(list(range(20)), min_length=1, description="one model each")
+    seeds: Seeds = Field(list(range(20)), description="one model each: a list, or a number N for the seeds 0 to N - 1")
     mlp: MLPSettings = MLPSettings()
     sae: SAESettings = SAESettings()
     sensitivity: SensitivitySettings = SensitivitySettings()
-
-    @model_validator(mode="after")
-    def _distinct_seeds(self) -> "TaskSettings":
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds names a seed more than once")
-        return self
 
 
 class SubsetSettings(Section):
@@ -257,9 +277,7 @@ class SubsetSettings(Section):
     pool: list[str] = Field(min_length=1, max_length=64, description="columns that subsets are drawn from, in order")
     size: Count = Field(5, description="inputs of each network")
     transforms: dict[str, Transform] = Field({}, description="column of the pool: its transform, as in data")
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
-        list(range(10)), min_length=1, description="networks trained on each subset"
-    )
+    seeds: Seeds = Field(list(range(10)), description="networks trained on each subset: a list, or a number")
 
     @model_validator(mode="after")
     def _consistent(self) -> "SubsetSettings":
@@ -269,8 +287,6 @@ class SubsetSettings(Section):
             raise ValueError(f"size is {self.size}, expected at most {len(self.pool)}, the number of columns in pool")
         if unknown := [c for c in self.transforms if c not in self.pool]:
             raise ValueError(f"transforms names {', '.join(unknown)}, which is not in pool")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds names a seed more than once")
         if (models := math.comb(len(self.pool), self.size) * len(self.seeds)) > MOST_MODELS:
             raise ValueError(f"{models} models would be trained, expected at most {MOST_MODELS}")
         return self
@@ -289,12 +305,20 @@ class SearchSettings(Section):
     tasks: dict[str, SubsetSettings] = Field({}, description="which tasks are searched, and how")
 
 
+class StandardSettings(Section):
+    """A network trained elsewhere on the real table, which a task with the same inputs is held to."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    network: str = Field(description="JSON file in the format of the study's page, relative to the project")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
     simulation: SimulationSettings = SimulationSettings()
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
+    standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -316,6 +340,15 @@ class Settings(Section):
                     raise ValueError(
                         f"{place} names '{unused[0]}', which the task does not use; {closest(unused[0], used)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _standards(self) -> "Settings":
+        for name, standard in self.standards.items():
+            if name not in self.tasks:
+                raise ValueError(f"standards.{name}: there is no task of that name; {closest(name, self.tasks)}")
+            if standard.table != (table := self.tasks[name].data.table):
+                raise ValueError(f"standards.{name}.table is {standard.table}, expected {table}, the task's")
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,8 @@ VALIDATION_SHARE = 0.2
 MINIMUM_PART = 10
 MINIMUM_CLASS = 5  # rows of the training part
 MOST_LABELS = 60  # named in one sentence
+STORM_PAUSE = 6.0  # hours without a row that end a storm
+FEWEST_EPISODES = 10  # for an interval over them; each part has at least as many rows
 LARGEST_RESPONSE = 1e15  # squares of more are beyond float32, in which networks are trained
 
 Values = NDArray[np.float64]
@@ -198,6 +200,40 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
         response_mean=response_mean,
         response_scale=response_scale,
     )
+
+
+@dataclass(frozen=True)
+class Episodes:
+    """Rows that belong together, so that an interval over them speaks of other observations.
+
+    Attributes:
+        number: the episode of each row [rows].
+        name: what they are called in a sentence.
+    """
+
+    number: NDArray[np.int64]
+    name: str
+
+
+def episodes(frame: pd.DataFrame, prepared: Prepared, part: str) -> Episodes:
+    """The episodes of a part: the task's groups, else storms, else stretches of rows.
+
+    A storm ends with a pause of STORM_PAUSE hours in the task's times. With fewer than FEWEST_EPISODES storms, or
+    without times, the part is cut into that many stretches of as many rows: neighbours in time are alike as well.
+
+    Args:
+        frame: the table that was prepared.
+    """
+    rows = frame.loc[prepared.rows[part]]
+    data = prepared.data
+    if data.groups and rows[data.groups].nunique() > 1:
+        return Episodes(pd.factorize(rows[data.groups])[0], f"groups of {data.groups}")
+    if data.time and pd.api.types.is_datetime64_any_dtype(rows[data.time]):
+        pauses = rows[data.time].diff() > pd.Timedelta(hours=STORM_PAUSE)
+        if pauses.sum() + 1 >= FEWEST_EPISODES:
+            return Episodes(pauses.cumsum().to_numpy(dtype=np.int64), "storms")
+    stretches = np.arange(len(rows)) * FEWEST_EPISODES // len(rows)
+    return Episodes(stretches, f"{FEWEST_EPISODES} stretches of rows")
 
 
 def part_rows(

@@ -4,50 +4,39 @@ import pytest
 
 from precip_sae.errors import ManuscriptError, SettingsError
 from precip_sae.manuscript.claims import Claim, judge, ledger_markdown, read_claims
-from precip_sae.manuscript.numbers import flatten, grouped, number, text_of
+from precip_sae.manuscript.numbers import flatten, number
 from precip_sae.manuscript.tables import latex
+from precip_sae.quantities import THIN, quantity
 from precip_sae.spread import over_seeds
 
-MINUS, THIN = "−", "\u202f"
 
-
-@pytest.mark.parametrize(
-    ("key", "value", "text"),
-    [
-        ("a.train.skill.test.accuracy.mean", 0.99812, f"99.8{THIN}%"),
-        ("a.interpret.variants.keras3.reduction.published.low", -0.0312, f"{MINUS}3.1{THIN}%"),
-        ("a.interpret.variants.keras3.beyond_untrained.living.mean", 0.081, f"8.1{THIN}points"),
-        ("a.train.skill.test.mae.sd", 0.22449, "0.224"),
-        ("a.interpret.variants.mlp.sensitive.every.mean", 2.5, "2.50"),
-        ("a.search.counted.published.best_of.expected", 0.4661, f"46.6{THIN}%"),
-        ("a.search.counted.published.selection_bias", 0.3326, f"33.3{THIN}points"),
-        ("a.search.counted.published.spread_between.seeds", 0.139, f"13.9{THIN}points"),
-        ("a.search.counted.published.own.single_model.least", -0.05, f"{MINUS}5.0{THIN}%"),
-        ("a.search.counted.published.rank_correlation", -0.426, f"{MINUS}0.43"),
-        ("a.search.models", 20020, f"20{THIN}020"),
-        ("observe.rows", 46000, f"46{THIN}000"),
-        ("observe.storms", 765, "765"),
-        ("observe.variables.T.mean", 271.164, "271.2"),
-        ("observe.variables.Nt.mean", 25636.73, f"25{THIN}640"),
-        ("a.train.gain_over.linear.mse_gain.low", -0.00002954, f"{MINUS}0.0000295"),
-        ("a.train.skill.test.mse.mean", 12_345.6, f"12{THIN}300"),
-        ("a.fit.keras3.loss.low", None, "–"),
-        ("observe.source.kind", "simulation", "simulation"),
-    ],
-)
-def test_every_kind_of_number_is_written_with_its_unit_and_decimals(key: str, value: object, text: str) -> None:
-    assert text_of(key.split("."), value) == text
+def test_a_number_is_written_as_the_stage_that_made_it_says() -> None:
+    # whatever a task or a class is called
+    made = {"share": {"form": ".1%", "x": 0.5, "rows": 3}, "accuracy": quantity(2.5, ".2f"), "plain": 271.164}
+    numbers = dict(flatten({"accuracy": made, "share": 0.25}))
+    assert {key: found["text"] for key, found in numbers.items()} == {
+        "accuracy.share.x": f"50.0{THIN}%",
+        "accuracy.share.rows": "3",
+        "accuracy.accuracy": "2.50",
+        "accuracy.plain": "271.2",
+        "share": "0.25",
+    }
+    assert numbers["accuracy.accuracy"] == {"value": 2.5, "text": "2.50", "form": ".2f"}
 
 
 def test_a_spread_is_one_number_with_its_interval_and_also_its_parts() -> None:
-    numbers = dict(flatten({"reduction": {"published": over_seeds([0.2, 0.3, 0.4])}}, ["a"]))
-    assert numbers["a.reduction.published"]["text"] == f"30.0{THIN}% (95{THIN}% interval 5.2 to 54.8{THIN}%)"
+    numbers = dict(flatten({"reduction": {"published": over_seeds([0.2, 0.3, 0.4], ".1%")}}, ["a"]))
+    text = f"30.0{THIN}% (95{THIN}% interval over seeds 5.2 to 54.8{THIN}%)"
+    assert numbers["a.reduction.published"]["text"] == text
     assert numbers["a.reduction.published"]["value"] == pytest.approx(0.3)
     assert numbers["a.reduction.published.n"]["text"] == "3"
+    assert "a.reduction.published.form" not in numbers
 
 
-def test_thousands_are_grouped_from_five_digits_on() -> None:
-    assert [grouped(n) for n in (999, 1234, 12345, -46000)] == ["999", "1234", f"12{THIN}345", f"{MINUS}46{THIN}000"]
+def test_a_space_between_thousands_is_no_unit() -> None:
+    spread = over_seeds([11_500.0, 12_100.0], ".3g mm/h")
+    text = dict(flatten(spread, ["a"]))["a"]["text"]
+    assert text == f"11{THIN}800{THIN}mm/h (95{THIN}% interval over seeds 7990 to 15{THIN}600{THIN}mm/h)"
 
 
 def test_an_unknown_number_is_refused_with_its_likely_spelling() -> None:
@@ -56,7 +45,7 @@ def test_an_unknown_number_is_refused_with_its_likely_spelling() -> None:
 
 
 NUMBERS = {
-    "x": {"value": 0.30, "text": "30 %"},
+    "x": {"value": 0.30, "text": "30 %", "form": ".0%"},
     "x.mean": {"value": 0.30, "text": "30 %"},
     "x.low": {"value": 0.10, "text": "10 %"},
     "x.high": {"value": 0.50, "text": "50 %"},
@@ -99,7 +88,7 @@ def test_a_misspelt_key_in_the_claims_is_named(tmp_path) -> None:
 
 def test_the_ledger_shows_what_was_found_and_the_rule() -> None:
     text = ledger_markdown([judge(claim(at_least=0.0, whole=True), NUMBERS)])
-    assert "| s (p) | 30 % | whole interval ≥ 0 | PASS |" in text
+    assert f"| s (p) | 30 % | whole interval ≥ 0{THIN}% | PASS |" in text
 
 
 def test_the_table_of_searches_shows_every_searched_task_and_leaves_out_what_is_not_defined() -> None:

@@ -9,8 +9,8 @@ import typst
 
 from precip_sae.files import read_json, write_json
 from precip_sae.manuscript import report
-from precip_sae.manuscript.numbers import THIN
 from precip_sae.paths import Paths
+from precip_sae.quantities import THIN
 from precip_sae.settings import DataSettings, TaskSettings, load_settings
 
 
@@ -22,7 +22,7 @@ def data(**changes: Any) -> DataSettings:
 def numbers(score: str, **gains: tuple[float, float]) -> dict[str, Any]:
     found = {f"t.train.baselines.{name}.{score}": {"value": 0.5, "text": "B"} for name in gains}
     for name, (low, high) in gains.items():
-        key = f"t.train.gain_over.{name}.{score}_gain"
+        key = f"t.train.gain_over.{name}.{score}"
         found |= {key: {"text": "G"}, f"{key}.low": {"value": low}, f"{key}.high": {"value": high}}
     return found
 

@@ -8,7 +8,7 @@ from sklearn import linear_model, metrics
 from precip_sae.models import skill
 from precip_sae.models.mlp import MLP
 from precip_sae.settings import DataSettings
-from precip_sae.tasks import Part, Prepared
+from precip_sae.tasks import Episodes, Part, Prepared
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(2, 50, 3)).astype(np.float32)
@@ -91,7 +91,7 @@ def test_scores_of_a_standardised_response_are_in_its_own_unit() -> None:
     assert found["climatology"]["mae"] == pytest.approx(10)
 
 
-def test_the_gain_over_a_baseline_is_that_of_the_same_rows_block_by_block() -> None:
+def test_the_gain_over_a_baseline_is_that_of_the_same_rows_episode_by_episode() -> None:
     rng = np.random.default_rng(1)
     x = rng.normal(size=200).astype(np.float32)
     y = (2 * x + rng.normal(size=200)).astype(np.float32)
@@ -104,10 +104,11 @@ def test_the_gain_over_a_baseline_is_that_of_the_same_rows_block_by_block() -> N
         "output.bias": [[0.0]],
     }
     stack = MLP({name: torch.tensor(value) for name, value in weights.items()})
-    gain = skill.gain_over_baselines(stack, task)
+    episodes = Episodes(np.arange(200) // 20, "storms")
+    gain = skill.gain_over_baselines(stack, task, episodes)
     errors = np.square(y.astype(float) - y.mean(dtype=float)) - np.square(2.0 * x - y.astype(float))
     blocks = errors.reshape(10, 20).mean(axis=1)
-    assert gain["climatology"]["mse_gain"]["mean"] == pytest.approx(blocks.mean(), rel=1e-5)
-    assert gain["climatology"]["mse_gain"]["sd"] == pytest.approx(blocks.std(ddof=1), rel=1e-5)
-    assert gain["climatology"]["mse_gain"]["n"] == 10
-    assert abs(gain["linear"]["mse_gain"]["mean"]) < 0.05
+    assert gain["climatology"]["mse"]["mean"] == pytest.approx(blocks.mean(), rel=1e-5)
+    assert gain["climatology"]["mse"]["sd"] == pytest.approx(blocks.std(ddof=1), rel=1e-5)
+    assert (gain["climatology"]["mse"]["n"], gain["climatology"]["mse"]["over"]) == (10, "storms")
+    assert abs(gain["linear"]["mse"]["mean"]) < 0.05

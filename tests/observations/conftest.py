@@ -8,4 +8,4 @@ from precip_sae.observations.simulate import simulate
 
 @pytest.fixture(scope="session")
 def table() -> pd.DataFrame:
-    return simulate(46_000, seed=2025)
+    return simulate(88_000, seed=2025)

@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import netCDF4
 import numpy as np
@@ -194,9 +196,9 @@ def truncate(path: Path, share: float = 0.6) -> None:
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
 
 
-def summer_time(folders: Folders, date: str) -> None:
+def hour_twice(folders: Folders, date: str) -> None:
     minutes = np.arange(1440)
-    rewritten(pip_file(folders, date, "min"), minutes + 60 * (minutes >= 120))
+    rewritten(pip_file(folders, date, "min"), minutes - 60 * (minutes >= 120))
 
 
 def other_day(folders: Folders, date: str) -> None:
@@ -215,7 +217,7 @@ BAD: dict[str, tuple[Callable[[Folders, str], object], str]] = {
     "missing": (lambda f, d: (f.radar / f"{d}_mrr.nc").unlink(), "no radar file of the day, expected one."),
     "wrong unit": (unit, "_vvd.nc: variable vvd is in 'cm s-1', expected 'm s-1'."),
     "short day": (lambda f, d: rewritten(pip_file(f, d, "psd"), np.arange(1380)), "has 1380 minutes, expected 1440."),
-    "summer time": (summer_time, "_min.nc: time jumps by one hour at"),
+    "hour twice": (hour_twice, "_min.nc: time stands still or runs back at"),
     "another day's": (other_day, "_psd.nc: minute 0 is 1999-01-01T00:00:00, expected"),
     "wrong magnitude": (pascals, "_met.nc: column P would hold"),
     "no variable": (
@@ -272,6 +274,73 @@ def test_times_count_from_their_origin_in_utc_however_it_is_spelt(unit: str, fir
                 opened.times()
         else:
             assert str(opened.times()[0]) == first
+
+
+def times_without(gap: range, date: str, path: Path, step: int = 1, late: int = 0) -> Path:
+    """A file with the times of a day, one for every `step` minutes and so many minutes late, without those of a gap."""
+    with netCDF4.Dataset(path, "w") as file:
+        kept = [late + minute for minute in range(0, 1440, step) if minute not in gap]
+        file.createDimension("time", len(kept))
+        file.createVariable("time", "i4", ("time",))[:] = kept
+        file["time"].units = f"minutes since {date}"
+    return path
+
+
+# In 2019 clocks were put forward on 10 March and back on 3 November.
+@pytest.mark.parametrize("gap", [range(120, 180), range(420, 480)], ids=["local time", "UTC by winter's difference"])
+@pytest.mark.parametrize(("step", "late"), [(1, 0), (5, 0), (20, 15), (5, 5)])
+def test_a_day_without_the_hour_that_clocks_skip_is_on_summer_time(
+    gap: range, step: int, late: int, tmp_path: Path
+) -> None:
+    path = times_without(gap, "2019-03-10", tmp_path / "t.nc", step, late)
+    after = np.datetime64("2019-03-10T00:00:00") + np.timedelta64(gap.stop + late, "m")
+    with archive.opened(path) as file, pytest.raises(archive.LostDay, match=f"jumps by one hour at {after}, as summer"):
+        file.times()
+
+
+@pytest.mark.parametrize(
+    ("gap", "date"),
+    [
+        (range(120, 180), "2019-01-05"),
+        (range(120, 180), "2019-03-11"),
+        (range(120, 180), "2019-11-03"),
+        (range(122, 182), "2019-03-10"),
+        (range(600, 660), "2019-03-10"),
+        *((range(120, 120 + minutes), "2019-03-10") for minutes in (1, 59, 61, 180)),
+    ],
+)
+def test_an_instrument_that_was_off_for_an_hour_is_not_on_summer_time(gap: range, date: str, tmp_path: Path) -> None:
+    with archive.opened(times_without(gap, date, tmp_path / "t.nc")) as file:
+        assert len(file.times()) == 1440 - len(gap)
+
+
+def test_summer_time_begins_when_the_time_zone_data_of_the_site_say() -> None:
+    try:
+        zone = ZoneInfo("America/Detroit")
+    except ZoneInfoNotFoundError:
+        pytest.skip("no time zone data on this machine")
+    for year in range(2007, 2038):
+        begins = archive.summer_time_begins(np.datetime64(str(year), "Y")).item()
+        before, after = ((begins + timedelta(seconds=s)).replace(tzinfo=zone).utcoffset() for s in (-1, 3600))
+        assert (before, after) == (timedelta(hours=-5), timedelta(hours=-4)), year
+        # a time that no clock shows comes back as another
+        assert begins.replace(tzinfo=zone).astimezone(UTC).astimezone(zone).hour == 3
+
+
+def test_a_pause_of_an_hour_in_the_weather_costs_its_periods_and_not_the_day(
+    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    first = whole[1].iloc[0]["time"]
+    path = copy.weather / f"{first:%Y%m%d}_met.nc"
+    with netCDF4.Dataset(path) as file:
+        minutes = np.asarray(file["time"][:])
+    begin = first.hour * 60 + first.minute
+    rewritten(path, minutes[(minutes < begin) | (minutes >= begin + 60)])
+    table, season = ingested(copy, tmp_path / "data")
+    gone = whole[1]["time"].between(first, first + pd.Timedelta(minutes=55))
+    assert not season.lost
+    assert table["time"].tolist() == whole[1]["time"][~gone].tolist()
+    assert sum(outcome.dropped["weather"] for outcome in season.outcomes) == gone.sum()
 
 
 def days_of(table: pd.DataFrame) -> list[str]:
@@ -558,8 +627,11 @@ def test_the_folder_of_one_year_is_an_archive_too(copy: Folders, whole: tuple[Pa
     assert [day.name for day in found.days] == [day for day in days_of(whole[1]) if day.startswith(year)]
 
 
-def test_a_dask_scheduler_that_does_not_answer_is_said(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> None:
+def test_a_dask_scheduler_that_does_not_answer_is_said(
+    written: tuple[Folders, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("distributed")
+    monkeypatch.setattr("precip_sae.scheduling.ANSWER_SECONDS", 0.2)
     with pytest.raises(SettingsError, match=r"--scheduler tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
         ingested(written[0], tmp_path / "data", scheduler="tcp://127.0.0.1:9")
 

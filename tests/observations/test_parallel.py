@@ -1,8 +1,18 @@
 """Work in parallel: everything comes back once, whatever a worker dies of."""
 
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from precip_sae.observations.parallel import run_days
+from precip_sae.errors import StageError
+from precip_sae.observations import parallel
+from precip_sae.observations.parallel import IN_FLIGHT, run_days
 
 # `eval` stands for the work: a worker of its own can import it, and a day can be anything, its worker's death included
 DEADLY = "__import__('os')._exit(3)"
@@ -20,6 +30,54 @@ def test_a_day_that_kills_its_worker_costs_itself_alone() -> None:
     assert sorted(found) == sorted([*range(20), len(DEADLY)])
 
 
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def in_two_minutes() -> Iterator[None]:
+    """A run that never ends fails and does not hang."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError
+
+    earlier = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(120)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, earlier)
+
+
+@pytest.mark.usefixtures("in_two_minutes")
+def test_a_worker_that_dies_when_its_jobs_are_done_costs_nothing(tmp_path: Path) -> None:
+    others = active_children()
+    days = [f"__import__('pathlib').Path({str(tmp_path / str(k))!r}).write_text('') or {k}" for k in range(30)]
+    results = run_days(days, eval, len, workers=2)
+    found = [next(results)]
+    until(lambda: len(list(tmp_path.iterdir())) == 2 * IN_FLIGHT)
+    mine = [worker for worker in active_children() if worker not in others]
+    mine[0].kill()
+    # the pool ends its other workers when it has seen that one is dead
+    until(lambda: not any(worker.is_alive() for worker in mine))
+    assert sorted([*found, *results]) == list(range(30))
+
+
+def test_after_a_death_the_pool_is_made_again_and_not_once_for_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Counted(ProcessPoolExecutor):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            made.append(args)
+            super().__init__(*args, **options)
+
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", Counted)
+    assert sum(1 for _ in run_days([DEADLY, *map(str, range(20))], eval, len, workers=2)) == 21
+    assert len(made) <= 4  # until the death; up to it one by one; the rest of what was given out; what waited
+
+
 def test_a_defect_is_not_taken_for_a_bad_day() -> None:
     with pytest.raises(ZeroDivisionError):
         list(run_days(["1", "1 / 0", "2"], eval, repr, workers=2))
@@ -32,3 +90,15 @@ def test_no_days_are_no_work() -> None:
 def test_a_dask_cluster_of_this_machine_does_the_same() -> None:
     pytest.importorskip("distributed")
     assert sorted(run_days(["1 + 1", "2 + 2", "3 + 3"], eval, repr, "local-cluster", workers=2)) == [2, 4, 6]
+
+
+def test_a_lost_dask_scheduler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("precip_sae.scheduling.ANSWER_SECONDS", 1)
+    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=1, **options) as cluster:
+        results = run_days(["__import__('time').sleep(0.3)"] * 10, eval, len, cluster.scheduler_address)
+        next(results)
+        cluster.close()
+        with pytest.raises(StageError, match=r"--scheduler tcp://.*: the Dask scheduler was lost; run again"):
+            list(results)

@@ -85,15 +85,16 @@ def test_storms_come_in_every_year_and_month_and_most_in_winter(table: pd.DataFr
     assert time.month.isin([12, 1, 2]).mean() > 5 * time.month.isin([6, 7, 8]).mean()
 
 
-def test_parts_are_the_table_whatever_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = simulate(1000, seed=6)
-    monkeypatch.setattr(simulation, "PART_RECORDS", 300)
-    monkeypatch.setattr(simulation, "CHUNK_RECORDS", 120)
+@pytest.mark.parametrize("rows", [7, 300, 1000, 5000])
+def test_parts_are_the_table_whatever_their_size(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "CHUNK_RECORDS", 120)  # several chunks: what is random comes chunk by chunk
+    storms = [chunk for chunk, _ in simulation.chunks(1000, seed=6)]
+    assert len(storms) > 3
+    monkeypatch.setattr(simulation, "PART_RECORDS", rows)
     parts = list(simulation.simulate_parts(1000, seed=6))
-    assert [len(part) for part in parts] == [300, 300, 300, 100]
-    assert len(whole) == 1000
-    again = list(simulation.simulate_parts(1000, seed=6))
-    assert_frame_equal(pd.concat(parts), pd.concat(again), check_exact=True)
+    assert [len(part) for part in parts] == [rows] * (1000 // rows) + [1000 % rows] * (1000 % rows > 0)
+    assert all(part.index[0] == 0 for part in parts)
+    assert_frame_equal(pd.concat(parts, ignore_index=True), pd.concat(storms, ignore_index=True), check_exact=True)
 
 
 def test_more_records_than_eight_winters_hold_go_on_into_further_ones() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from precip_sae.cli import main
 from precip_sae.pipeline.smoke import environment
-from precip_sae.pipeline.stages import STAGES
-from precip_sae.settings import load_settings
+from precip_sae.pipeline.stages import stages
+from precip_sae.settings import load_settings, read_yaml
 
 # A page may name addresses in its text and links; it may not load anything from them.
 LOADS = re.compile(r"""<script\b[^>]*\bsrc|<link\b[^>]*\bhref|<(img|iframe|embed)\b[^>]*\bsrc=["'](?!data:)|@import""")
@@ -53,7 +53,7 @@ def made(paths):
     """Every output of every stage, files only, with the SHA-256 of its bytes."""
     settings = load_settings(paths.params)
     found = {"dvc.lock": paths.root / "dvc.lock"}
-    for stage in STAGES.values():
+    for stage in stages().values():
         for task in stage.tasks(settings) if stage.per_task else [None]:
             for output in stage.outputs(task):
                 path = paths.root / output
@@ -67,7 +67,7 @@ def test_the_pdf_is_there(paper):
 
 
 def test_every_output_of_every_stage_is_there(paper):
-    assert len(made(paper)) > len(STAGES)
+    assert len(made(paper)) > len(stages())
 
 
 def test_running_again_does_nothing(paper):
@@ -94,7 +94,7 @@ def test_no_output_names_the_machine_it_was_made_on(paper):
 def test_redoing_everything_gives_the_same_bytes(paper):
     before = made(paper)
     said = dvc(paper, "repro", "--force")
-    assert len(stages_run(said)) >= len(STAGES)
+    assert len(stages_run(said)) >= len(stages())
     after = made(paper)
     assert [name for name in before if before[name] != after.get(name)] == []
     assert after.keys() == before.keys()
@@ -121,10 +121,37 @@ def test_the_models_of_the_paper_are_among_those_of_the_search(paper):
         assert own["val_loss"].tolist() == last[own.index].tolist()
 
 
-def test_the_claims_are_compared_at_the_end(paper, monkeypatch, capsys):
+def test_every_claim_is_judged_by_the_number_that_was_made_here(paper, monkeypatch, capsys):
     monkeypatch.chdir(paper.root)
     assert main(["headline"]) == 0
-    assert capsys.readouterr().out.strip()
+    said = capsys.readouterr().out.splitlines()
+    numbers = json.loads((paper.paper / "numbers.json").read_text(encoding="utf-8"))
+    claims, held = read_yaml(paper.paper / "claims.yaml")["claims"], 0
+    for claim in claims:
+        key = claim["key"]
+        ends = ("low", "high") if claim.get("whole") else ("mean", "mean")
+        low, high = (numbers[f"{key}.{end}"]["value"] for end in ends)
+        # undefined (the interval of a single seed) holds nothing
+        holds = low is not None and claim.get("at_least", low) <= low and high <= claim.get("at_most", high)
+        held += holds
+        assert f"  {'PASS' if holds else 'FAIL'}  {claim['statement']}: {numbers[key]['text']}." in said
+    assert f"Claims: {held} of {len(claims)} hold." in said
+
+
+def test_the_number_behind_the_headline_is_the_mean_over_the_seeds(paper):
+    import pandas as pd
+
+    settings = load_settings(paper.params)
+    numbers = json.loads((paper.paper / "numbers.json").read_text(encoding="utf-8"))
+    keys = {claim["key"] for claim in read_yaml(paper.paper / "claims.yaml")["claims"]}
+    for task in ("classifier", "regressor"):
+        headline = settings.tasks[task].sae.l1_conventions[0]
+        key = f"{task}.interpret.variants.{headline}.reduction.published"
+        assert key in keys
+        rows = pd.read_parquet(paper.task_results(task) / "reductions.parquet")
+        own = rows[(rows["variant"] == headline) & (rows["counted"] == "published")].set_index("seed")["reduction"]
+        assert own.index.tolist() == list(settings.tasks[task].seeds)
+        assert numbers[f"{key}.mean"]["value"] == pytest.approx(own.mean(), rel=1e-5)
 
 
 def test_a_changed_setting_redoes_its_own_task_and_the_paper_only(paper):

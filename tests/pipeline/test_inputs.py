@@ -2,14 +2,7 @@ import pytest
 
 from precip_sae.errors import StageError
 from precip_sae.files import write_text
-from precip_sae.pipeline.inputs import fingerprints, first_difference, resolve
-
-
-def test_names_of_dvc_yaml_are_looked_up():
-    names = {"key": "rain", "item": {"data": {"table": "data/t.csv"}}}
-    assert resolve("models/${key}/mlp", names) == "models/rain/mlp"
-    assert resolve("${item.data.table}", names) == "data/t.csv"
-    assert resolve("plain", names) == "plain"
+from precip_sae.pipeline.inputs import fingerprints, first_difference
 
 
 def test_files_folders_and_tables_elsewhere_are_covered(tmp_path):

@@ -7,11 +7,12 @@ import pytest
 
 import precip_sae
 from precip_sae.errors import NotebookError, OutputError, PaperError, SettingsError, StageError
-from precip_sae.pipeline import runner
-from precip_sae.pipeline.runner import check_parameters, kernel_environment, run_stage
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline import environment, runner
+from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.runner import check_parameters, run_stage
+from precip_sae.pipeline.stages import stages
 
-TRAIN = STAGES["train"]
+TRAIN = stages()["train"]
 
 
 def outputs(paths, snapshot):
@@ -49,7 +50,7 @@ def instead(monkeypatch):
     def replace(action):
         def execute(source, executed, values, phrase, failed, paths):
             for output in TRAIN.writes:
-                path = paths.root / output.format(task="rain")
+                path = paths.root / output.replace("${key}", "rain")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("new")
             action(paths)
@@ -65,7 +66,7 @@ def instead(monkeypatch):
 
 def test_a_stage_leaves_its_outputs_and_its_page_and_nothing_else(trained, snapshot):
     made = set(outputs(trained, snapshot))
-    folders = tuple(w.format(task="rain") for w in TRAIN.outputs("rain"))
+    folders = tuple(TRAIN.outputs("rain"))
     assert made
     assert all(name.startswith(folders) for name in made)
     assert {"paper/supplement/train-rain.ipynb", "paper/supplement/train-rain.html"} <= made
@@ -122,7 +123,7 @@ def test_files_of_dropped_seeds_do_not_linger(ran, instead):
 def test_a_failing_notebook_is_one_sentence_and_leaves_the_earlier_outputs(ran, notebook, snapshot, raised, sentence):
     before = outputs(ran, snapshot)
     half_made = "from precip_sae.paths import locate\n(locate().results / 'rain').mkdir(parents=True, exist_ok=True)\n"
-    notebook(ran.notebooks / "train.ipynb", "task = data = seeds = mlp = None", half_made + raised)
+    notebook(ran.notebooks / "train.ipynb", "task = None", half_made + raised)
     with pytest.raises(StageError) as caught:
         run_stage(TRAIN, "rain", ran)
     assert str(caught.value) == sentence
@@ -228,16 +229,17 @@ def test_code_of_another_copy_of_the_project_is_refused(project):
 @pytest.mark.parametrize(
     ("cell", "sentence"),
     [
-        ("task = data = seeds = None", "n.ipynb: its parameters cell does not name 'mlp', which the stage gives."),
+        ("other = None", "n.ipynb: its parameters cell names 'other', which the stage does not give; known: task."),
         (
-            "task = data = seeds = mpl = None",
-            "n.ipynb: its parameters cell names 'mpl', which the stage does not give; did you mean 'mlp'? "
-            "known: task, data, seeds, mlp.",
+            "task = tsak = None",
+            "n.ipynb: its parameters cell names 'tsak', which the stage does not give; did you mean 'task'? "
+            "known: task.",
         ),
+        ("", "n.ipynb: its parameters cell does not name 'task', which the stage gives."),
         ("task =", "n.ipynb: line 1 of its parameters cell is not Python."),
         (None, "n.ipynb: has no cell tagged 'parameters', expected one."),
     ],
-    ids=["missing", "misspelt", "not Python", "no cell"],
+    ids=["unknown", "misspelt", "missing", "not Python", "no cell"],
 )
 def test_a_parameters_cell_that_does_not_fit_is_refused(tmp_path, notebook, cell, sentence):
     notebook(tmp_path / "n.ipynb", cell, "1")
@@ -288,7 +290,7 @@ def test_kernels_run_in_this_project_with_this_package_and_one_thread(tmp_path, 
     assert inside["PYTHONHASHSEED"] == "0"
     assert inside["OMP_NUM_THREADS"] == inside["MKL_NUM_THREADS"] == "1"
     assert Path(inside["MATPLOTLIBRC"]).is_file()
-    assert runner.SAME_DIGITS.items() <= inside.items()
+    assert environment.SAME_DIGITS.items() <= inside.items()
     assert not {"PYTHONWARNINGS", "JUPYTER_PATH"} & inside.keys()
 
 
@@ -296,7 +298,7 @@ def test_no_temporary_folder_is_a_sentence(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runner.tempfile, "TemporaryDirectory", full)
+    monkeypatch.setattr(environment.tempfile, "TemporaryDirectory", full)
     with pytest.raises(PaperError, match="the disk is full"), kernel_environment(tmp_path):
         pass
 
@@ -304,8 +306,8 @@ def test_no_temporary_folder_is_a_sentence(tmp_path, monkeypatch):
 def test_stderr_of_the_cells_is_shown_and_not_kept(ran, monkeypatch, capsys):
     def execute(source, executed, values, phrase, failed, paths):
         for output in TRAIN.writes:
-            (paths.root / output.format(task="rain")).parent.mkdir(parents=True, exist_ok=True)
-            (paths.root / output.format(task="rain")).write_text("new")
+            (paths.root / output.replace("${key}", "rain")).parent.mkdir(parents=True, exist_ok=True)
+            (paths.root / output.replace("${key}", "rain")).write_text("new")
         content = json.loads(source.read_text())
         content["cells"][1]["outputs"] = [{"output_type": "stream", "name": "stderr", "text": "a warning\n"}]
         executed.write_text(json.dumps(content))

@@ -1,20 +1,27 @@
+"""What is derived from dvc.yaml, and what dvc.yaml has to keep to."""
+
+import json
+
 import pytest
 
 from precip_sae.errors import SettingsError, StageError
-from precip_sae.pipeline.inputs import dependencies, resolve
+from precip_sae.files import write_text
 from precip_sae.pipeline.runner import check_parameters
-from precip_sae.pipeline.stages import STAGES, Stage, named
+from precip_sae.pipeline.stages import ENVIRONMENT, Stage, named, read_stages, resolve, stage_settings, stages
 from precip_sae.settings import load_settings, read_yaml
 
 # In git, where a forge shows them; everything else is in the DVC store.
-IN_GIT = (".json", ".csv", ".md", ".pdf", ".tex", "figures/", "paper/tables")
+IN_GIT = (".json", ".csv", ".md", ".pdf", ".tex")
+IN_GIT_BELOW = ("figures/", "paper/tables")
+
+EVERY_STAGE = pytest.mark.parametrize("stage", stages().values(), ids=stages())
 
 
 @pytest.fixture(scope="module")
 def declared(repository):
     """dvc.yaml's stages, `foreach` unpacked."""
-    stages = read_yaml(repository.root / "dvc.yaml")["stages"]
-    return {name: entry.get("do", entry) for name, entry in stages.items()}
+    entries = read_yaml(repository.root / "dvc.yaml")["stages"]
+    return {name: entry.get("do", entry) for name, entry in entries.items()}
 
 
 def _outputs(entry):
@@ -22,68 +29,66 @@ def _outputs(entry):
     return {path: flags for output in listed for path, flags in output.items()}
 
 
-def test_dvc_knows_every_stage_and_no_other(declared):
-    assert list(declared) == list(STAGES)
+def first_task(stage, settings):
+    return stage.tasks(settings)[0] if stage.per_task else None
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_dvc_tracks_everything_that_a_stage_writes(declared, stage: Stage):
-    assert set(_outputs(declared[stage.name])) == set(stage.outputs("${key}"))
-
-
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@EVERY_STAGE
 def test_dvc_leaves_earlier_outputs_to_the_runner_which_brings_them_back(declared, stage: Stage):
     assert all(flags["persist"] is True for flags in _outputs(declared[stage.name]).values())
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@EVERY_STAGE
 def test_results_that_a_forge_can_show_are_in_git_and_the_rest_in_the_store(declared, stage: Stage):
     for path, flags in _outputs(declared[stage.name]).items():
-        shown = path.endswith(IN_GIT[:-2]) or path.startswith(IN_GIT[-2:])
+        shown = path.endswith(IN_GIT) or path.startswith(IN_GIT_BELOW)
         assert flags.get("cache", True) is not shown, path
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_a_changed_table_notebook_or_earlier_result_makes_its_stage_stale(declared, stage: Stage):
-    table = "${item.table}" if stage.searched else "${item.data.table}"
-    reads = {r.format(task="${key}", table=table) for r in stage.reads}
-    assert reads | {f"notebooks/{stage.notebook}"} <= set(declared[stage.name]["deps"])
+@EVERY_STAGE
+def test_every_stage_has_its_page_and_rests_on_its_code_and_environment(stage: Stage):
+    label = stage.label("${key}")
+    assert {f"paper/supplement/{label}.ipynb", f"paper/supplement/{label}.html"} <= set(stage.outs)
+    assert {f"notebooks/{stage.notebook}", f"digests/{stage.name}.json", ENVIRONMENT} <= set(stage.deps)
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_a_changed_setting_makes_the_stages_stale_that_are_given_it(declared, stage: Stage):
-    prefix = "tasks.${key}." if stage.per_task else ""
-    given = {prefix + section for section in stage.sections}
-    given |= {"search.tasks.${key}"} if stage.searched else set()
-    given = {"search.tasks" if name == "searched" else name for name in given}
-    assert given <= set(declared[stage.name].get("params", []))
-
-
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@EVERY_STAGE
 def test_dvc_starts_the_stage_by_its_name(declared, stage: Stage):
     task = " --task ${key}" if stage.per_task else ""
     assert declared[stage.name]["cmd"] == f"precip-sae stage {stage.name}{task}"
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+@EVERY_STAGE
 def test_the_notebook_takes_what_its_stage_gives(repository, stage: Stage):
     check_parameters(repository.notebooks / stage.notebook, stage.parameters)
 
 
-@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_values_are_plain_and_named_as_in_params_yaml(repository, stage: Stage):
+@EVERY_STAGE
+def test_a_notebook_is_given_the_sections_that_dvc_watches_and_no_others(repository, monkeypatch, stage: Stage):
+    monkeypatch.chdir(repository.notebooks)  # where Jupyter starts
     settings = load_settings(repository.params)
-    task = next(iter(settings.tasks)) if stage.per_task else None
-    values = stage.values(settings, task)
-    assert tuple(values) == stage.parameters
-    assert all(isinstance(value, (str, int, float, list, dict)) for value in values.values())
+    task = first_task(stage, settings)
+    given = vars(stage_settings(stage.name, task))
+    assert len(given) == len(stage.params)
+    for place in stage.params:
+        if place.startswith("tasks.${key}."):
+            name = place.rpartition(".")[2]
+            assert given[name] == getattr(settings.tasks[task], name)
+    assert len(json.loads(json.dumps(stage.values(settings, task)))) == len(given)
 
 
-def test_every_path_of_dvc_yaml_resolves_for_every_task(repository):
+@EVERY_STAGE
+def test_every_path_of_dvc_yaml_resolves_for_every_task(repository, stage: Stage):
     settings = load_settings(repository.params)
-    for stage in STAGES.values():
-        for task in stage.tasks(settings) if stage.per_task else [None]:
-            assert not any("$" in path for path in dependencies(stage, task, settings, repository))
+    for task in stage.tasks(settings) if stage.per_task else [None]:
+        assert not any("$" in path for path in [*stage.dependencies(settings, task), *stage.outputs(task)])
+
+
+def test_names_of_dvc_yaml_are_looked_up():
+    names = {"key": "rain", "item": {"data": {"table": "data/t.csv"}}}
+    assert resolve("models/${key}/mlp", names) == "models/rain/mlp"
+    assert resolve("${item.data.table}", names) == "data/t.csv"
+    assert resolve("plain", names) == "plain"
 
 
 def test_a_misspelt_name_in_dvc_yaml_is_named():
@@ -91,10 +96,11 @@ def test_a_misspelt_name_in_dvc_yaml_is_named():
         resolve("x/${item.data.tabel}", {"item": {"data": {"table": "t.csv"}}})
 
 
-def test_a_stage_that_dvc_yaml_lacks_is_refused(project):
-    (project.root / "dvc.yaml").write_text("stages: {}\n")
-    with pytest.raises(StageError, match=r"dvc.yaml: has no stage 'train'"):
-        dependencies(STAGES["train"], "rain", load_settings(project.params), project)
+@pytest.mark.parametrize("content", ["stages: []", "stages: {train: {}}", "other: 1", "stages: {train: 3}"])
+def test_a_dvc_yaml_that_declares_no_stages_is_one_sentence(tmp_path, content):
+    write_text(tmp_path / "dvc.yaml", content)
+    with pytest.raises(StageError, match=r"dvc.yaml: does not declare stages as DVC expects them"):
+        read_stages(tmp_path / "dvc.yaml")
 
 
 def test_a_misspelt_stage_gets_a_suggestion():
@@ -113,4 +119,4 @@ def test_a_misspelt_stage_gets_a_suggestion():
 )
 def test_a_task_that_does_not_fit_the_stage_is_refused(project, stage, task, error, sentence):
     with pytest.raises(error, match=sentence):
-        STAGES[stage].check_task(load_settings(project.params), task)
+        named(stage).check_task(load_settings(project.params), task)

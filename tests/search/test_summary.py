@@ -66,32 +66,52 @@ def test_the_curve_of_the_best_rises_and_ends_with_all_subsets():
     assert curve["expected"].iloc[-1] == pytest.approx(values.max(axis=0).mean())
 
 
-def test_spreads_are_told_apart():
+def crossed_layout(subsets: int, seeds: int, sds: tuple[float, float, float], rng: np.random.Generator) -> pd.DataFrame:
+    """A column x of models whose subsets, seeds and rest have these standard deviations."""
+    subset, seed = np.divmod(np.arange(subsets * seeds), seeds)
+    x = sds[0] * rng.normal(size=subsets)[subset] + sds[1] * rng.normal(size=seeds)[seed]
+    return pd.DataFrame({"subset": subset, "seed": seed, "x": x + sds[2] * rng.normal(size=len(subset))})
+
+
+def test_the_spread_of_subsets_is_not_swallowed_by_seeds_that_they_share():
+    # as nested, the seeds' spread would be taken for noise of every subset: 0.73 where 1.0 is true
     rng = np.random.default_rng(5)
-    subset = np.repeat(np.arange(2000), 10)
-    value = 3.0 * rng.normal(size=2000)[subset] + 0.5 * rng.normal(size=len(subset))
-    found = summary.spreads(pd.DataFrame({"subset": subset, "x": value}), "x")
-    assert found["subsets"] == pytest.approx(3.0, rel=0.1)
-    assert found["seeds"] == pytest.approx(0.5, rel=0.05)
+    many = [summary.spreads(crossed_layout(300, 10, (1.0, 2.0, 1.0), rng), "x") for _ in range(40)]
+    assert np.mean([found["subsets"] for found in many]) == pytest.approx(1.0, rel=0.03)
+    assert np.sqrt(np.mean([found["seeds"] ** 2 for found in many])) == pytest.approx(2.0, rel=0.15)
+    assert np.mean([found["rest"] for found in many]) == pytest.approx(1.0, rel=0.02)
 
 
 def test_subsets_that_differ_by_their_seeds_alone_have_no_spread_of_their_own():
-    rng = np.random.default_rng(5)
-    found = summary.spreads(pd.DataFrame({"subset": np.repeat(np.arange(500), 10), "x": rng.normal(size=5000)}), "x")
+    found = summary.spreads(crossed_layout(500, 10, (0.0, 1.0, 1.0), np.random.default_rng(5)), "x")
     assert found["subsets"] < 0.15
+    assert found["one_subset"] == pytest.approx(np.hypot(found["seeds"], found["rest"]))
 
 
 def test_spreads_of_one_seed_are_left_open():
-    found = summary.spreads(pd.DataFrame({"subset": [0, 1], "x": [1.0, 2.0]}), "x")
-    assert found == {"subsets": None, "seeds": None}
+    found = summary.spreads(pd.DataFrame({"subset": [0, 1], "seed": [0, 0], "x": [1.0, 2.0]}), "x")
+    assert {found[name] for name in ("subsets", "seeds", "rest", "one_subset")} == {None}
 
 
-def test_the_effect_of_an_input_is_the_difference_that_it_makes():
-    subsets = pd.DataFrame({"inputs": ["a b", "a c", "b c", "b d"], "r": [1.0, 2.0, 4.0, 7.0]})
-    found = summary.input_effects(subsets, ["a", "b", "d", "e"], "r").set_index("input")
-    assert found.loc["a", "difference"] == pytest.approx(1.5 - 5.5)
+def test_many_subsets_of_few_seeds_do_not_make_an_interval_narrow():
+    # two seeds that differ by 1 in every subset: what other seeds would give is open, however many subsets there are
+    frame = crossed_layout(2000, 2, (0.0, 0.0, 0.0), np.random.default_rng(0))
+    found = summary.over_subsets(frame.assign(x=frame["seed"] * 1.0), "x", ".1%")
+    assert (found["mean"], found["n"], found["over"]) == (0.5, 2, "seeds")
+    assert found["high"] - found["low"] == pytest.approx(12.706, rel=1e-3)  # t with one degree of freedom
+
+
+def test_the_effect_of_an_input_is_the_difference_that_it_makes_seed_by_seed():
+    inputs = {0: "a b", 1: "a c", 2: "b c", 3: "b d"}
+    rows = [
+        {"subset": k, "inputs": name, "seed": seed, "r": value + seed * (1.0 if "a" in name else 0.0)}
+        for (k, name), value in zip(inputs.items(), (1.0, 2.0, 4.0, 7.0), strict=True)
+        for seed in (0, 1)
+    ]
+    found = summary.input_effects(pd.DataFrame(rows), ["a", "b", "d", "e"], "r").set_index("input")
+    assert found.loc["a", "difference"] == pytest.approx((1.5 - 5.5 + 2.5 - 5.5) / 2)
     assert found.loc["a", "low"] < found.loc["a", "difference"] < found.loc["a", "high"]
-    assert np.isnan(found.loc["d", "low"])
+    assert found.loc["a", "high"] - found.loc["a", "low"] == pytest.approx(12.706, rel=1e-3)
     assert np.isnan(found.loc["e", "difference"])
 
 
@@ -101,11 +121,11 @@ def test_the_tasks_own_subset_is_placed_among_the_others():
     assert found["includes_own"]
     assert published["own"]["reduction"] == pytest.approx(0.2)
     assert published["own"]["share"]["subsets_below"] == pytest.approx(1 / 3)
-    assert published["best"] == {"inputs": ["a", "c"], "reduction": 0.5}
+    assert published["best"] == {"inputs": ["a", "c"], "reduction": {"value": 0.5, "form": ".1%"}}
     assert published["worst"]["inputs"] == ["b", "c"]
     assert published["share"]["models_at_published"] == pytest.approx(2 / 6)
     assert published["share"]["gain"] == pytest.approx(2 / 3)
-    assert published["selection_bias"] == pytest.approx((0.5 + 0.5) / 2 - 1.4 / 6)
+    assert published["selection_bias"]["value"] == pytest.approx((0.5 + 0.5) / 2 - 1.4 / 6)
 
 
 def test_a_search_without_the_tasks_own_subset_says_so():

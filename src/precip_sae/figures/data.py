@@ -204,7 +204,8 @@ def fidelity(compared: pd.DataFrame) -> Figure:
     Args:
         compared: as `observations.fidelity.compare` makes it.
 
-    Within the shaded strip a statistic passes. What lies beyond the axis is drawn at its end.
+    Within the shaded strip a statistic passes. What lies beyond the axis is drawn at its end. CONTRADICTED: another
+    published statistic excludes this one.
     """
     groups = list(dict.fromkeys(compared["group"]))
     figure = Figure(figsize=(DOUBLE, 0.8 + 0.27 * len(groups)))
@@ -217,11 +218,10 @@ def fidelity(compared: pd.DataFrame) -> Figure:
     rank = compared.groupby("group").cumcount() / compared.groupby("group")["group"].transform("size")
     for required, marker, name in ((True, "o", "of the standard"), (False, "D", "beyond it")):
         for result, colour in VERDICTS.items():
-            passed = result == "PASS"
-            mine = (compared["required"] == required) & (compared["passed"] == passed)
+            mine = (compared["required"] == required) & (compared["verdict"] == result)
             axis.scatter(distance[mine].clip(-MOST_TOLERANCES, MOST_TOLERANCES), (place + 0.6 * (rank - 0.5))[mine],
                          s=14, marker=marker, linewidths=0.8, edgecolors=colour,
-                         facecolors=colour if passed else "none", label=f"{result}, {name}")  # fmt: skip
+                         facecolors=colour if result == "PASS" else "none", label=f"{result}, {name}")  # fmt: skip
     axis.axvline(0, color="black", linewidth=0.6)
     axis.set(yticks=range(len(groups)), yticklabels=groups, xlim=(-MOST_TOLERANCES - 0.2, MOST_TOLERANCES + 0.2))
     axis.set_xlabel("difference from published, in tolerances")

@@ -32,9 +32,11 @@ KIND_NAMES = {
     "batch_mean": "SAE, averaged penalty",
     "untrained": "SAE, untrained",
 }
+# What the study published, where it stands beside ours.
+PUBLISHED = "#C44601"
 # The two variables of an axis with two scales.
 PAIR = (("#222222", "-"), ("#A0408A", "--"))
-VERDICTS = {"PASS": "#000000", "FAIL": "#B8860B"}
+VERDICTS = {"PASS": "#000000", "FAIL": "#B8860B", "CONTRADICTED": "#5577CC"}
 SIGNS = "RdBu_r"
 POSITIVE, NEGATIVE = "#B2182B", "#2166AC"
 ACTIVATION = "cividis"

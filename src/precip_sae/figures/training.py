@@ -2,14 +2,23 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, PARTS, logarithmic, styled
+from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, PARTS, PUBLISHED, logarithmic, styled
 
 ACCURACY, ERROR = "accuracy", "mae"
 LOSS = "loss"
+
+
+def loss_name(kind: str, unit: str = "") -> str:
+    """The loss of a kind of task, with its unit; `unit` is that of a regression's response."""
+    if kind == "classification":
+        return "cross-entropy (nat)"
+    return f"mean squared error (({unit})²)" if unit else "mean squared error"
 
 
 @styled
@@ -21,10 +30,9 @@ def histories(history: pd.DataFrame, unit: str = "") -> Figure:
         unit: of the response of a regression.
     """
     if ACCURACY in history:
-        score, names = ACCURACY, ("cross-entropy (nat)", "accuracy (share of rows)")
+        score, names = ACCURACY, (loss_name("classification"), "accuracy (share of rows)")
     else:
-        squared, plain = (f" (({unit})²)", f" ({unit})") if unit else ("", "")
-        score, names = ERROR, (f"mean squared error{squared}", f"mean absolute error{plain}")
+        score, names = ERROR, (loss_name("regression", unit), f"mean absolute error{f' ({unit})' if unit else ''}")
     figure = Figure(figsize=(DOUBLE, 2.3))
     axes = figure.subplots(1, 2)
     for axis, column, name in zip(axes, (LOSS, score), names, strict=True):
@@ -51,6 +59,35 @@ def sae_histories(history: Mapping[str, pd.DataFrame]) -> Figure:
         axis.set(xlabel="epoch", ylabel=LOSS, title=KIND_NAMES[convention])
         if logarithmic(frame[LOSS]):
             axis.set_yscale("log")
+    return figure
+
+
+@styled
+def beside_published(history: pd.DataFrame, published: Mapping[str, NDArray[np.float64]], name: str) -> Figure:
+    """Losses of our networks on both parts, median and range over seeds, beside those of a published training.
+
+    Args:
+        history: one row per seed and epoch; columns seed, epoch, loss, val_loss.
+        published: loss and val_loss by epoch, each [epochs].
+        name: of the loss, with its unit.
+    """
+    figure = Figure(figsize=(DOUBLE, 2.3))
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, prefix, part in zip(axes, ("", "val_"), PARTS, strict=True):
+        column = prefix + LOSS
+        seeds = history.groupby("epoch")[column]
+        median, colour = seeds.median(), PARTS[part][0]
+        axis.fill_between(median.index, seeds.min(), seeds.max(), color=colour, alpha=0.25, linewidth=0)
+        axis.plot(median.index, median, color=colour, label="ours, median and range over seeds")
+        theirs = published[column]
+        epochs = np.arange(1, len(theirs) + 1)
+        axis.plot(epochs, theirs, "o", color=PUBLISHED, markersize=2.6, label="published")
+        axis.set(xlabel="epoch", title=f"{part} part", xscale="log", yscale="log")
+        axis.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
+        axis.set_xticks([], minor=True)
+    axes[0].set_ylabel(name)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
 

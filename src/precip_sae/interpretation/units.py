@@ -7,6 +7,7 @@ no finding about training.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from precip_sae.files import read_json
+from precip_sae.errors import StageError
 from precip_sae.interpretation import metrics
 from precip_sae.interpretation.sensitivity import (
     COUNTED,
@@ -27,7 +28,8 @@ from precip_sae.interpretation.sensitivity import (
 )
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.sae import SAE
-from precip_sae.models.store import load_models
+from precip_sae.models.store import contents, load_config, load_models
+from precip_sae.quantities import PERCENT, POINTS
 from precip_sae.spread import over_seeds
 
 UNTRAINED = "untrained"
@@ -132,20 +134,21 @@ def summary(
     for name, variant in found.items():
         mine = table[table["variant"] == name].groupby("counted", sort=True)
         result[name] = {
-            "sensitive": {counted: over_seeds(rows["sensitive"]) for counted, rows in mine},
-            "reduction": {counted: over_seeds(rows["reduction"]) for counted, rows in mine},
-            "dead": over_seeds(variant.dead.sum(axis=1)),
-            "monosemantic": over_seeds(_monosemantic(variant.r, threshold)),
+            "sensitive": {counted: over_seeds(rows["sensitive"], ".2f") for counted, rows in mine},
+            "reduction": {counted: over_seeds(rows["reduction"], PERCENT) for counted, rows in mine},
+            "dead": over_seeds(variant.dead.sum(axis=1), ".1f"),
+            "monosemantic": over_seeds(_monosemantic(variant.r, threshold), PERCENT),
             "strongest": {
-                column: over_seeds(strength) for column, strength in zip(inputs, _strongest(variant.r).T, strict=True)
+                column: over_seeds(strength, ".2f")
+                for column, strength in zip(inputs, _strongest(variant.r).T, strict=True)
             },
-            "insensitive": over_seeds(_insensitive(variant.r, threshold)),
-            "active_per_row": over_seeds(metrics.active_per_row(variant.activations)),
+            "insensitive": over_seeds(_insensitive(variant.r, threshold), ".1f"),
+            "active_per_row": over_seeds(metrics.active_per_row(variant.activations), ".2f"),
             "units": variant.r.shape[1],
         }
         if name not in ("mlp", UNTRAINED):
             gain = table[table["variant"] == name].set_index(["counted", "seed"])["reduction"] - control
-            result[name]["beyond_untrained"] = {c: over_seeds(rows) for c, rows in gain.groupby("counted")}
+            result[name]["beyond_untrained"] = {c: over_seeds(rows, POINTS) for c, rows in gain.groupby("counted")}
     return result
 
 
@@ -184,12 +187,31 @@ def load_saes(folder: Path, seeds: list[int]) -> dict[str, SAE]:
     """The fitted SAEs by L1 convention, the headline first, and the untrained control.
 
     Args:
-        folder: holds one folder of models per convention.
+        folder: holds one folder of models per convention, as the stage `fit` makes them.
+        seeds: of the task, one per model in order.
 
     Raises:
-        StageError: a convention's models are missing.
+        StageError: there are no SAEs, a convention's are missing or damaged, or they are of other seeds or sizes.
     """
-    conventions = read_json(next(folder.glob("*/config.json")))["settings"]["l1_conventions"]
-    saes = {convention: load_models(folder / convention, SAE)[0] for convention in conventions}
-    _, hidden, latents = next(iter(saes.values())).encoder_weight.shape
-    return saes | {UNTRAINED: untrained_saes(seeds, hidden, latents)}
+    conventions: list[str] = []
+    for config in (load_config(path.parent) for path in sorted(folder.glob("*/config.json"))):
+        conventions = conventions or config.get("settings", {}).get("l1_conventions", [])
+    if not conventions:
+        raise StageError(
+            f"{folder}: holds no fitted SAEs ({contents(folder)}), expected a folder for each L1 convention with "
+            "config.json and weights.safetensors; run the stage that fits them first."
+        )
+    loaded = {convention: load_models(folder / convention, SAE) for convention in conventions}
+    hidden, latents = loaded[conventions[0]][0].encoder_weight.shape[1:]
+    for convention, (saes, config) in loaded.items():
+        for model, (trained, asked) in enumerate(zip_longest(config["seeds"], seeds, fillvalue="none")):
+            if trained != asked:
+                raise StageError(f"{folder / convention}: the seed of model {model} is {trained}, expected {asked}.")
+        found = tuple(saes.encoder_weight.shape[1:])
+        if found != (hidden, latents):
+            raise StageError(
+                f"{folder / convention}: its SAEs have {found[0]} hidden units and {found[1]} latents, expected "
+                f"{hidden} and {latents} as in {conventions[0]}."
+            )
+    control = untrained_saes(seeds, hidden, latents)
+    return {convention: saes for convention, (saes, _) in loaded.items()} | {UNTRAINED: control}

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from precip_sae.errors import ManuscriptError
 from precip_sae.files import read_json
-from precip_sae.manuscript.numbers import number, text_of
+from precip_sae.manuscript.numbers import number
 from precip_sae.paths import Paths
+from precip_sae.quantities import SIGNIFICANT, write
 from precip_sae.settings import Section, parse, read_yaml
 
 
@@ -64,27 +65,27 @@ def judge(claim: Claim, numbers: Mapping[str, dict[str, Any]]) -> dict[str, Any]
         and (claim.at_least is None or low >= claim.at_least)
         and (claim.at_most is None or high <= claim.at_most)
     )
-    return claim.model_dump() | {"found": found["text"], "verdict": "PASS" if holds else "FAIL"}
+    judged = {"found": found["text"], "rule": _rule(claim, found), "verdict": "PASS" if holds else "FAIL"}
+    return claim.model_dump() | judged
 
 
 def ledger_markdown(judged: list[dict[str, Any]]) -> str:
     """The ledger as a Markdown table."""
     lines = ["| claim | found here | holds when | verdict |", "| --- | --- | --- | --- |"]
     for line in judged:
-        cells = (f"{line['statement']} ({line['source']})", line["found"], _rule(line), line["verdict"])
+        cells = (f"{line['statement']} ({line['source']})", line["found"], line["rule"], line["verdict"])
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _rule(line: Mapping[str, Any]) -> str:
-    what = "whole interval" if line["whole"] else "mean"
-    words = line["key"].split(".")
+def _rule(claim: Claim, found: Mapping[str, Any]) -> str:
+    form = found.get("form", SIGNIFICANT)
     bounds = [
-        f"{sign} {text_of(words, line[bound])}"
-        for bound, sign in (("at_least", "≥"), ("at_most", "≤"))
-        if line[bound] is not None
+        f"{sign} {write(bound, form)}"
+        for bound, sign in ((claim.at_least, "≥"), (claim.at_most, "≤"))
+        if bound is not None
     ]
-    return f"{what} {' and '.join(bounds)}"
+    return f"{'whole interval' if claim.whole else 'mean'} {' and '.join(bounds)}"
 
 
 def headline(paths: Paths) -> str:

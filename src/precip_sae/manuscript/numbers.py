@@ -5,109 +5,60 @@
 does not compile.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from precip_sae.errors import ManuscriptError, closest
 from precip_sae.files import read_json
+from precip_sae.interpretation.sensitivity import PUBLISHED_REDUCTION
 from precip_sae.paths import Paths
+from precip_sae.quantities import SIGNIFICANT, THIN, quantity, telling_apart, write, written
+from precip_sae.settings import TaskSettings
 
-MINUS = "\u2212"
-THIN = "\u202f"
-
-# How the values below a word of the key are written: percentages, or so many decimals and a unit.
-PERCENT = frozenset(
-    {"accuracy", "balanced_accuracy", "reduction", "r2", "fvu", "share", "monosemantic", "single_model", "best_of"},
-)
-POINTS = frozenset(
-    {"beyond_untrained", "selection_bias", "spread_between", "accuracy_gain"}
-)  # differences of shares, in percentage points
-DECIMALS = {
-    "cross_entropy": 4,
-    "sensitive": 2,
-    "strongest": 2,
-    "active_per_row": 2,
-    "dead": 1,
-    "insensitive": 1,
-    "epochs": 1,
-    "loss": 3,
-    "threshold": 1,
-    "rank_correlation": 2,
-}
-# In the unit of anybody's response, or its square: three digits, wherever they are.
-SIGNIFICANT = frozenset({"mse", "mae", "mse_gain"})
-SPREAD = {"mean", "sd", "low", "high", "least", "most", "n", "undefined"}
+_SPREAD = {"mean", "low", "high", "over"}
+# Of a mapping's numbers, not numbers themselves.
+_ABOUT = {"form", "over"}
 
 
-def signed(text: str) -> str:
-    """A number with a typographic minus sign."""
-    return text.replace("-", MINUS)
+def spread_text(spread: Mapping[str, Any], form: str) -> str:
+    """A mean with its interval: `0.42 (95 % interval over seeds 0.40 to 0.44)`."""
+    if spread["low"] is None:
+        return write(spread["mean"], form)
+    form = telling_apart(spread["low"], spread["high"], form)
+    low, high = written(spread["low"], form)[0], write(spread["high"], form)
+    return f"{write(spread['mean'], form)} (95{THIN}% interval over {spread['over']} {low} to {high})"
 
 
-def grouped(value: int) -> str:
-    """A whole number with thin spaces between thousands: 46 000; four digits stay together."""
-    return signed(f"{value:,}".replace(",", THIN) if abs(value) >= 10_000 else str(value))
-
-
-def significant(value: float, digits: int = 4) -> str:
-    """Few significant digits and no exponent: 271.2, 0.8386, 25 640, 0.000012."""
-    rounded = float(f"{value:.{digits}g}")
-    if abs(rounded) >= 10 ** (digits - 1):
-        return grouped(int(rounded))
-    return signed(f"{Decimal(f'{rounded:.{digits}g}'):f}")
-
-
-def text_of(words: Sequence[str], value: float | int | str | None) -> str:
-    """How one value is written, by the words of its key.
+def flatten(value: Any, words: Sequence[str] = (), form: str = SIGNIFICANT) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Keys and numbers of a nested result; a spread is also a number of its own.
 
     Args:
-        words: the key's parts, for example ["classifier", "train", "skill", "test", "accuracy", "mean"].
-        value: the number; None (not defined) is written as a dash.
+        form: of the numbers below, where nothing nearer says another.
     """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return "–"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int):
-        return grouped(value)
-    words = [w for w in words if w not in SPREAD]
-    if PERCENT & set(words):
-        return signed(f"{100 * value:.1f}{THIN}%")
-    if POINTS & set(words):
-        return signed(f"{100 * value:.1f}{THIN}points")
-    if SIGNIFICANT & set(words):
-        return significant(value, 3)
-    for word in reversed(words):
-        if word in DECIMALS:
-            return signed(f"{value:.{DECIMALS[word]}f}")
-    return significant(value)
-
-
-def spread_text(words: Sequence[str], spread: Mapping[str, Any]) -> str:
-    """A mean with its 95 % interval: 0.42 (95 % interval 0.40 to 0.44)."""
-    mean = text_of(words, spread["mean"])
-    if spread["low"] is None:
-        return mean
-    low, high = text_of(words, spread["low"]), text_of(words, spread["high"])
-    unit = f"{THIN}{high.rpartition(THIN)[2]}" if THIN in high else ""
-    return f"{mean} (95{THIN}% interval {low.removesuffix(unit)} to {high})"
-
-
-def flatten(value: Any, words: Sequence[str] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Keys and numbers of a nested result; a spread over seeds is also a number of its own."""
     key = ".".join(words)
     if isinstance(value, Mapping):
-        if set(value) >= SPREAD:
-            yield key, {"value": _rounded(value["mean"]), "text": spread_text(words, value)}
-        for name in sorted(value):
-            yield from flatten(value[name], [*words, name])
+        form = value.get("form", form)
+        if value.keys() == {"value", "form"}:
+            yield key, _entry(value["value"], form)
+            return
+        if value.keys() >= _SPREAD:
+            yield key, _entry(value["mean"], form) | {"text": spread_text(value, form)}
+        for name in sorted(value.keys() - _ABOUT):
+            yield from flatten(value[name], [*words, name], form)
     elif isinstance(value, list):
         if all(isinstance(item, str) for item in value):
             yield key, {"value": value, "text": ", ".join(value)}
     else:
-        yield key, {"value": _rounded(value), "text": text_of(words, value)}
+        yield key, _entry(value, form)
+
+
+def _entry(value: Any, form: str) -> dict[str, Any]:
+    return {"value": _rounded(value), "text": write(value, form)} | ({"form": form} if _measured(value) else {})
+
+
+def _measured(value: Any) -> bool:
+    """Whether the number has digits to choose from: not a name, a count or a yes or no."""
+    return isinstance(value, float)
 
 
 def _rounded(value: Any) -> Any:
@@ -115,23 +66,39 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def collect(paths: Paths, tasks: Sequence[str], searched: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """All numbers of the results folder.
+def collect(
+    paths: Paths,
+    tasks: Mapping[str, TaskSettings],
+    searched: Sequence[str] = (),
+    held: Sequence[str] = (),
+) -> dict[str, dict[str, Any]]:
+    """All numbers of the results folder, the settings of the tasks, and the published reduction.
 
     Args:
-        tasks: every task; searched: those of which all input subsets were tried.
+        tasks: every task; searched: those of which all input subsets were tried; held: those that a published network
+            is a standard for.
 
     Raises:
         ManuscriptError: a stage's results are missing.
     """
     numbers = dict(flatten(_results(paths.results / "observe.json"), ["observe"]))
-    for task in tasks:
-        numbers |= task_numbers(paths, task)
+    numbers |= dict(flatten({"reduction": quantity(PUBLISHED_REDUCTION, ".0%")}, ["published"]))
+    for task, settings in tasks.items():
+        numbers |= task_numbers(paths, task) | dict(flatten(choices(settings), [task, "settings"]))
     for task in searched:
         numbers |= dict(flatten(_results(paths.task_results(task) / "search.json"), [task, "search"]))
+    for task in held:
+        numbers |= dict(flatten(_results(paths.task_results(task) / "standards.json"), [task, "standards"]))
     numbers["searched"] = {"value": list(searched), "text": ", ".join(searched)}
     numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
     return numbers
+
+
+def choices(task: TaskSettings) -> dict[str, Any]:
+    """What was chosen for a task's models, as the text needs it; the first L1 convention is the headline."""
+    sizes = {"inputs": len(task.data.predictors), "outputs": len(task.data.classes) or 1}
+    shares = {"latents_per_unit": quantity(task.sae.latents / task.mlp.hidden, ".2g")}
+    return sizes | shares | task.model_dump(include={"mlp", "sae", "sensitivity"}, exclude={"sae": {"l1_conventions"}})
 
 
 def task_numbers(paths: Paths, task: str) -> dict[str, dict[str, Any]]:

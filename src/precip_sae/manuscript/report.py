@@ -9,10 +9,11 @@ import pandas as pd
 from precip_sae.figures.names import unit
 from precip_sae.files import read_json, write_json
 from precip_sae.manuscript.compile import compile_pdf
-from precip_sae.manuscript.numbers import grouped, number, task_numbers
+from precip_sae.manuscript.numbers import number, task_numbers
 from precip_sae.manuscript.tables import Numbers, quality, reductions, skill
 from precip_sae.observations.describe import ARCHIVE, SIMULATION
 from precip_sae.paths import Paths
+from precip_sae.quantities import grouped
 from precip_sae.settings import DataSettings, TaskSettings
 from precip_sae.tasks import PARTS
 
@@ -128,7 +129,7 @@ def verdict(numbers: Numbers, name: str, kind: str) -> list[str]:
     sentences = []
     for baseline, called in CALLED[kind].items():
         found = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
-        key = f"{name}.train.gain_over.{baseline}.{score}_gain"
+        key = f"{name}.train.gain_over.{baseline}.{score}"
         gain, low, high = (number(numbers, f"{key}{end}") for end in ("", ".low", ".high"))
         if low["value"] > 0:
             how = "do better than"

@@ -1,16 +1,16 @@
 """The tables of the manuscript, as text: CSV for the PDF and for readers, LaTeX for a journal."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from precip_sae.files import write_text
-from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
-from precip_sae.manuscript.numbers import number, signed
+from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.manuscript.numbers import number
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
+from precip_sae.quantities import signed
 from precip_sae.settings import TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
@@ -101,7 +101,7 @@ def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFr
                         "Reduction": number(numbers, f"{change}.mean")["text"],
                         "95 % interval": interval(numbers, change),
                         "Seeds": number(numbers, f"{change}.n")["text"],
-                        "Published": f"{100 * PUBLISHED_REDUCTION:.0f} %" if counted == "published" else "–",
+                        "Published": number(numbers, "published.reduction")["text"] if counted == "published" else "–",
                     }
                 )
     return pd.DataFrame(rows)
@@ -124,10 +124,12 @@ def searches(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequ
                     "95 % interval": interval(numbers, f"{key}.reduction"),
                     "SD, subsets": number(numbers, f"{key}.spread_between.subsets")["text"],
                     "SD, seeds": number(numbers, f"{key}.spread_between.seeds")["text"],
+                    "SD, rest": number(numbers, f"{key}.spread_between.rest")["text"],
                     "Own subset": numbers[own]["text"] if own in numbers else "–",
                     "Best of drawn": number(numbers, f"{key}.best_of.expected")["text"],
                     "Best, 95 %": interval(numbers, f"{key}.best_of"),
                     "Beyond untrained": number(numbers, f"{key}.beyond_untrained.mean")["text"],
+                    "Beyond, 95 %": interval(numbers, f"{key}.beyond_untrained"),
                 }
             )
     return pd.DataFrame(rows)
@@ -173,14 +175,16 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def fidelity(path: Path) -> pd.DataFrame:
-    """The observations beside the published statistics, as the observe stage compared them.
+def fidelity(compared: pd.DataFrame) -> pd.DataFrame:
+    """The table of observations beside what is published: statistics of the real one, and networks trained on it.
 
     The verdict on a statistic beyond the standard stands in brackets.
+
+    Args:
+        compared: rows of `observations.fidelity.compare` and `observations.standards.compare`.
     """
-    compared = pd.read_csv(path)
     ours = "simulated" if "simulated" in compared else "observed"
-    verdicts = compared["passed"].map({True: "PASS", False: "FAIL"})
+    verdicts = compared["verdict"]
     return pd.DataFrame(
         {
             "Statistic": compared["statistic"],
@@ -193,6 +197,15 @@ def fidelity(path: Path) -> pd.DataFrame:
     )
 
 
+def beside_published(paths: Paths, held: Sequence[str]) -> pd.DataFrame:
+    """Every published statistic, and the standards of every task that is held to a published network."""
+    files = [paths.results / "fidelity.csv", *(paths.task_results(task) / "standards.csv" for task in held)]
+    found = [pd.read_csv(file) for file in files]
+    # the standards do not know what the table is; the statistics do
+    ours = "simulated" if "simulated" in found[0] else "observed"
+    return pd.concat([frame.rename(columns={"simulated": ours}) for frame in found], ignore_index=True)
+
+
 def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
     """One row per task, variant, way of counting and seed: columns task, variant, counted, seed, reduction."""
     frames = []
@@ -203,16 +216,24 @@ def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.Da
 
 
 def all_tables(
-    numbers: Numbers, tasks: Mapping[str, TaskSettings], paths: Paths, searched: Sequence[str] = ()
+    numbers: Numbers,
+    tasks: Mapping[str, TaskSettings],
+    paths: Paths,
+    searched: Sequence[str] = (),
+    held: Sequence[str] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Every table of the manuscript by name; those of the search only where some task was searched."""
+    """Every table of the manuscript by name; those of the search only where some task was searched.
+
+    Args:
+        searched: tasks of which all input subsets were tried; held: those that a published network is a standard for.
+    """
     made = {
         "variables": variables(numbers),
         "settings": settings(tasks),
         "skill": skill(numbers, tasks),
         "reductions": reductions(numbers, tasks),
         "quality": quality(numbers, tasks),
-        "fidelity": fidelity(paths.results / "fidelity.csv"),
+        "fidelity": fidelity(beside_published(paths, held)),
     }
     if searched:
         made |= {
@@ -223,7 +244,7 @@ def all_tables(
 
 
 def interval(numbers: Numbers, key: str) -> str:
-    """`low to high` of a spread over seeds."""
+    """`low to high` of a spread."""
     low, high = (number(numbers, f"{key}.{end}")["text"] for end in ("low", "high"))
     return f"{low} to {high}"
 

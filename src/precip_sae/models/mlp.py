@@ -1,5 +1,7 @@
 """The network of the study: one hidden layer."""
 
+from typing import ClassVar
+
 import torch
 
 from precip_sae.models.stack import Stack, affine
@@ -9,10 +11,14 @@ class MLP(Stack):
     """h = ReLU(x W1 + b1);  z = h W2 + b2.
 
     z are the logits of the classes (softmax is left to the loss) or the predicted response.
-
-    Parameters: hidden.weight [models, inputs, hidden], hidden.bias [models, hidden],
-    output.weight [models, hidden, outputs], output.bias [models, outputs].
     """
+
+    AXES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "hidden.weight": ("models", "inputs", "hidden"),
+        "hidden.bias": ("models", "hidden"),
+        "output.weight": ("models", "hidden", "outputs"),
+        "output.bias": ("models", "outputs"),
+    }
 
     def hidden(self, x: torch.Tensor) -> torch.Tensor:
         """Hidden activations: [rows, inputs] or [models, rows, inputs] -> [models, rows, hidden]."""

@@ -1,5 +1,7 @@
 """The sparse autoencoder of the study, on the hidden activations of an MLP."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,10 +13,14 @@ class SAE(Stack):
     """f = ReLU(h E + e);  h^ = f D + d.
 
     Untied, no pre-encoder bias, no constraint on the decoder's norm.
-
-    Parameters: encoder.weight [models, hidden, latents], encoder.bias [models, latents],
-    decoder.weight [models, latents, hidden], decoder.bias [models, hidden].
     """
+
+    AXES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "encoder.weight": ("models", "hidden", "latents"),
+        "encoder.bias": ("models", "latents"),
+        "decoder.weight": ("models", "latents", "hidden"),
+        "decoder.bias": ("models", "hidden"),
+    }
 
     def encode(self, h: torch.Tensor) -> torch.Tensor:
         """Latent activations: [rows, hidden] or [models, rows, hidden] -> [models, rows, latents]."""

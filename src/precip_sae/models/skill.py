@@ -10,10 +10,20 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
-from precip_sae.spread import over_seeds
-from precip_sae.tasks import Part, Prepared
+from precip_sae.quantities import PERCENT, POINTS, quantity
+from precip_sae.spread import over_episodes, over_seeds
+from precip_sae.tasks import Episodes, Part, Prepared
 
-BLOCKS = 10  # of the test part, for the spread of a gain; each part has at least as many rows
+# How scores are written; errors are in the unit of anybody's response, or its square.
+FORMS = {
+    "accuracy": PERCENT,
+    "balanced_accuracy": PERCENT,
+    "cross_entropy": ".4f",
+    "mse": ".3g",
+    "mae": ".3g",
+    "r2": PERCENT,
+}
+GAIN_FORMS = {"accuracy": POINTS, "mse": ".3g"}
 
 
 def predict(stack: MLP, part: Part) -> NDArray[np.float32]:
@@ -81,7 +91,7 @@ def skill_by_part(stack: MLP, prepared: Prepared) -> dict[str, dict[str, dict]]:
             values = classification_scores(z, part.y)
         else:
             values = regression_scores(prepared.response(z[..., 0]), prepared.response(part.y))
-        scores[name] = {score: over_seeds(per_model) for score, per_model in values.items()}
+        scores[name] = {score: over_seeds(per_model, FORMS[score]) for score, per_model in values.items()}
     return scores
 
 
@@ -105,6 +115,13 @@ def baselines(prepared: Prepared) -> dict[str, dict[str, float | None]]:
     return {
         name: {score: float(value[0]) if np.isfinite(value[0]) else None for score, value in found.items()}
         for name, found in scores.items()
+    }
+
+
+def formed(scores: dict[str, dict[str, float | None]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Scores by name, each with the form in which it is written."""
+    return {
+        name: {score: quantity(value, FORMS[score]) for score, value in row.items()} for name, row in scores.items()
     }
 
 
@@ -139,26 +156,28 @@ def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def gain_over_baselines(stack: MLP, prepared: Prepared) -> dict[str, dict[str, dict]]:
+def gain_over_baselines(stack: MLP, prepared: Prepared, episodes: Episodes) -> dict[str, dict[str, dict]]:
     """How much better the networks, on average over seeds, predict the test part than the forecasts without one.
 
-    The spread is that over BLOCKS stretches of consecutive test rows, so that it says how far the gain could differ on
-    other rows of the kind (neighbours in time are alike, single rows are not independent).
+    The interval is over the episodes, since it is other observations that the gain is meant to hold for.
+
+    Args:
+        episodes: of the test part.
 
     Returns:
-        {baseline: {"accuracy_gain": spread}}, or {"mse_gain": spread} (baseline's error less the networks'); see
-        `over_seeds`.
+        {baseline: {score: spread}} (see `over_episodes`) of the accuracy (networks' less the baseline's) or the mean
+        squared error (baseline's less the networks').
     """
     z, observed = predict(stack, prepared.test), prepared.test.y
     if prepared.data.kind == "classification":
-        score, own = "accuracy_gain", (z.argmax(axis=2) == observed).mean(axis=0)
+        score, own = "accuracy", (z.argmax(axis=2) == observed).mean(axis=0)
         others = {name: (p.argmax(axis=1) == observed) * 1.0 for name, p in forecasts(prepared).items()}
     else:
         observed = prepared.response(observed).astype(np.float64)
-        score, own = "mse_gain", -np.square(prepared.response(z[..., 0]) - observed).mean(axis=0)
+        score, own = "mse", -np.square(prepared.response(z[..., 0]) - observed).mean(axis=0)
         others = {name: -np.square(y - observed) for name, y in forecasts(prepared).items()}
     return {
-        name: {score: over_seeds(np.array([block.mean() for block in np.array_split(own - other, BLOCKS)]))}
+        name: {score: over_episodes(own - other, episodes.number, GAIN_FORMS[score], episodes.name)}
         for name, other in others.items()
     }
 

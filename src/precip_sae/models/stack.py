@@ -5,7 +5,7 @@ losses are the gradients of the models one by one. A single model is a stack of 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch import nn
 
 class Stack(nn.Module):
     """Models of equal shape along a leading axis; concrete classes say what they compute."""
+
+    AXES: ClassVar[dict[str, tuple[str, ...]]]
+    """The axes of every parameter; the same name is the same length in all of them."""
 
     def __init__(self, parameters: Mapping[str, torch.Tensor]) -> None:
         super().__init__()

@@ -1,14 +1,15 @@
 """Models on disk: a folder with the weights (safetensors), what they are (config.json) and their history."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from precip_sae.errors import StageError
-from precip_sae.files import replacing, write_json, write_parquet
+from precip_sae.files import read_json, replacing, write_json, write_parquet
 from precip_sae.models.stack import Stack
 
 S = TypeVar("S", bound=Stack)
@@ -31,17 +32,66 @@ def load_models(folder: Path, kind: type[S]) -> tuple[S, dict[str, Any]]:
     """Reads a stack and its config.
 
     Args:
+        folder: as `save_models` writes it.
         kind: `MLP` or `SAE`.
 
     Raises:
-        StageError: the folder or a file in it is missing: the stage that makes it has not run.
+        StageError: a file is missing or damaged, or the weights are not those of such models, one per seed.
     """
+    config = load_config(folder)
+    path = folder / "weights.safetensors"
+    if not path.is_file():
+        raise _missing(folder, path.name)
     try:
-        weights = load_file(folder / "weights.safetensors")
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StageError(f"{folder}: holds no trained models; run the stage that makes them first.") from error
-    return kind({name: weights[name] for name in config["parameters"]}), config
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise StageError(f"{path}: cannot be read as safetensors ({error}).") from error
+    if set(weights) != set(kind.AXES):
+        raise StageError(f"{path}: holds {_listed(weights)}, expected {_listed(kind.AXES)} ({kind.__name__}).")
+    sizes = {"models": len(config["seeds"])}
+    for name, axes in kind.AXES.items():
+        shape = tuple(weights[name].shape)
+        if len(shape) != len(axes) or any(sizes.setdefault(a, n) != n for a, n in zip(axes, shape, strict=True)):
+            expected = ", ".join(f"{sizes[axis]} {axis}" if axis in sizes else axis for axis in axes)
+            raise StageError(f"{path}: {name} has the shape {shape}, expected ({expected}).")
+    return kind({name: weights[name] for name in kind.AXES}), config
+
+
+def load_config(folder: Path) -> dict[str, Any]:
+    """Reads what the models of a folder are.
+
+    Raises:
+        StageError: config.json is missing, damaged or without seeds.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise _missing(folder, path.name)
+    try:
+        config = read_json(path)
+    except (OSError, ValueError) as error:
+        raise StageError(f"{path}: cannot be read as JSON ({error}).") from error
+    if not isinstance(config, dict) or not isinstance(config.get("seeds"), list):
+        raise StageError(f"{path}: has no list of seeds, expected what `save_models` writes.")
+    return config
+
+
+def contents(folder: Path) -> str:
+    """What a folder holds (the first ten names), for a sentence about what it lacks."""
+    if not folder.is_dir():
+        return "no such folder"
+    names = sorted(path.name for path in folder.iterdir())
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return f"it holds {_listed(names[:10]) or 'nothing'}{more}"
+
+
+def _missing(folder: Path, name: str) -> StageError:
+    return StageError(
+        f"{folder}: holds no trained models ({contents(folder)}), expected {name}; run the stage that makes them first."
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def load_history(folder: Path) -> pd.DataFrame:

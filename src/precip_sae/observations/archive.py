@@ -43,9 +43,10 @@ class Site:
     instrument: str
     latitude: float  # degrees north
     longitude: float  # degrees east
+    behind_utc: int  # hours, in winter; in summer on the daylight saving time of the United States
 
 
-SITES = {"MQT": Site("NWS Marquette, Michigan", "006", 46.5318, -87.5483)}
+SITES = {"MQT": Site("NWS Marquette, Michigan", "006", 46.5318, -87.5483, behind_utc=5)}
 
 
 @dataclass(frozen=True)
@@ -306,7 +307,8 @@ class File:
         """The time coordinate in UTC, to the second.
 
         Raises:
-            LostDay: it is missing, in another time zone, not in "UNIT since DATE", or not increasing.
+            LostDay: it is missing, in another time zone, not in "UNIT since DATE", not increasing, or lacks the very
+                hour that a site's clocks skip in spring. Any other gap is for the caller to judge.
         """
         content = self.content(names)
         unit = str(content.attributes.get("units", ""))
@@ -329,11 +331,39 @@ class File:
         if (steps <= 0).any():
             at = times[1:][steps <= 0][0]
             raise LostDay(f"{self.path.name}: time stands still or runs back at {at}, expected it to increase.")
-        usual = int(np.median(steps)) if len(steps) else 0
-        jumped = times[1:][steps == 3600 + usual]
-        if usual < 3600 and len(jumped):
-            raise LostDay(f"{self.path.name}: time jumps by one hour at {jumped[0]}, expected UTC without summer time.")
+        if (skips := _clocks_put_forward(times)) is not None:
+            raise LostDay(f"{self.path.name}: time jumps by one hour at {skips}, as summer time begins, expected UTC.")
         return times
+
+
+def _clocks_put_forward(times: NDArray[np.datetime64]) -> np.datetime64 | None:
+    """The first time after the hour that clocks skip in spring, if exactly this hour is missing; else None.
+
+    A logger on local time lacks 02:00 to 03:00 of that day; made UTC with the winter's difference, 07:00 to 08:00
+    at Marquette. The same gap at any other time is an instrument that was off.
+    """
+    steps = np.diff(times).astype(np.int64)
+    usual = int(np.median(steps)) if len(steps) else 3600
+    if usual >= 3600:
+        return None
+    shifts = np.array([0, *sorted({site.behind_utc for site in SITES.values()})]).astype("timedelta64[h]")
+    for k in np.flatnonzero(steps == 3600 + usual):
+        skipped = summer_time_begins(times[k].astype("datetime64[Y]")) + shifts
+        # both ends belong to it: the times of IMProToo are the ends of minutes
+        if ((times[k] <= skipped) & (skipped <= times[k] + np.timedelta64(usual, "s"))).any():
+            return times[k + 1]
+    return None
+
+
+def summer_time_begins(year: np.datetime64) -> np.datetime64:
+    """The local time at which clocks in the United States are put forward: 02:00 on the second Sunday of March.
+
+    The rule of the Energy Policy Act of 2005 (section 110), since 2007; written out, so that no result depends on the
+    time zone data of the machine.
+    """
+    first = (year.astype("datetime64[M]") + 2).astype("datetime64[D]")
+    weekday = (first.astype(int) + 3) % 7  # 0: Monday
+    return (first + (6 - weekday) + 7).astype("datetime64[s]") + np.timedelta64(2, "h")
 
 
 _FAR = 1e11  # s, some three thousand years

@@ -2,8 +2,8 @@
 
 The inputs, the metric, the three dimensions and the two programs are those of King et al. (2025, "Decoding nonlinear
 signals", github.com/frasertheking/umap). The neighbours and the sizes of clusters were not found and are chosen here.
-The clusters are a check on the rule of `labels.regime9`, not a column of the table: they depend on the version of
-umap-learn and on the processor.
+The clusters are a check on `labels.regime9`, which stands for them, not a column of the table: they depend on the
+version of umap-learn and on the processor.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from precip_sae.errors import TableError
-from precip_sae.observations.labels import FREEZING
+from precip_sae.observations.labels import variables
 
-LOGGED = ("n0", "lambda", "Rho", "Nt", "Sr", "Rr")
-PLAIN = ("Fs", "T", "RH", "P", "WS")
 DIMENSIONS = 3
 NEIGHBOURS, LEAST_DISTANCE = 30, 0.0
 LEAST_SHARE = 0.02  # of the rows in a cluster
@@ -27,21 +25,9 @@ NO_CLUSTER = -1
 
 
 def inputs(frame: pd.DataFrame) -> NDArray[np.float64]:
-    """The study's twelve variables as z-scores, (rows, 12): logarithms where it takes them, and the dew point.
-
-    The logarithm of a rate of zero is 0, as in the study.
-    """
-    logs = [np.log10(frame[name].where(frame[name] > 0)).fillna(0.0) for name in LOGGED]
-    columns = np.column_stack([*logs, *(frame[name] for name in PLAIN), dew_point(frame["T"], frame["RH"])])
+    """The study's twelve variables (`labels.VARIABLES`) as z-scores of this table, (rows, 12)."""
+    columns = variables(frame)
     return (columns - columns.mean(axis=0)) / columns.std(axis=0)
-
-
-def dew_point(temperature: ArrayLike, humidity: ArrayLike) -> NDArray[np.float64]:
-    """Dew point (K) from air temperature (K) and relative humidity (%) by the Magnus form (a = 17.625, b = 243.04 C;
-    Alduchov and Eskridge 1996)."""
-    t = np.asarray(temperature, dtype=float) - FREEZING
-    g = np.log(np.asarray(humidity, dtype=float) / 100.0) + 17.625 * t / (243.04 + t)
-    return 243.04 * g / (17.625 - g) + FREEZING
 
 
 def clusters(frame: pd.DataFrame, seed: int = 0) -> NDArray[np.int64]:

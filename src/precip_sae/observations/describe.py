@@ -10,6 +10,7 @@ from precip_sae.files import read_json
 from precip_sae.observations.fidelity import compare
 from precip_sae.observations.labels import FREEZING
 from precip_sae.paths import Paths
+from precip_sae.quantities import PERCENT, quantity
 from precip_sae.settings import SimulationSettings
 
 # Variables of the distribution figure and of the correlation matrix; logarithms where the study takes them.
@@ -73,7 +74,9 @@ def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:
     for column in frame.select_dtypes("number").columns.drop("storm"):
         values = frame[column]
         missing = int(values.isna().sum())
-        variables[column] = _moments(values) | {"missing": {"rows": missing, "share": missing / len(frame)}}
+        variables[column] = _moments(values) | {
+            "missing": {"rows": missing, "share": quantity(missing / len(frame), PERCENT)}
+        }
     logarithms = {column: _moments(np.log10(frame[column].where(frame[column] > 0))) for column in LOGGED}
     return {
         "source": source,
@@ -93,10 +96,10 @@ def _moments(values: pd.Series) -> dict[str, float | None]:
     return {name: None if np.isnan(value) else value for name, value in moments.items()}
 
 
-def shares(labels: pd.Series) -> dict[str, dict[str, float]]:
+def shares(labels: pd.Series) -> dict[str, dict[str, Any]]:
     """Rows and share of every label."""
     counts = labels.value_counts().sort_index()
-    return {str(name): {"rows": int(n), "share": float(n / len(labels))} for name, n in counts.items()}
+    return {str(name): {"rows": int(n), "share": quantity(n / len(labels), PERCENT)} for name, n in counts.items()}
 
 
 def correlations(frame: pd.DataFrame) -> pd.DataFrame:

@@ -181,7 +181,7 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
         **aloft,
     }
     _drop_out_of_range(values, kept, drop, lambda column: only_file(day, _kind_of(column)).name)
-    regimes = labels.regime9(values["T"], values["Rho"], values["Fs"], values["Nt"])
+    regimes = labels.regime9(values)
     values |= {
         "regime9": regimes,
         "regime3": labels.regime3(regimes),

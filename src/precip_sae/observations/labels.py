@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FREEZING = 273.15
 """Melting point of ice (K)."""
-
-# Borders between the published UMAP + HDBSCAN clusters, read as a rule on signs: snow | mixed at T = -5.6 C,
-# mixed | rain at Rho 0.4-0.5 g cm^-3 together with Fs 1.5-2 m/s, heavy | light at log10 Nt = 3.85.
-SNOW_MIXED_T = FREEZING - 5.6
-MIXED_RAIN_RHO = (0.4, 0.5)
-MIXED_RAIN_FS = (1.5, 2.0)
-HEAVY_LOG_NT = 3.85
-# Half-width (K) of the strip about the temperature border that belongs to neither cluster: the published change
-# from snow to mixed-phase is about 2 K wide.
-AMBIGUOUS_T = 0.8
 
 REGIMES = {
     "Heavy rain": "Rain",
@@ -34,6 +26,57 @@ REGIMES = {
 are those of the lookup table of King et al. (2025, "Decoding nonlinear signals", github.com/frasertheking/umap)."""
 TRANSITIONS = tuple(name for name in REGIMES if " to " in name)
 
+LOGGED = ("n0", "lambda", "Rho", "Nt", "Sr", "Rr")
+PLAIN = ("Fs", "T", "RH", "P", "WS")
+DEW_POINT = "dew point"
+VARIABLES = (*LOGGED, *PLAIN, DEW_POINT)
+"""What the study clusters (King et al. 2025, "Decoding nonlinear signals", github.com/frasertheking/umap): logarithms
+of LOGGED, with 0 for the logarithm of no rate, PLAIN as they are, and the dew point."""
+
+
+def dew_point(temperature: ArrayLike, humidity: ArrayLike) -> NDArray[np.float64]:
+    """Dew point (K) from air temperature (K) and relative humidity (%) by the Magnus form (a = 17.625, b = 243.04 C;
+    Alduchov and Eskridge 1996)."""
+    t = np.asarray(temperature, dtype=float) - FREEZING
+    g = np.log(np.asarray(humidity, dtype=float) / 100.0) + 17.625 * t / (243.04 + t)
+    return 243.04 * g / (17.625 - g) + FREEZING
+
+
+# Where a variable changes its sign, and its unit. Zero is where the published clusters border on each other, as far as
+# borders are known: snow | mixed at T = -5.6 C (and the dew point of that air), mixed | rain at Rho 0.4-0.5 g cm^-3 and
+# Fs 1.5-2 m/s, heavy | light at log10 Nt = 3.85. Elsewhere it is a published mean (n0, RH: scaler of the shipped
+# classifier; lambda: snow), or lies between the published values of snow and rain (P, WS; Sr, of which 0 stands for the
+# logarithm of no snow). Units are published standard deviations, or follow from published quartiles (P, WS) or from the
+# values of both phases together (Fs); those of Rr are assumed.
+SCALE = {
+    "n0": (2.49, 0.775), "lambda": (-0.105, 0.116), "Rho": (-0.35, 0.475), "Nt": (3.85, 0.75), "Sr": (-1.0, 1.0),
+    "Rr": (0.0, 0.33), "Fs": (1.75, 1.5), "T": (FREEZING - 5.6, 9.0), "RH": (90.4, 6.13), "P": (1013.5, 9.0),
+    "WS": (3.0, 1.6), DEW_POINT: (float(np.round(dew_point(FREEZING - 5.6, 90.4), 2)), 9.0),
+}  # fmt: skip
+
+# Where the clusters are dense: log10 of n0, lambda, Rho, Nt, Sr, Rr (0 for no rate); Fs (m/s), T (C), RH (%), P (hPa),
+# WS (m/s). Published means and medians of snow and rain by phase. A heavy (light) core lies 0.67 standard deviations
+# above (below) the mean in Nt, and as far in n0, lambda and Sr as the published correlations with Nt (0.99, 0.64, 0.64)
+# say. Assumed, as nothing is published: that snow colder and warmer than the border at -5.6 C differs in nothing else
+# than temperature (each within 1 K of the median of its side, by the published quartiles of snow) and 1 % of humidity;
+# rain rates; and the transitions, snow on its way to the density and fall speed of drops. REACH and these two
+# differences were chosen while looking at the published learning curves and accuracy (see `standards`).
+CORES = {
+    "Heavy rain": (2.64, -0.08, -0.109, 4.15, 0.0, 0.3, 4.06, 6.9, 94.9, 1009.7, 2.2),
+    "Drizzle": (1.90, -0.14, -0.109, 3.35, 0.0, -0.3, 4.06, 6.9, 94.9, 1009.7, 2.2),
+    "Heavy rain to mixed": (3.04, -0.055, -0.55, 4.44, -0.95, 0.0, 2.4, 1.1, 89.5, 1015.4, 3.1),
+    "Light rain to mixed": (1.94, -0.155, -0.55, 3.42, -1.79, 0.0, 2.4, 1.1, 89.5, 1015.4, 3.1),
+    "Heavy mixed": (3.04, -0.055, -1.0, 4.44, -0.95, 0.0, 0.95, -2.6, 89.5, 1015.4, 3.1),
+    "Light mixed": (1.94, -0.155, -1.0, 3.42, -1.79, 0.0, 0.95, -2.6, 89.5, 1015.4, 3.1),
+    "Heavy snow to mixed": (3.04, -0.055, -0.55, 4.44, -0.95, 0.0, 2.4, -7.0, 88.5, 1015.4, 3.1),
+    "Heavy snow": (3.04, -0.055, -1.0, 4.44, -0.95, 0.0, 0.95, -9.4, 88.5, 1015.4, 3.1),
+    "Light snow": (1.94, -0.155, -1.0, 3.42, -1.79, 0.0, 0.95, -9.4, 88.5, 1015.4, 3.1),
+}
+"""The core of every regime of REGIMES but Ambiguous."""
+REACH = 0.5
+"""Mean distance per variable up to which a record belongs to its nearest core: 0 is the core itself, 1 is on the other
+side of zero in every variable. One half leaves the published share of ambiguous records, 12 %."""
+
 SNOW_DENSITY = 0.4
 """PIP tools: effective density (g cm^-3) up to which a record is snow (doi 10.1029/2024EA003538)."""
 
@@ -45,33 +88,53 @@ TEMPERATURE_RANGE = (FREEZING - 0.4, FREEZING + 2.4)
 MELTED_RANGE = (0.1, 0.9)
 
 
-def regime9(T: ArrayLike, Rho: ArrayLike, Fs: ArrayLike, Nt: ArrayLike) -> NDArray[np.str_]:
-    """One of REGIMES by the sign rule that the published clusters follow.
+def variables(columns: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    """VARIABLES of a table's columns, (records, 12). The logarithm of a rate of 0 is 0, as in the study."""
+    given = {name: np.asarray(columns[name], dtype=float) for name in (*LOGGED, *PLAIN)}
+    logs = [np.log10(np.where(given[name] == 0, 1.0, given[name])) for name in LOGGED]
+    return np.column_stack([*logs, *(given[name] for name in PLAIN), dew_point(given["T"], given["RH"])])
 
-    T in K, Rho in g cm^-3, Fs in m/s, Nt a count, all of shape (records,). Whether a record is warm, dense and fast
-    says its phase: rain is all three, mixed-phase precipitation only warm ("mixed" is mostly warm snow), snow none.
-    Warm and either dense or fast is the transition of rain and mixed; cold and either, that of snow and mixed, which
-    has a heavy regime only. Nt divides each phase in a heavy and a light regime. What lies on a border, and what is
-    as cold as snow and yet like rain or a light transition, is Ambiguous.
+
+def distances(columns: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+    """Mean Canberra distance (0-1) of every record from every one of CORES, (records, 9).
+
+    The metric is the study's: the mean of |x - c| / (|x| + |c|) over VARIABLES, each from the zero and in the unit of
+    SCALE. A variable on the other side of zero than the core's counts 1 whatever its size, so what lies near zero in
+    several variables is far from every core.
+
+    Args:
+        columns: at least LOGGED and PLAIN, of shape (records,), in the units of the table.
     """
-    T, Rho, Fs = np.asarray(T), np.asarray(Rho), np.asarray(Fs)
-    is_heavy = np.asarray(Nt) > 10**HEAVY_LOG_NT
-    cold, warm = T < SNOW_MIXED_T - AMBIGUOUS_T, T > SNOW_MIXED_T + AMBIGUOUS_T
-    light, dense = Rho < MIXED_RAIN_RHO[0], Rho > MIXED_RAIN_RHO[1]
-    slow, fast = Fs < MIXED_RAIN_FS[0], Fs > MIXED_RAIN_FS[1]
-    either = (dense & slow) | (light & fast)
-    cases = {
-        "Heavy rain": warm & dense & fast & is_heavy,
-        "Drizzle": warm & dense & fast & ~is_heavy,
-        "Heavy rain to mixed": warm & either & is_heavy,
-        "Light rain to mixed": warm & either & ~is_heavy,
-        "Heavy mixed": warm & light & slow & is_heavy,
-        "Light mixed": warm & light & slow & ~is_heavy,
-        "Heavy snow to mixed": cold & either & is_heavy,
-        "Heavy snow": cold & light & slow & is_heavy,
-        "Light snow": cold & light & slow & ~is_heavy,
-    }
-    return np.select(list(cases.values()), list(cases), "Ambiguous")
+    zero, unit = np.array([SCALE[name] for name in VARIABLES]).T
+    x = (variables(columns) - zero) / unit
+    cores = np.array(list(CORES.values()))
+    temperature, humidity = cores[:, 7] + FREEZING, cores[:, 8]
+    cores[:, 7] = temperature
+    centres = (np.column_stack([cores, dew_point(temperature, humidity)]) - zero) / unit
+    found = np.zeros((len(x), len(centres)))
+    # one variable and core at a time: little memory, and sums in the same order on every processor
+    for k, core in enumerate(centres):
+        for values, c in zip(x.T, core, strict=True):
+            size = np.abs(values) + abs(c)
+            found[:, k] += np.abs(values - c) / np.where(size == 0, 1.0, size)
+    return found / len(VARIABLES)
+
+
+def regime9(columns: Mapping[str, ArrayLike]) -> NDArray[np.str_]:
+    """One of REGIMES: that of the nearest of CORES, or Ambiguous farther than REACH from it.
+
+    It stands for the study's clusters (UMAP with the Canberra metric, then HDBSCAN, see `clusters`): dense places of
+    the space of twelve variables, with thin places between them that belong to none, at any temperature. The clusters
+    themselves depend on the version of the programs and on the processor, and on all other rows of a table; the
+    regime of a record depends on the record alone, so it is the same in every table and part of one.
+
+    Args:
+        columns: see `distances`. A record without one of the variables is Ambiguous.
+    """
+    found = distances(columns)
+    nearest = found.argmin(axis=1)
+    reached = np.take_along_axis(found, nearest[:, None], axis=1)[:, 0] <= REACH
+    return np.where(reached, np.array(list(CORES))[nearest], "Ambiguous")
 
 
 def regime3(regimes: ArrayLike) -> NDArray[np.str_]:

@@ -7,13 +7,13 @@ import re
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from typing import TypeVar
 
-from precip_sae.errors import SettingsError
+from precip_sae.errors import SettingsError, StageError
 from precip_sae.scheduling import available_threads, dask_client
 
 Job = TypeVar("Job")
@@ -42,6 +42,7 @@ def run_days(
 
     Raises:
         SettingsError: an unknown scheduler, no worker, no Dask, or no scheduler at that address.
+        StageError: the Dask scheduler was lost.
     """
     if workers is not None and workers < 1:
         raise SettingsError(f"--workers is {workers}, expected at least 1.")
@@ -59,43 +60,54 @@ def _processes(
 ) -> Iterator[Result]:
     waiting = deque(days)
     while waiting:
-        unfinished: list[Job] = []
-        yield from _until_one_dies(waiting, work, count, unfinished)
-        # a worker died: one of these days did it, so each gets a process of its own
-        for day in unfinished:
-            alone: list[Job] = []
-            yield from _until_one_dies(deque([day]), work, 1, alone)
-            if alone:
+        suspects = deque((yield from _until_a_worker_dies(waiting, work, count, IN_FLIGHT * count)))
+        # one of them killed its worker, so they go on one at a time: what is lost then is what did it
+        while suspects:
+            for day in (yield from _until_a_worker_dies(suspects, work, 1, 1)):
                 yield failed(day)
 
 
-def _until_one_dies(
-    waiting: deque[Job], work: Callable[[Job], Result], count: int, unfinished: list[Job]
-) -> Iterator[Result]:
-    """Works through `waiting`; when a worker dies, what was given out is in `unfinished` and the rest still waits."""
+def _until_a_worker_dies(
+    waiting: deque[Job], work: Callable[[Job], Result], count: int, limit: int
+) -> Generator[Result, None, list[Job]]:
+    """Takes from `waiting` and works in one pool of processes until nothing waits or a worker dies.
+
+    A pool of which a worker died takes no further job, but what was done before is kept.
+
+    Args:
+        waiting: what is left in it was not begun.
+        count: processes.
+        limit: jobs given out at once.
+
+    Returns:
+        The jobs that were given out and are lost; none if the worker that died was idle.
+    """
     from multiprocessing import get_context
 
     # fork would copy the state of libraries that do not survive it (HDF5, BLAS threads)
     pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
     given: dict[Future[Result], Job] = {}
+    lost: list[Job] = []
+    broken = False
     try:
-        while waiting or given:
-            while waiting and len(given) < IN_FLIGHT * count:
-                day = waiting.popleft()
+        while given or (waiting and not broken):
+            while waiting and not broken and len(given) < limit:
                 try:
-                    given[pool.submit(work, day)] = day
+                    future = pool.submit(work, waiting[0])
                 except BrokenProcessPool:
-                    waiting.appendleft(day)
-                    break
-            done, _ = wait(given, return_when=FIRST_COMPLETED)
-            for future in done:
+                    broken = True
+                else:
+                    given[future] = waiting.popleft()
+            for future in wait(given, return_when=FIRST_COMPLETED).done:
+                day = given.pop(future)
                 if isinstance(future.exception(), BrokenProcessPool):
-                    unfinished.extend(given.values())
-                    return
-                given.pop(future)
-                yield future.result()
+                    broken = True
+                    lost.append(day)
+                else:
+                    yield future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    return lost
 
 
 def _begin() -> None:
@@ -121,7 +133,7 @@ def _dask(
             client = stack.enter_context(dask_client(scheduler, count))
         except SettingsError as error:
             raise SettingsError(f"--scheduler {error}") from error
-        from distributed import KilledWorker, as_completed
+        from distributed import CancelledError, KilledWorker, as_completed
 
         waiting = deque(days)
         limit = IN_FLIGHT * max(count, 1)
@@ -137,4 +149,8 @@ def _dask(
                 result = future.result()
             except KilledWorker:
                 result = failed(day)
+            except CancelledError as error:
+                raise StageError(
+                    f"--scheduler {scheduler}: the Dask scheduler was lost; run again to go on."
+                ) from error
             yield result

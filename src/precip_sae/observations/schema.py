@@ -104,8 +104,8 @@ _ALOFT = (
 )  # fmt: skip
 
 _LABELS = (
-    Column("regime9", "regime", "", None, None, "regime by the sign rule that the published clusters follow",
-           "str", classes=REGIME9),
+    Column("regime9", "regime", "", None, None, "regime by the nearest dense core of the twelve variables that the "
+           "study clusters", "str", classes=REGIME9),
     Column("regime3", "phase (regime)", "", None, None, "the regimes merged into phases", "str", classes=REGIME3),
     Column("density", "phase (density)", "", None, None, "phase by effective density", "str", classes=DENSITY),
     Column("temperature", "phase (temperature)", "", None, None, "phase by air temperature", "str",

@@ -102,7 +102,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
     rate = _rounded("Sr", instruments.reported_rate(record["rate"], falling.riming, values["density"], x[:, 6]))
     values["Sr"] = np.where(values["density"] == "Snow", rate, 0.0)
     values["Rr"] = np.where(values["density"] == "Snow", 0.0, rate)
-    values["regime9"] = labels.regime9(values["T"], values["Rho"], values["Fs"], values["Nt"])
+    values["regime9"] = labels.regime9(values)
     values["regime3"] = labels.regime3(values["regime9"])
     values["temperature"] = labels.temperature(values["T"])
     values["phase"] = labels.phase(values["melted"])

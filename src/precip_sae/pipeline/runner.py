@@ -6,35 +6,22 @@ one sentence. Data flows between stages through files, never through notebooks.
 """
 
 import ast
-import importlib.util
-import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import precip_sae
 from precip_sae import errors
 from precip_sae.errors import NotebookError, PaperError, SettingsError, StageError, closest
-from precip_sae.files import output_error, write_text
-from precip_sae.paths import ROOT_VARIABLE, Paths
+from precip_sae.files import read_json, write_text
+from precip_sae.paths import Paths
 from precip_sae.pipeline.aside import set_aside
-from precip_sae.pipeline.inputs import dependencies, fingerprints, first_difference
+from precip_sae.pipeline.digest import code_digests
+from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.inputs import fingerprints, first_difference
 from precip_sae.pipeline.stages import Stage
-from precip_sae.progress import TERMINAL_VARIABLE
-from precip_sae.settings import load_settings
-
-THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
-
-# Libraries choose code by CPU, and each choice rounds the last digit differently: the plainest, or what every
-# x86-64 CPU since 2013 has. Costs up to 6 % of a stage's time.
-SAME_DIGITS = {
-    "ATEN_CPU_CAPABILITY": "default",
-    "MKL_CBWR": "COMPATIBLE",
-    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-}
+from precip_sae.settings import Settings, load_settings
 
 
 def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
@@ -54,16 +41,57 @@ def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
     check_parameters(source, stage.parameters)
     values = stage.values(settings, task)
     depends = dependencies(stage, task, settings, paths)
-    before = fingerprints(paths.root, depends)
+    before = state(stage, paths, depends)
+    _refuse_stale_digest(stage, paths, depends)
     failed = paths.supplement / f"{stage.label(task)}.failed.ipynb"
 
     with set_aside(paths.root, stage.label(task), stage.outputs(task)), tempfile.TemporaryDirectory() as scratch:
         executed = Path(scratch) / stage.notebook
-        _execute(source, executed, values, stage.phrase(task), failed, paths)
+        given = {"task": task} if stage.per_task else {}
+        _execute(source, executed, given, stage.phrase(task), failed, paths)
         refuse_changes(stage, task, paths, before, depends, values)
         _refuse_missing(stage, task, paths)
         _publish(executed, stage.label(task), paths)
     failed.unlink(missing_ok=True)
+
+
+def dependencies(stage: Stage, task: str | None, settings: Settings, paths: Paths) -> list[str]:
+    """The files and folders that the stage rests on, relative to the root.
+
+    In a folder without dvc.yaml (`precip-sae task run`) they are the notebook and what the stage reads.
+
+    Raises:
+        StageError: a name in dvc.yaml that params.yaml does not have.
+    """
+    if (paths.root / "dvc.yaml").is_file():
+        return stage.dependencies(settings, task)
+    return [f"notebooks/{stage.notebook}", *stage.dependencies(settings, task, stage.reads)]
+
+
+def state(stage: Stage, paths: Paths, depends: list[str]) -> dict[str, str]:
+    """Digests of everything that the stage rests on but its settings, by file or module.
+
+    Raises:
+        StageError: a dependency does not exist.
+    """
+    package = Path(precip_sae.__file__).parent
+    return fingerprints(paths.root, depends) | code_digests(paths.notebooks / stage.notebook, package)
+
+
+def _refuse_stale_digest(stage: Stage, paths: Paths, depends: list[str]) -> None:
+    """Refuses to run code that DVC would not credit with the results.
+
+    Raises:
+        StageError: digests/STAGE.json is of other code.
+    """
+    file = paths.digest(stage.name)
+    if paths.relative(file) not in depends:
+        return
+    now = code_digests(paths.notebooks / stage.notebook, Path(precip_sae.__file__).parent)
+    if changed := first_difference(read_json(file), now):
+        raise StageError(
+            f"{paths.relative(file)} describes another {changed} than the one that would run: `dvc repro` renews it."
+        )
 
 
 def refuse_other_sources(root: Path) -> None:
@@ -147,16 +175,15 @@ def refuse_changes(
         StageError: naming the file, or the section of params.yaml.
     """
     again = " while it ran, so its results belong to neither version: run it again"
-    changed = first_difference(before, fingerprints(paths.root, depends))
+    changed = first_difference(before, state(stage, paths, depends))
     if changed:
         raise StageError(f"{changed} changed{again} ({stage.phrase(task)}).")
     try:
         now = stage.values(load_settings(paths.params), task)
-    except (SettingsError, KeyError):
+    except (SettingsError, KeyError, AttributeError):
         now = {}
-    for name in values:
-        if now.get(name) != values[name]:
-            place = f"tasks.{task}.{name}" if stage.per_task else name
+    for place in values:
+        if now.get(place) != values[place]:
             raise StageError(f"params.yaml: {place} changed{again} ({stage.phrase(task)}).")
 
 
@@ -228,58 +255,3 @@ def _publish(executed: Path, label: str, paths: Paths) -> None:
         print(chatter.rstrip(), file=sys.stderr)
     write_text(paths.supplement / f"{label}.ipynb", as_json(notebook))
     write_text(paths.supplement / f"{label}.html", page(notebook, label))
-
-
-@contextmanager
-def kernel_environment(root: Path) -> Iterator[None]:
-    """The environment that kernels inherit: this project, this package, one thread, nobody's personal set-up.
-
-    Raises:
-        OutputError: no temporary folder can be made.
-    """
-    matplotlib = importlib.util.find_spec("matplotlib")
-    try:
-        scratch = tempfile.TemporaryDirectory(prefix="precip-sae-")
-    except OSError as error:
-        raise output_error(Path(tempfile.gettempdir()), error) from error
-    with scratch as folder:
-        package = str(Path(precip_sae.__file__).resolve().parents[1])
-        wanted = {
-            ROOT_VARIABLE: str(root),
-            "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
-            "PYTHONHASHSEED": "0",
-            "PYTHONUTF8": "1",
-            "TZ": "UTC",
-            # 1980-01-01, the earliest that zip-based formats can hold
-            "SOURCE_DATE_EPOCH": "315532800",
-            # sums over several threads are added in another order
-            **{f"{library}_NUM_THREADS": "1" for library in THREADS},
-            **SAME_DIGITS,
-            # a reader's own IPython start-up files, kernels and matplotlibrc would change what is run and drawn
-            "IPYTHONDIR": folder,
-            "JUPYTER_RUNTIME_DIR": folder,
-            "JUPYTER_PREFER_ENV_PATH": "1",
-        }
-        if _has_avx2():
-            wanted["OPENBLAS_CORETYPE"] = "Haswell"
-        if sys.stderr.isatty():
-            wanted[TERMINAL_VARIABLE] = os.ttyname(sys.stderr.fileno())
-        if matplotlib and matplotlib.origin:
-            wanted["MATPLOTLIBRC"] = str(Path(matplotlib.origin).parent / "mpl-data" / "matplotlibrc")
-        unwanted = (TERMINAL_VARIABLE, "JUPYTER_PATH", "PYTHONWARNINGS", "PYTHONSTARTUP")
-        earlier = dict(os.environ)
-        for name in unwanted:
-            os.environ.pop(name, None)
-        os.environ.update(wanted)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(earlier)
-
-
-def _has_avx2() -> bool:
-    """Whether OpenBLAS may be told to run its Haswell code; it does so unasked on AMD and older Intel CPUs."""
-    import numpy as np
-
-    return "X86_V3" in np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])

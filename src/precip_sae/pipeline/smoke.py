@@ -12,7 +12,7 @@ from typing import Any
 from precip_sae.errors import OutputError, SettingsError, StageError
 from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
-from precip_sae.pipeline.stages import STAGES
+from precip_sae.pipeline.stages import stages
 from precip_sae.settings import Settings, parse, read_yaml
 
 OVERLAY = "params.smoke.yaml"
@@ -52,7 +52,9 @@ def small_settings(params: Path, overlay: Path) -> dict[str, Any]:
 
 
 def copy_project(source: Paths, folder: Path) -> Paths:
-    """A copy of the project without outputs, data, environment and history.
+    """A copy of the project without outputs, observations, environment and history.
+
+    Of `data`, the study's networks are copied where they are there.
 
     Raises:
         OutputError: `folder` exists and is not empty, is a file, lies in the way, or cannot be written.
@@ -60,7 +62,7 @@ def copy_project(source: Paths, folder: Path) -> Paths:
     if folder.is_dir() and any(folder.iterdir()):
         raise OutputError(f"{folder}: is not empty, expected a new or empty folder.")
     target = folder.resolve()
-    made = {source.root / output for stage in STAGES.values() for output in stage.writes if "{" not in output}
+    made = {source.root / output for stage in stages().values() for output in stage.writes if "{" not in output}
 
     def left_out(place: str, names: list[str]) -> set[str]:
         here = Path(place)
@@ -74,6 +76,8 @@ def copy_project(source: Paths, folder: Path) -> Paths:
 
     try:
         shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
+        if source.published.is_dir():
+            shutil.copytree(source.published, Paths(target).published)
     except shutil.Error as error:
         raise OutputError(f"{folder}: not everything could be copied there ({error.args[0][0][2]}).") from error
     except OSError as error:

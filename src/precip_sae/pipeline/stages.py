@@ -1,13 +1,27 @@
-"""The stages of the paper: what each one is given, reads and writes.
+"""The stages of the paper, as `dvc.yaml` declares them: what each one rests on and makes.
 
-A stage is a notebook of the same name. `dvc.yaml` says the same in DVC's words, and a test holds the two together.
+A stage is a notebook of the same name. `dvc.yaml` is the one declaration; what is not in it (which sections of
+params.yaml a notebook may use, which files it has to write) is derived from it here.
 """
 
+import re
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
+import precip_sae
 from precip_sae.errors import SettingsError, StageError, closest
-from precip_sae.settings import Settings
+from precip_sae.paths import locate
+from precip_sae.settings import Settings, load_settings, read_yaml
+
+COMMAND = "precip-sae stage "
+ENVIRONMENT = "requirements.lock"
+_PAGE = "paper/supplement/"
+_KEY = "${key}"
 
 
 @dataclass(frozen=True)
@@ -16,20 +30,22 @@ class Stage:
 
     Attributes:
         name: of the stage, and of its notebook without `.ipynb`.
-        per_task: whether it runs once for each task.
-        sections: what its notebook is given: sections of the task (`per_task`), else see `values`.
-        searched: whether it runs for the tasks below `search.tasks` in params.yaml alone, and is given their
-            section as `search`.
-        reads: files and folders that earlier stages made, `{task}` and `{table}` standing for the task's.
-        writes: files and folders that it makes, besides its own page in the supplement.
+        over: the section of params.yaml for each of whose keys, which are names of tasks, it runs (`tasks`,
+            `search.tasks`); None for a stage that covers all tasks.
+        params: the sections of params.yaml that it rests on; `${key}` stands for the task.
+        deps: files and folders that it rests on; `${key}` and `${item...}` stand for the task and its section.
+        outs: what it makes, its page in the supplement among it.
     """
 
     name: str
-    per_task: bool
-    sections: tuple[str, ...]
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    searched: bool = False
+    over: str | None
+    params: tuple[str, ...]
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
+
+    @property
+    def per_task(self) -> bool:
+        return self.over is not None
 
     @property
     def notebook(self) -> str:
@@ -38,12 +54,21 @@ class Stage:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names that the notebook's `parameters` cell must define, no more and no fewer."""
-        own = (*self.sections, "search") if self.searched else self.sections
-        return ("task", *own) if self.per_task else own
+        return ("task",) if self.per_task else ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Of `deps` those that are neither code nor its environment: data, and what earlier stages made."""
+        return tuple(d for d in self.deps if not d.startswith(("digests/", "notebooks/")) and d != ENVIRONMENT)
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Of `outs` those that the notebook itself has to write: all but its page."""
+        return tuple(out for out in self.outs if not out.startswith(_PAGE))
 
     def tasks(self, settings: Settings) -> list[str]:
-        """The tasks that it runs for."""
-        return list(settings.search.tasks if self.searched else settings.tasks)
+        """The tasks that it runs for, or that it covers."""
+        return list(_section(settings, self.over or "tasks"))
 
     def label(self, task: str | None) -> str:
         """`train-classifier`, or `paper`: the name of the executed notebook."""
@@ -59,20 +84,25 @@ class Stage:
 
     def outputs(self, task: str | None) -> list[str]:
         """Everything it makes, relative to the root."""
-        page = f"paper/supplement/{self.label(task)}"
-        return [*(w.format(task=task) for w in self.writes), f"{page}.ipynb", f"{page}.html"]
+        return [out.replace(_KEY, str(task)) for out in self.outs]
+
+    def dependencies(self, settings: Settings, task: str | None, of: tuple[str, ...] | None = None) -> list[str]:
+        """The files and folders that it rests on, relative to the root; `of`: only these of `deps`.
+
+        Raises:
+            StageError: a name in dvc.yaml that params.yaml does not have.
+        """
+        names = {"key": task, "item": _section(settings, f"{self.over}.{task}")} if self.over else {}
+        return [resolve(text, names) for text in (self.deps if of is None else of)]
+
+    def sections(self, settings: Settings, task: str | None) -> dict[str, Any]:
+        """The typed sections of params.yaml that it rests on, by where they stand: `tasks.rain.mlp`."""
+        places = [place.replace(_KEY, str(task)) for place in self.params]
+        return {place: _section(settings, place) for place in places}
 
     def values(self, settings: Settings, task: str | None) -> dict[str, Any]:
-        """The values of its parameters: plain numbers, strings, lists and dicts."""
-        if self.per_task:
-            found = {"task": task, **settings.tasks[task or ""].model_dump(include=set(self.sections))}
-            return found | ({"search": settings.search.tasks[task or ""].model_dump()} if self.searched else {})
-        whole = {
-            "simulation": settings.simulation.model_dump(),
-            "tasks": list(settings.tasks),
-            "searched": list(settings.search.tasks),
-        }
-        return {name: whole[name] for name in self.sections}
+        """The same sections as plain numbers, strings, lists and dicts."""
+        return to_jsonable_python(self.sections(settings, task))
 
     def check_task(self, settings: Settings, task: str | None) -> None:
         """Refuses a task that the stage does not take.
@@ -88,103 +118,41 @@ class Stage:
         if not self.per_task and task is not None:
             raise StageError(f"The stage {self.name} covers all tasks: leave out --task {task}.")
         if task is not None and task not in self.tasks(settings):
-            place = "search.tasks" if self.searched else "tasks"
-            raise SettingsError(f"params.yaml: {place}.{task} does not exist; {closest(task, self.tasks(settings))}.")
+            raise SettingsError(
+                f"params.yaml: {self.over}.{task} does not exist; {closest(task, self.tasks(settings))}."
+            )
 
 
-STAGES = {
-    stage.name: stage
-    for stage in (
-        Stage(
-            "observe",
-            per_task=False,
-            sections=("simulation",),
-            reads=("data/observations.parquet", "data/source.json"),
-            writes=("results/observe.json", "results/fidelity.csv", "figures/data"),
-        ),
-        Stage(
-            "train",
-            per_task=True,
-            sections=("data", "seeds", "mlp"),
-            reads=("{table}",),
-            writes=(
-                "models/{task}/mlp",
-                "results/{task}/train.json",
-                "results/{task}/history.csv",
-            ),
-        ),
-        Stage(
-            "fit",
-            per_task=True,
-            sections=("data", "seeds", "sae"),
-            reads=("{table}", "models/{task}/mlp"),
-            writes=("models/{task}/sae", "results/{task}/fit.json"),
-        ),
-        Stage(
-            "interpret",
-            per_task=True,
-            sections=("data", "seeds", "sensitivity"),
-            reads=("{table}", "models/{task}/mlp", "models/{task}/sae"),
-            writes=(
-                "results/{task}/interpret.json",
-                "results/{task}/units.parquet",
-                "results/{task}/reductions.parquet",
-                "figures/{task}",
-            ),
-        ),
-        Stage(
-            "report",
-            per_task=True,
-            sections=("title", "data", "seeds", "mlp", "sae", "sensitivity"),
-            reads=(
-                "data/source.json",
-                "results/{task}/train.json",
-                "results/{task}/fit.json",
-                "results/{task}/interpret.json",
-                "figures/{task}",
-                "paper/report.typ",
-            ),
-            writes=("paper/reports/{task}.json", "paper/reports/{task}.pdf"),
-        ),
-        Stage(
-            "search",
-            per_task=True,
-            sections=("data", "mlp", "sae", "sensitivity"),
-            reads=("{table}",),
-            writes=("results/{task}/search.parquet",),
-            searched=True,
-        ),
-        Stage(
-            "subsets",
-            per_task=True,
-            sections=("data", "sae"),
-            reads=("results/{task}/search.parquet",),
-            writes=("results/{task}/search.json", "figures/search/{task}"),
-            searched=True,
-        ),
-        Stage(
-            "collect",
-            per_task=False,
-            sections=("tasks", "searched"),
-            reads=("results",),
-            writes=("paper/numbers.json", "paper/tables", "figures/reductions"),
-        ),
-        Stage(
-            "paper",
-            per_task=False,
-            sections=(),
-            reads=("figures", "paper/numbers.json", "paper/tables", "paper/manuscript.typ", "paper/references.bib"),
-            writes=("paper/manuscript.pdf", "paper/manuscript.tex"),
-        ),
-        Stage(
-            "verify",
-            per_task=False,
-            sections=(),
-            reads=("paper/numbers.json", "paper/claims.yaml"),
-            writes=("paper/claims.json", "paper/claims.md"),
-        ),
-    )
-}
+def read_stages(file: Path) -> dict[str, Stage]:
+    """The stages of a dvc.yaml that run a notebook, by name.
+
+    Raises:
+        SettingsError: there is no such file, or it is not YAML.
+        StageError: it declares no stages, or a stage by something else than keys and lists.
+    """
+    try:
+        entries = read_yaml(file)["stages"].items()
+        found = {}
+        for name, entry in entries:
+            each = entry.get("do", entry)
+            if each["cmd"].startswith(COMMAND):
+                made = [out for kind in ("metrics", "plots", "outs") for out in each.get(kind, [])]
+                found[name] = Stage(
+                    name,
+                    entry["foreach"].strip("${}") if "foreach" in entry else None,
+                    tuple(each.get("params", [])),
+                    tuple(each.get("deps", [])),
+                    tuple(next(iter(out)) if isinstance(out, dict) else out for out in made),
+                )
+    except (KeyError, AttributeError, TypeError) as error:
+        raise StageError(f"{file.name}: does not declare stages as DVC expects them ({error}).") from error
+    return found
+
+
+@cache
+def stages() -> dict[str, Stage]:
+    """The stages of the project that the running package belongs to."""
+    return read_stages(Path(precip_sae.__file__).parents[2] / "dvc.yaml")
 
 
 def named(name: str) -> Stage:
@@ -193,6 +161,51 @@ def named(name: str) -> Stage:
     Raises:
         StageError: there is none.
     """
-    if name not in STAGES:
-        raise StageError(f"There is no stage '{name}'; {closest(name, STAGES)}.")
-    return STAGES[name]
+    if name not in stages():
+        raise StageError(f"There is no stage '{name}'; {closest(name, stages())}.")
+    return stages()[name]
+
+
+def stage_settings(name: str, task: str | None = None) -> SimpleNamespace:
+    """The sections of params.yaml that a stage rests on: what its notebook may use, and nothing else.
+
+    Args:
+        name: of the stage.
+        task: of the stages that run once per task.
+
+    Returns:
+        An attribute per section: a task's own by their names (`.data`, `.seeds`), others by the first word of where
+        they stand (`.search`, `.simulation`).
+
+    Raises:
+        SettingsError: params.yaml is wrong or has no such task.
+        StageError: no such stage, or a task is missing or not taken.
+    """
+    stage, settings = named(name), load_settings(locate().params)
+    stage.check_task(settings, task)
+    own = f"tasks.{task}."
+    found = stage.sections(settings, task).items()
+    return SimpleNamespace(**{place.removeprefix(own).partition(".")[0]: section for place, section in found})
+
+
+def resolve(text: str, names: dict[str, Any]) -> str:
+    """DVC's `${key}` and `${item.data.table}`, looked up in `names`.
+
+    Raises:
+        StageError: a name that is not there.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return str(_section(names, match[1].strip()))
+        except (KeyError, AttributeError) as error:
+            raise StageError(f"dvc.yaml: {match[0]} in '{text}' names nothing.") from error
+
+    return re.sub(r"\$\{([^}]*)\}", value, text)
+
+
+def _section(start: Any, place: str) -> Any:
+    """What stands at a dotted place below typed settings or mappings."""
+    for part in place.split("."):
+        start = start[part] if isinstance(start, dict) else getattr(start, part)
+    return start

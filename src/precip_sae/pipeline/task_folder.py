@@ -7,14 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import precip_sae
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
 from precip_sae.files import output_error, read_json, write_json
 from precip_sae.paths import Paths, locate
-from precip_sae.pipeline.inputs import dependencies, fingerprints
-from precip_sae.pipeline.runner import run_stage
+from precip_sae.pipeline.runner import dependencies, run_stage, state
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
-from precip_sae.pipeline.stages import STAGES, Stage
+from precip_sae.pipeline.stages import Stage, stages
 from precip_sae.search.plan import plan, with_pool
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 from precip_sae.tables.formats import open_table, table_files
@@ -70,9 +68,9 @@ def run_task(
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
-    for stage in (s for s in STAGES.values() if s.per_task and name in s.tasks(settings)):
-        state = _state(stage, name, paths)
-        if state is not None and record.get(stage.name) == state:
+    for stage in (s for s in stages().values() if s.per_task and name in s.tasks(settings)):
+        now = _state(stage, name, paths)
+        if now is not None and record.get(stage.name) == now:
             say(f"{stage.name}: nothing changed, skipped.")
             continue
         record.pop(stage.name, None)
@@ -140,7 +138,7 @@ def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Pat
         _link(table, root / inside)
         write_json(paths.data / "source.json", _source(table))
         shutil.copyfile(project.paper / "report.typ", paths.paper / "report.typ")
-        for stage in STAGES.values():
+        for stage in stages().values():
             if stage.per_task and name in stage.tasks(settings):
                 shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
     except FileNotFoundError as error:
@@ -201,10 +199,5 @@ def _state(stage: Stage, task: str, paths: Paths) -> str | None:
     used = [*dependencies(stage, task, settings, paths), *stage.outputs(task)]
     if not all((paths.root / path).exists() for path in used):
         return None
-    package = Path(precip_sae.__file__).parent
-    state: dict[str, Any] = {
-        "values": stage.values(settings, task),
-        "files": fingerprints(paths.root, used),
-        "package": fingerprints(package, ["."]),
-    }
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
+    whole = {"values": stage.values(settings, task), "state": state(stage, paths, used)}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,8 @@
-"""What a search says: how large the reduction is over all subsets and seeds, and what picking the best would report."""
+"""What a search says: how large the reduction is over all subsets and seeds, and what picking the best would report.
+
+Every subset is trained with the same seeds, and the subsets are all there are. So the seed is the replicate: an
+interval is over the seeds' means over all subsets, and spreads are those of a crossed layout of subsets and seeds.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +14,8 @@ from scipy import stats
 from scipy.special import gammaln
 
 from precip_sae.interpretation.sensitivity import COUNTED
-from precip_sae.spread import over_seeds
+from precip_sae.quantities import PERCENT, POINTS, quantity
+from precip_sae.spread import Spread, crossed, over_seeds
 
 # The column by which a search is judged, by the kind of the response.
 SCORES = {"classification": "test_accuracy", "regression": "test_mae"}
@@ -44,26 +49,30 @@ def by_subset(models: pd.DataFrame, score: str) -> pd.DataFrame:
     return frame.groupby("subset", sort=True).agg(**columns).reset_index()
 
 
-def spreads(models: pd.DataFrame, column: str) -> dict[str, float | None]:
-    """Standard deviations of a column between subsets and between the seeds of a subset.
+def over_subsets(models: pd.DataFrame, column: str, form: str) -> Spread:
+    """The mean of a column over all subsets, its interval over seeds: each seed gives one mean over the subsets."""
+    return over_seeds(_column_means(by_seed(models, column)), form)
 
-    One-way analysis of variance with random effects: the variance between subsets is that of their means less what
-    the seeds leave in a mean (0 if that is more).
+
+def _column_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of the defined values, [subsets, seeds] -> [seeds]; NaN without any."""
+    there = np.isfinite(values)
+    total = there.sum(axis=0)
+    sums = np.where(there, values, 0.0).sum(axis=0)
+    return np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
+def spreads(models: pd.DataFrame, column: str) -> dict[str, Any]:
+    """Standard deviations of a column between subsets, between seeds, and of what neither explains (see `crossed`).
 
     Returns:
-        subsets, seeds; None where one seed or one subset alone leaves it open.
+        subsets, seeds, rest; one_subset, that between the seeds of one subset: seeds and rest together. None where one
+        seed or one subset alone leaves it open.
     """
-    kept = models.dropna(subset=[column])
-    groups = kept.groupby("subset")[column]
-    counts = groups.size()
-    within, between = int((counts - 1).sum()), len(counts) - 1
-    seeds = float((groups.var(ddof=1).fillna(0) * (counts - 1)).sum() / within) if within else None
-    subsets = None
-    if between and seeds is not None:
-        typical = float((counts.sum() - (counts**2).sum() / counts.sum()) / between)
-        square = float((counts * (groups.mean() - kept[column].mean()) ** 2).sum() / between)
-        subsets = max(0.0, (square - seeds) / typical)
-    return {"subsets": None if subsets is None else subsets**0.5, "seeds": None if seeds is None else seeds**0.5}
+    found = crossed(by_seed(models, column))
+    parts = {"subsets": found["rows"], "seeds": found["columns"], "rest": found["rest"]}
+    within = None if found["rest"] is None else float(np.hypot(found["columns"] or 0.0, found["rest"]))
+    return parts | {"one_subset": within, "form": POINTS}
 
 
 def best_of(values: NDArray[np.float64], draws: int) -> dict[str, float]:
@@ -108,27 +117,21 @@ def best_of_curve(values: NDArray[np.float64]) -> pd.DataFrame:
     return pd.DataFrame([{"draws": n} | best_of(values, n) for n in steps])
 
 
-def input_effects(subsets: pd.DataFrame, pool: Sequence[str], column: str) -> pd.DataFrame:
+def input_effects(models: pd.DataFrame, pool: Sequence[str], column: str) -> pd.DataFrame:
     """For every input: mean of `column` over the subsets that hold it, less that over those that do not.
 
     Returns:
-        input, difference, and the 95 % interval low, high of Welch's t; in the order of the pool. NaN where
-        all subsets or none hold the input.
+        input, difference (mean over seeds), and its 95 % interval over seeds low, high; in the order of the pool. NaN
+        where all subsets or none hold the input, or one seed leaves the interval open.
     """
-    kept = subsets.dropna(subset=[column])
-    held = [set(inputs.split(" ")) for inputs in kept["inputs"]]
+    values = by_seed(models, column)
+    held = [set(inputs.split(" ")) for inputs in models.groupby("subset", sort=True)["inputs"].first()]
     rows = []
     for name in pool:
         has = np.array([name in inputs for inputs in held], dtype=bool)
-        with_it, without = kept.loc[has, column], kept.loc[~has, column]
-        row = {"input": name, "difference": np.nan, "low": np.nan, "high": np.nan}
-        if len(with_it) and len(without):
-            row["difference"] = with_it.mean() - without.mean()
-        if len(with_it) > 1 and len(without) > 1 and (with_it.var() + without.var()) > 0:
-            ends = stats.ttest_ind(with_it, without, equal_var=False).confidence_interval(0.95)
-            row |= {"low": float(ends.low), "high": float(ends.high)}
-        rows.append(row)
-    return pd.DataFrame(rows)
+        found = over_seeds(_column_means(values[has]) - _column_means(values[~has]))
+        rows.append({"input": name, "difference": found["mean"], "low": found["low"], "high": found["high"]})
+    return pd.DataFrame(rows).astype({"difference": float, "low": float, "high": float})
 
 
 def by_seed(models: pd.DataFrame, column: str) -> NDArray[np.float64]:
@@ -146,11 +149,11 @@ def summarise(models: pd.DataFrame, score: str, inputs: Sequence[str], published
         published: the published reduction, as a share.
 
     Returns:
-        models, subsets, seeds, draws; and by way of counting: over all models the spread of the reduction (the
-        interval is over subsets, each the mean of its seeds) and of the gain over untrained SAEs; the shares of
-        models and subsets that reach the published value; the best, worst and median subset; the spreads between
-        subsets and between seeds; what the best of 250 drawn subsets is expected to show; its rank correlation
-        with the score; and the task's own subset.
+        models, subsets, seeds, draws; and by way of counting: the mean over all subsets of the reduction and of the
+        gain over untrained SAEs, with intervals over seeds; the shares of models and subsets that reach the published
+        value; the best, worst and median subset; the spreads between subsets and between seeds; what the best of 250
+        drawn subsets is expected to show (its interval is over draws and seeds); its rank correlation with the score;
+        and the task's own subset.
     """
     subsets = by_subset(models, score)
     own = subsets.index[subsets["inputs"] == " ".join(inputs)]
@@ -160,41 +163,50 @@ def summarise(models: pd.DataFrame, score: str, inputs: Sequence[str], published
         "seeds": int(models["seed"].nunique()),
         "draws": min(DRAWN, len(subsets)),
         "includes_own": bool(len(own)),
-        "fvu": over_seeds(models["fvu"]),
-        "epochs": over_seeds(models["epochs"]),
+        "fvu": over_subsets(models, "fvu", PERCENT),
+        "epochs": over_subsets(models, "epochs", ".1f"),
         "counted": {},
     }
     for counted in COUNTED:
         column = f"reduction_{counted}"
+        reduction = over_subsets(models, column, PERCENT)
         defined = subsets.dropna(subset=[column]).sort_values(column, kind="stable", ignore_index=True)
         if defined.empty:
-            result["counted"][counted] = {"reduction": over_seeds(subsets[column]), "defined": 0}
+            result["counted"][counted] = {"reduction": reduction, "defined": 0}
             continue
         single = models[column].dropna()
+        gain = models[column] - models[f"reduction_untrained_{counted}"]
         ranked = {"best": len(defined) - 1, "typical": len(defined) // 2, "worst": 0}
         best = best_of(by_seed(models, column), DRAWN)
         found: dict[str, Any] = {
             "defined": len(defined),
-            "reduction": over_seeds(defined[column]),
-            "beyond_untrained": over_seeds(subsets[f"gain_{counted}"]),
+            "reduction": reduction,
+            "beyond_untrained": over_subsets(models.assign(gain=gain), "gain", POINTS),
             "share": {
                 "gain": float((subsets[f"gain_{counted}"].dropna() > 0).mean()),
                 "models_at_published": float((single >= published).mean()),
                 "subsets_at_published": float((defined[column] >= published).mean()),
+                "form": PERCENT,
             },
-            "single_model": {"least": float(single.min()), "most": float(single.max()), "mean": float(single.mean())},
+            "single_model": {
+                "least": float(single.min()),
+                "most": float(single.max()),
+                "mean": float(single.mean()),
+                "form": PERCENT,
+            },
             "spread_between": spreads(models, column),
-            "best_of": best,
-            "selection_bias": best["expected"] - float(single.mean()),
-            "rank_correlation": _rank_correlation(defined[column], defined[score]),
+            "best_of": best | {"form": PERCENT},
+            "selection_bias": quantity(best["expected"] - float(single.mean()), POINTS),
+            "rank_correlation": quantity(_rank_correlation(defined[column], defined[score]), ".2f"),
             **{
-                name: {"inputs": defined["inputs"][k].split(" "), "reduction": float(defined[column][k])}
+                name: {"inputs": defined["inputs"][k].split(" "), "reduction": quantity(defined[column][k], PERCENT)}
                 for name, k in ranked.items()
             },
         }
         if len(own) and np.isfinite(subsets[column][own[0]]):
             mine = subsets.loc[own[0]]
             found["own"] = {
+                "form": PERCENT,
                 "reduction": float(mine[column]),
                 "single_model": {"least": float(mine[f"low_{counted}"]), "most": float(mine[f"high_{counted}"])},
                 "share": {"subsets_below": float((defined[column] < mine[column]).mean())},

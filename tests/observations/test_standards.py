@@ -1,0 +1,111 @@
+"""The shipped networks as standards: a table that they do not recognise must not pass for the real one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from precip_sae.observations import standards
+from precip_sae.observations.fidelity import COLUMNS
+
+
+@dataclass(frozen=True)
+class Published:
+    loss: np.ndarray
+    val_loss: np.ndarray
+
+
+PUBLISHED = Published(np.linspace(0.5, 0.2, 32), np.linspace(0.4, 0.1, 32))
+
+
+def history(factor: float, seeds: int = 3) -> pd.DataFrame:
+    """Curves `factor` times the published ones; one seed in three is far off."""
+    epochs = np.arange(1, 33)
+    frames = []
+    for seed in range(seeds):
+        off = 9.0 if seed == 0 else factor
+        curves = {"loss": off * PUBLISHED.loss, "val_loss": off * PUBLISHED.val_loss}
+        frames.append(pd.DataFrame({"seed": seed, "epoch": epochs, **curves}))
+    return pd.concat(frames)
+
+
+def test_the_regressor_is_judged_by_bias_correlation_and_error() -> None:
+    observed = np.array([0.0, 1.0, 2.0, 5.0])
+    predicted = np.array([0.0, 2.0, 1.0, 5.0])
+    rows = standards.regressor_standards(predicted, observed, own_error=0.25)
+    assert list(rows.columns) == [*COLUMNS, "why"]
+    centred_p, centred_o = predicted - 2.0, observed - 2.0
+    r = (centred_p @ centred_o) / np.sqrt((centred_p @ centred_p) * (centred_o @ centred_o))
+    assert rows["simulated"].tolist() == pytest.approx([1.0, r, 0.5 / 0.25])
+    assert rows["verdict"].tolist() == ["PASS", "PASS", "FAIL"]
+
+
+@pytest.mark.parametrize(("shift", "passes"), [(0.0, True), (0.08, True), (0.12, False), (-0.12, False)])
+def test_a_table_with_too_little_or_too_much_snowfall_fails(shift: float, passes: bool) -> None:
+    observed = np.linspace(0.0, 2.0, 50)
+    rows = standards.regressor_standards(observed * (1 + shift), observed, own_error=1.0)
+    assert bool(rows["passed"].iloc[0]) is passes
+
+
+def test_rows_without_an_echo_are_left_out_and_an_empty_table_fails_everything() -> None:
+    observed, predicted = np.array([0.0, 1.0, 3.0]), np.array([0.0, 1.0, np.nan])
+    assert standards.regressor_standards(predicted, observed, 1.0)["simulated"].tolist() == pytest.approx([1, 1, 0])
+    assert not standards.regressor_standards(np.full(3, np.nan), observed, 1.0)["passed"].any()
+    assert not standards.regressor_standards(np.ones(3), np.ones(3), 1.0)["passed"].iloc[1]
+
+
+@pytest.mark.parametrize(
+    ("factor", "passes"), [(1.0, True), (1.19, True), (1 / 1.19, True), (1.21, False), (1 / 1.21, False)]
+)
+def test_curves_pass_within_the_factor_on_either_side(factor: float, passes: bool) -> None:
+    rows = standards.learning_standards(history(factor), PUBLISHED, "regressor", 1.2)
+    assert len(rows) == 2 * len(standards.EPOCHS)
+    assert rows["passed"].tolist() == [passes] * len(rows)
+    # the median over seeds, so that the seed that went astray does not count
+    assert rows["simulated"].to_numpy() == pytest.approx(factor * rows["published"].to_numpy())
+    assert (rows["passed"] == (rows["difference"].abs() <= rows["tolerance"])).all()
+
+
+def test_epochs_are_counted_from_one_and_those_not_trained_fail() -> None:
+    rows = standards.learning_standards(history(1.0).query("epoch <= 16"), PUBLISHED, "regressor", 1.2)
+    first = rows[rows["statistic"] == "regressor: training loss after epoch 1"].iloc[0]
+    assert first["published"] == PUBLISHED.loss[0]
+    assert rows[rows["statistic"].str.endswith("epoch 32")]["verdict"].tolist() == ["FAIL", "FAIL"]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    responses: tuple[str, ...] = ("Rain", "Snow")
+    val_score: tuple[float, ...] = (0.9, 0.998)
+
+
+def accuracies(last: float) -> pd.DataFrame:
+    rows = [(seed, epoch, last if epoch == 2 else 0.5) for seed in range(3) for epoch in (1, 2)]
+    return pd.DataFrame(rows, columns=["seed", "epoch", "val_accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "last", "verdicts"),
+    [
+        (5, 0.998, ["PASS", "PASS", "PASS", "PASS"]),
+        (5, 0.9994, ["PASS", "PASS", "PASS", "PASS"]),
+        (0, 1.0, ["FAIL", "PASS", "PASS", "FAIL"]),  # labels that are a function of the inputs are too easy
+        (40, 0.99, ["FAIL", "FAIL", "PASS", "FAIL"]),  # and these are not what the network has learnt
+    ],
+)
+def test_the_classifier_is_judged_by_agreement_and_accuracy(wrong: int, last: float, verdicts: list[str]) -> None:
+    labels = np.array(["Rain"] * 1000 + ["Snow"] * 1000)
+    predicted = labels.copy()
+    predicted[:wrong] = "Snow"
+    rows = standards.classifier_standards(predicted, labels, accuracies(last), Classifier())
+    assert list(rows.columns) == [*COLUMNS, "why"]
+    assert rows["simulated"].tolist() == pytest.approx([1 - wrong / 2000, 1 - wrong / 1000, 1.0, last])
+    assert rows["verdict"].tolist() == verdicts
+    assert rows["required"].tolist() == [True, False, False, True]
+
+
+def test_a_class_or_an_epoch_that_is_not_there_fails() -> None:
+    rows = standards.classifier_standards(["Rain"], ["Rain"], accuracies(0.998).query("epoch == 1"), Classifier())
+    assert rows["verdict"].tolist() == ["FAIL", "PASS", "FAIL", "FAIL"]
+    assert not standards.classifier_standards([], [], accuracies(0.998), Classifier())["passed"].iloc[0]
