@@ -108,7 +108,7 @@ def locate(start: Path | None = None) -> Paths:
 
 
 def shipped() -> Paths:
-    """Where the notebooks, paper/report.typ and params.smoke.yaml of this package are, wherever it is run.
+    """Where this package's dvc.yaml, notebooks, paper/report.typ and params.smoke.yaml are, wherever it is run.
 
     A wheel holds them beside the code; the code of a clone lies in its `src`.
     """
