@@ -156,6 +156,11 @@ BAD = {
         as_csv(encoding="latin-1")(good().rename(columns={"site": "québec"})), r"is not text in utf-8 \(byte 0xe9\)"
     ),
     "utf-16": Bad(as_csv(encoding="utf-16")(good()), r"begins with the mark of UTF-16, expected utf-8"),
+    "utf-8 with its mark read as latin-1": Bad(
+        as_csv(encoding="utf-8-sig")(good()),
+        r"begins with the mark of UTF-8, expected latin-1: leave out",
+        {"file": {"encoding": "latin-1"}},
+    ),
     "utf-8 read as utf-16": Bad(as_csv()(good()), r"t\.csv: ", {"file": {"encoding": "utf-16"}}),
     "binary": Bad(text(bytes(range(256)) * 20), r"t\.csv: (is not text|holds NUL)"),
     "NUL bytes": Bad(text("a\0b,y\n1,2\n"), r"holds NUL bytes in its first line"),

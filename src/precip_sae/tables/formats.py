@@ -279,6 +279,10 @@ def _names(path: Path, settings: FileSettings, zipped: bool, delimiter: str) -> 
         raise TableError(
             f"{path}: begins with the mark of UTF-16, expected {settings.encoding}: set data.file.encoding."
         )
+    if begin.startswith(codecs.BOM_UTF8) and codecs.lookup(settings.encoding).name not in ("utf-8", "utf-8-sig"):
+        raise TableError(
+            f"{path}: begins with the mark of UTF-8, expected {settings.encoding}: leave out data.file.encoding."
+        )
     encoding = "utf-8-sig" if _is_utf8(settings.encoding) else settings.encoding
     line = ""
     with (
