@@ -62,7 +62,7 @@ class Section(BaseModel):
 class SimulationSettings(Section):
     """The simulated observations (`precip-sae simulate`)."""
 
-    records: int = Field(46_000, ge=200, le=2_000_000, description="5-minute records of precipitation to simulate")
+    records: int = Field(88_000, ge=200, le=2_000_000, description="5-minute records of precipitation to simulate")
     seed: int = Field(2025, ge=0, description="seed of the simulation; the same seed gives the same bytes")
 
 

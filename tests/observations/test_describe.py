@@ -56,7 +56,7 @@ def test_a_source_that_says_nothing_known_is_refused(tmp_path: Path, content: st
 
 
 def test_measurements_are_not_called_simulated_beside_the_published_statistics(table: pd.DataFrame) -> None:
-    measured = table.drop(columns=["melted", "phase"])
+    measured = table.drop(columns=["melted", "riming", "phase"])
     archive = describe.beside_published(measured, {"kind": "archive", "simulated": False})
     assert "observed" in archive
     assert "simulated" not in archive
@@ -67,7 +67,7 @@ def test_measurements_are_not_called_simulated_beside_the_published_statistics(t
 
 
 def test_a_table_without_rain_is_compared_all_the_same(observations: pd.DataFrame) -> None:
-    snow = observations[observations["density"] == "Snow"].drop(columns=["melted", "phase"])
+    snow = observations[observations["density"] == "Snow"].drop(columns=["melted", "riming", "phase"])
     compared = describe.beside_published(snow, {"kind": "archive"})
     rain = compared[compared["statistic"].str.startswith("rain")]
     assert rain["observed"].isna().all()

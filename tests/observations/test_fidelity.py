@@ -40,7 +40,7 @@ def report(table: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def another() -> pd.DataFrame:
-    return compare(simulate(46_000, seed=17)).set_index("statistic")
+    return compare(simulate(88_000, seed=17)).set_index("statistic")
 
 
 def test_inputs_of_the_published_networks_keep_their_distribution(report: pd.DataFrame) -> None:

@@ -107,19 +107,28 @@ def test_aggregates_near_the_wavelength_scatter_less_than_rayleigh_says() -> Non
     assert factor[1] == pytest.approx(1 - u**2 / 10, abs=1e-3)
 
 
-def test_reported_snowfall_loses_the_lightest_and_is_bounded() -> None:
-    rate = np.array([1e-4, 0.01, 1.0, 1e4])
-    snow = ins.reported_rate(rate, np.ones(4), np.full(4, "Snow"), np.zeros(4))
+def test_reported_snowfall_loses_the_lightest_and_has_no_bound() -> None:
+    rate = np.array([1e-4, 0.01, 1.0, 1e3, 1e4])
+    snow = ins.reported_rate(rate, np.ones(5), np.full(5, "Snow"), np.zeros(5)) / 10**ins.RATE_BIAS_SNOW
     assert (np.diff(snow) > 0).all()
-    assert (snow <= ins.MOST_SNOWFALL).all()
     assert snow[0] / rate[0] < 0.05 < 0.5 < snow[2] / rate[2] < 1
-    assert ins.reported_rate(rate, np.ones(4), np.full(4, "Rain"), np.zeros(4)) == pytest.approx(rate)
+    assert snow[4] / snow[3] == pytest.approx(10.0, rel=1e-3)
+    assert ins.reported_rate(rate, np.ones(5), np.full(5, "Rain"), np.zeros(5)) == pytest.approx(rate)
 
 
-def test_reported_snowfall_does_not_see_the_riming() -> None:
+def test_reported_snowfall_sees_part_of_the_riming() -> None:
     riming = np.array([1.0, 2.0])
-    snow = ins.reported_rate(0.5 * riming, riming, np.full(2, "Snow"), np.zeros(2))
-    assert snow[0] == pytest.approx(snow[1])
+    snow = ins.reported_rate(100.0 * riming, riming, np.full(2, "Snow"), np.zeros(2))
+    assert 1.0 < snow[1] / snow[0] < 2.0
+    assert snow[1] / snow[0] == pytest.approx(2 ** (1 - ins.RATE_RIMING), rel=1e-3)
+
+
+def test_the_fewer_flakes_the_less_is_known_of_their_rate() -> None:
+    rate, up = np.array([1e-3, 1.0, 1e3]), np.ones(3)
+    high, low = (ins.reported_rate(rate, np.ones(3), np.full(3, "Rain"), s * up) for s in (1, -1))
+    assert high / low == pytest.approx(np.full(3, 10 ** (2 * ins.RATE_SPREAD_RAIN)))
+    high, low = (ins.reported_rate(rate, np.ones(3), np.full(3, "Snow"), s * up) for s in (1, -1))
+    assert (np.diff(np.log(high / low)) < 0).all()
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ def small() -> pd.DataFrame:
 
 
 def test_simulated_tables_are_accepted(table: pd.DataFrame, small: pd.DataFrame) -> None:
-    assert len(validate(table)) == 46_000
+    assert len(validate(table)) == 88_000
     assert list(validate(small).columns) == list(BY_NAME)
 
 
 def test_every_column_says_its_unit_and_meaning() -> None:
-    without_unit = {"storm", "melted", *(c.name for c in COLUMNS if c.classes)}
+    without_unit = {"storm", "melted", "riming", *(c.name for c in COLUMNS if c.classes)}
     assert all(column.meaning and column.symbol for column in COLUMNS)
     assert {column.name for column in COLUMNS if not column.unit} == without_unit
 
@@ -61,14 +61,14 @@ def test_an_absent_column_is_named(small: pd.DataFrame) -> None:
 
 
 def test_a_table_of_an_archive_does_without_what_only_a_simulation_knows(small: pd.DataFrame) -> None:
-    measured = small.drop(columns=["melted", "phase", "t_15", "rh_15"])
+    measured = small.drop(columns=["melted", "riming", "phase", "t_15", "rh_15"])
     assert list(validate(measured).columns) == list(measured.columns)
     with pytest.raises(TableError, match="Column regime3 is out of order; expected time"):
         validate(measured[[*measured.columns[::-1][2:], *measured.columns[-2:]]])
 
 
 def test_an_optional_column_is_checked_where_it_is(small: pd.DataFrame) -> None:
-    assert {c.name for c in COLUMNS if c.optional} == {"melted", "phase", "t_15", "rh_15"}
+    assert {c.name for c in COLUMNS if c.optional} == {"melted", "riming", "phase", "t_15", "rh_15"}
     with pytest.raises(TableError, match="Column t_15 holds -5"):
         validate(small.assign(t_15=-5.0))
 

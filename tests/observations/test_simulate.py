@@ -1,11 +1,17 @@
 """The simulated table: the same for the same seed, and physically possible."""
 
+import hashlib
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
 from precip_sae.errors import SettingsError
+from precip_sae.observations import instruments as ins
 from precip_sae.observations import simulate as simulation
 from precip_sae.observations.labels import FREEZING
 from precip_sae.observations.microphysics import wet_bulb
@@ -13,11 +19,29 @@ from precip_sae.observations.schema import GATES
 from precip_sae.observations.simulate import simulate
 from precip_sae.observations.weather import calendar
 
+PRINT_DIGEST = """
+import hashlib
+from precip_sae.observations.simulate import simulate
+print(hashlib.sha256(simulate(2500, seed=11).to_csv().encode()).hexdigest())
+"""
+
 
 def test_same_seed_gives_the_same_values_and_another_seed_others() -> None:
     assert_frame_equal(simulate(400, seed=3), simulate(400, seed=3), check_exact=True)
     other = simulate(400, seed=4)
     assert not np.isclose(simulate(400, seed=3)["n0"], other["n0"]).any()
+
+
+# numpy's kernels for newer instructions round differently; a processor without them has to give the same table
+@pytest.mark.parametrize("absent", ["X86_V4 AVX512_ICL AVX512_SPR", "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"])
+def test_another_processor_gives_the_same_bytes(absent: str) -> None:
+    here = simulate(2500, seed=11).to_csv().encode()
+    there = subprocess.run(
+        [sys.executable, "-c", PRINT_DIGEST],
+        env=os.environ | {"NPY_DISABLE_CPU_FEATURES": absent},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert there.stdout.strip() == hashlib.sha256(here).hexdigest()
 
 
 @pytest.mark.parametrize("records", [1, 37, 200, 1234])
@@ -106,7 +130,7 @@ def test_more_records_than_eight_winters_hold_go_on_into_further_ones() -> None:
 
 
 def test_anomalies_have_no_mean_no_trend_and_unit_variance() -> None:
-    storms = calendar(46_000, np.random.default_rng(0))
+    storms = calendar(88_000, np.random.default_rng(0))
     share = storms.length / storms.length.sum()
     assert share @ storms.character == pytest.approx(np.zeros(storms.character.shape[1]), abs=1e-9)
     covariance = (storms.character * share[:, None]).T @ storms.character
@@ -115,6 +139,48 @@ def test_anomalies_have_no_mean_no_trend_and_unit_variance() -> None:
     assert share @ (storms.anomaly * storms.step) == pytest.approx(
         0, abs=0.02 * storms.step.std() * storms.anomaly.std()
     )
+
+
+def test_the_rate_is_the_integral_over_the_size_distribution_and_the_scatter_of_its_retrieval() -> None:
+    snow, rain = [], []
+    for frame, spectra in simulation.chunks(12_000, seed=8):
+        mass = np.nan_to_num(spectra.density * spectra.speed) * spectra.psd * ins.DIAMETERS**3
+        flux = 3.6e-3 * np.pi / 6 * 0.2 * mass  # mm/h of water from mg m^-2 s^-1
+        adjusted = (flux * (ins.DIAMETERS / ins.RATE_DIAMETER) ** -ins.RATE_POWER).sum(axis=1)
+        adjusted = adjusted * frame["riming"] ** -ins.RATE_RIMING
+        # before the lightest was lost: the root of s^2 / (s + loss) = Sr
+        before = 0.5 * (frame["Sr"] + np.sqrt(frame["Sr"] ** 2 + 4 * ins.LIGHT_LOSS * frame["Sr"]))
+        is_snow = frame["density"] == "Snow"
+        snow.append(np.log10((before / adjusted)[is_snow]))
+        rain.append(np.log10((frame["Rr"] / flux.sum(axis=1))[~is_snow]))
+    for error, bias, spread in (
+        (np.concatenate(snow), ins.RATE_BIAS_SNOW, ins.RATE_SPREAD_SNOW),
+        (np.concatenate(rain), 0.0, ins.RATE_SPREAD_RAIN),
+    ):
+        assert error.mean() == pytest.approx(bias, abs=0.05)
+        assert error.std() == pytest.approx(spread, rel=0.15)
+        assert np.abs(error - bias).max() < 6 * spread
+
+
+def test_half_of_the_snow_falls_at_the_rates_at_which_it_does_elsewhere(table: pd.DataFrame) -> None:
+    # at Montreal half of the snow of two winters fell at 1.2 mm/h or less, and no half-hour brought more than 7.4 mm/h
+    # (McGill Stormy Weather Group 1965, AD0621153); here are eight winters
+    rate = np.sort(table["Sr"])
+    assert 0.8 < rate[np.searchsorted(np.cumsum(rate), 0.5 * rate.sum())] < 1.8
+    assert 5 < table["Sr"].rolling(6).mean().max() < 15
+
+
+def test_snowfall_depends_on_the_radar_and_the_size_distribution_as_the_shipped_network_says(
+    table: pd.DataFrame,
+) -> None:
+    # The slopes of a plane through what the shipped regressor says of this table's snow: per dB, per 1000 m^-3 mm^-1 of
+    # n0, per mm^-1 of lambda and per 10 K. Ours is fitted to Sr; it says the same, but for a weak fall with warmth.
+    said = {"reflectivity_4": 0.041, "n0": 0.076e-3, "lambda": -0.155}
+    snow = table[(table["density"] == "Snow") & table[["reflectivity_4"]].notna().all(axis=1)]
+    x = np.column_stack([*(snow[name] for name in said), snow["T"], np.ones(len(snow))])
+    found = dict(zip(said, np.linalg.lstsq(x, snow["Sr"], rcond=None)[0], strict=False))
+    for name, slope in said.items():
+        assert found[name] == pytest.approx(slope, rel=0.5), name
 
 
 def test_rates_spread_about_what_falls_but_rain_and_snow_keep_their_order(table: pd.DataFrame) -> None:
@@ -145,8 +211,8 @@ def test_an_echo_has_both_reflectivity_and_velocity(table: pd.DataFrame) -> None
 
 
 def test_values_carry_no_more_digits_than_instruments_report(table: pd.DataFrame) -> None:
-    for name, decimals in {"T": 2, "RH": 2, "ETH": 0, "reflectivity_3": 2, "dv_20": 2, "melted": 4}.items():
+    for name, decimals in {"T": 2, "RH": 2, "ETH": 0, "reflectivity_3": 1, "dv_20": 2, "melted": 4}.items():
         values = table[name].dropna().to_numpy()
         assert (values == np.round(values, decimals)).all(), name
     for name in ("n0", "Nt", "Dm"):
-        assert all(value == float(f"{value:.5g}") for value in table[name].head(3000)), name
+        assert all(value == float(f"{value:.4g}") for value in table[name].head(3000)), name

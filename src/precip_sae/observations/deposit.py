@@ -17,13 +17,16 @@ from precip_sae.observations.ingest import REPORT, Season, parts_folder, report,
 from precip_sae.observations.simulate import PART_RECORDS
 from precip_sae.settings import SimulationSettings
 
+COMPRESSION = 9
+INCREASING = ("time", "storm")
+
 README = """\
 # These observations are simulated
 
 `observations.parquet` holds {records} five-minute records of precipitation, written by `precip-sae simulate` from the
 seed {seed}. They are **not measurements**: the tables of King et al. (2025, doi 10.1029/2025JH000769) were never
 published, so this package ships a physical simulation of their site, Marquette, Michigan, held to the statistics that
-were published about it. The column `melted` and the label `phase` are known to a simulation only.
+were published about it. The columns `melted` and `riming` and the label `phase` are known to a simulation only.
 
 Columns, units and ranges: `src/precip_sae/observations/schema.py`. How near the simulation comes to the published
 statistics: `results/fidelity.csv`. The same command and seed give the same bytes.
@@ -71,13 +74,24 @@ def deposit_simulation(
 
 
 def _write(path: Path, parts: Iterable[pd.DataFrame]) -> None:
-    """One parquet file of the parts, a row group of at most PART_RECORDS rows after the other."""
+    """One parquet file of the parts, a row group of at most PART_RECORDS rows after the other.
+
+    Times and storms are written as differences, everything else by a dictionary of its values: numbers of few digits
+    repeat, so that a table takes two thirds of what it would otherwise.
+    """
     with replacing(path) as beside:
         writer = None
         try:
             for part in parts:
                 rows = pa.Table.from_pandas(part, preserve_index=False)
-                writer = writer or pq.ParquetWriter(beside, rows.schema, compression="zstd")
+                writer = writer or pq.ParquetWriter(
+                    beside,
+                    rows.schema,
+                    compression="zstd",
+                    compression_level=COMPRESSION,
+                    use_dictionary=[name for name in rows.column_names if name not in INCREASING],
+                    column_encoding=dict.fromkeys(INCREASING, "DELTA_BINARY_PACKED"),
+                )
                 writer.write_table(rows, row_group_size=PART_RECORDS)
         finally:
             if writer is not None:

@@ -38,27 +38,31 @@ ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smi
 DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.85
 MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
 BRIGHT_BAND = 6.0  # dB, where half of the mass has melted: assumed
-# One-way attenuation by rain at 24 GHz, dB/km = k R^alpha: k = 0.1425 from the coefficients of ITU-R P.838-3.
-ATTENUATION, ATTENUATION_POWER = 0.14, 1.01
-# Detection limit: -14 dBZ at 500 m, -8 dBZ at 3000 m (Maahn and Kollias 2012, doi 10.5194/amt-5-2661-2012).
+# One-way attenuation by rain, dB/km = k R^alpha: at 24.23 GHz the formula of ITU-R P.838-3 gives k = 0.146 for
+# horizontal polarisation.
+ATTENUATION, ATTENUATION_POWER = 0.146, 1.01
+# Detection limit: -14 to -8 dBZ, depending on range (Maahn and Kollias 2012, doi 10.5194/amt-5-2661-2012); that these
+# are the values at 500 and 3000 m is assumed.
 DETECTION_1KM, DETECTION_PER_DECADE = -11.7, 7.7
 # The lowest gate lies in the antenna's near field and on the steepest part of the transfer function: its spread and
 # mean are chosen to meet the published difference between gates 3 and 4.
-NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.6
+NEAR_FIELD, NEAR_FIELD_NOISE, NEAR_FIELD_LOSS = 450.0, 3.0, 0.65
 RADAR_NOISE, DOPPLER_NOISE = 0.5, 0.08  # dB, m/s: assumed
 CALIBRATION_NOISE = 0.5  # dB, drifts as slowly as the weather: assumed
 SPEED_GROWTH = 0.15  # fall speed of ice grows from the cloud top downward as (distance fallen)^this: assumed
 # The drag law of ice holds, at the density that melting has given, until little of the frame is left, since the frame
 # of ice collapses last (Mitra et al. 1990): power of `liquid` that stands for this, chosen.
 COLLAPSE = 2.0
-# The reported rate is a retrieval of its own (in snow from an adjusted density), so it scatters about the true one:
-# log10 bias and spreads, chosen. Minutes with too little to see count as none, which takes half of a snowfall of
-# LIGHT_LOSS (mm/h): chosen to meet log10 Sr = -1.37 +- 0.99. MOST_SNOWFALL (mm/h) bounds what the retrieval returns:
-# chosen to meet the error of the published regressor.
-RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = -0.175, 0.45, 0.15
-LIGHT_LOSS, MOST_SNOWFALL = 0.01, 12.0
+# The reported rate is the integral over the size distribution, in snow with an adjusted density: one that falls faster
+# with diameter than the true one, as D^-RATE_POWER beside it and equal at RATE_DIAMETER (mm), and that misses the part
+# RATE_RIMING of log10 riming. It scatters about the integral by log10 bias and spreads. Minutes with too little to see
+# count as none, which takes half of a snowfall of LIGHT_LOSS (mm/h). All chosen to meet log10 Sr = -1.37 +- 0.99 and
+# what the shipped regressor says of snowfall by reflectivity, n0, lambda and temperature. No rate is bounded.
+RATE_RIMING, RATE_POWER, RATE_DIAMETER = 0.55, 0.2, 2.0
+RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = 0.105, 0.265, 0.15
+LIGHT_LOSS = 0.06
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
-WET_ANTENNA = 5.0
+WET_ANTENNA = 2.7
 RUN = 4  # gates in a row that make an echo
 
 
@@ -134,7 +138,8 @@ def five_minute_record(spectra: Spectra) -> dict[str, Array]:
 
     The size distribution is averaged over the minutes and then fitted. Nt sums it over the 5 minutes and the bins;
     Rho and Fs are means over the minutes and bins that hold particles; Dm = sum(rho psd D^4) / sum(rho psd D^3) over
-    minutes and bins. `rate` (mm/h, liquid equivalent) is the minutes' mean of the integral of pi/6 rho D^3 v psd.
+    minutes and bins. `rate` (mm/h, liquid equivalent) is the minutes' mean of the integral of pi/6 rho D^3 v psd;
+    `adjusted` is the same with the density that snowfall is reported with, before what riming does to it.
     """
     # (records, minutes, 131); a simulation has one spectrum for all minutes
     psd, speed, density = (v.reshape(len(v), -1, len(DIAMETERS)) for v in (spectra.psd, spectra.speed, spectra.density))
@@ -142,6 +147,7 @@ def five_minute_record(spectra: Spectra) -> dict[str, Array]:
     n0, slope = fit_exponential(mean)
     mass = np.nan_to_num(density) * psd * DIAMETERS**3
     flux = np.pi / 6 * mass * np.nan_to_num(speed) * BIN_WIDTH  # mg m^-2 s^-1
+    adjustment = (DIAMETERS / RATE_DIAMETER) ** -RATE_POWER
 
     def flat(values: Array) -> Array:
         return values.reshape(len(values), -1)
@@ -154,6 +160,7 @@ def five_minute_record(spectra: Spectra) -> dict[str, Array]:
         "Fs": np.nanmean(flat(speed), axis=1),
         "Dm": flat(mass * DIAMETERS).sum(axis=1) / flat(mass).sum(axis=1),
         "rate": flat(flux).sum(axis=1) / psd.shape[1] * 3.6e-3,
+        "adjusted": flat(flux * adjustment).sum(axis=1) / psd.shape[1] * 3.6e-3,
     }
 
 
@@ -223,12 +230,12 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
 def reported_rate(rate: Array, riming: Array, phase: NDArray[np.str_], x: Array) -> Array:
     """The precipitation rate (mm/h) that the minute product reports, from the true one; all (records,).
 
-    In snow the product takes the mass from the size of the particles and does not see how rimed they are.
-    x is standard normal.
+    rate is the integral over the size distribution, in snow with the adjusted density (see `five_minute_record`);
+    riming is the true factor on the density; x is standard normal.
     """
-    snow = rate / riming * 10 ** (RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x)
+    snow = rate * riming**-RATE_RIMING * 10 ** (RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x)
     snow = snow * snow / (snow + LIGHT_LOSS)
-    return np.where(phase == "Snow", snow / (1 + snow / MOST_SNOWFALL), rate * 10 ** (RATE_SPREAD_RAIN * x))
+    return np.where(phase == "Snow", snow, rate * 10 ** (RATE_SPREAD_RAIN * x))
 
 
 def surface_reflectivity(p: mp.Particles) -> Array:

@@ -28,38 +28,41 @@ MELTING_SCALE, MELTING_POWER = 70.0, 1.6
 
 # Aggregates: density (g cm^-3) at 1 mm and its fall with diameter. Brandes et al. (2007, doi 10.1175/JAM2489.1) find
 # 0.178 D^-0.922; the first is chosen to meet log10 Rho = -1.00 in snow.
-SNOW_DENSITY_1MM, DENSITY_POWER, ICE_DENSITY = 0.156, 0.9, 0.917
+SNOW_DENSITY_1MM, DENSITY_POWER, ICE_DENSITY = 0.1555, 0.906, 0.917
 # Area over that of the circumscribed disc, at 1 mm, and its fall with diameter (large aggregates are more open): both
 # chosen, to meet Fs = 0.95 m/s in snow and its regression on density.
-AREA_RATIO, AREA_RATIO_POWER = 0.19, -0.4
+AREA_RATIO, AREA_RATIO_POWER = 0.19, -0.16
 # Heymsfield and Westbrook (2010, doi 10.1175/2010JAS3379.1): boundary layer and drag of their Reynolds number.
 LAYER_DEPTH, DRAG_COEFFICIENT = 8.0, 0.35
 # Scatter (log10) of the fall speed, and its rise with log10 riming, as rimed particles are rounder: chosen.
-DRAG_SPREAD, DRAG_RIMING = 0.03, 0.08
+DRAG_SPREAD, DRAG_RIMING = 0.03, 0.04
 
 # What makes the particles of a record, all chosen to meet the published means, spreads, correlations and regressions
 # of log10 n0, Dm, lambda, Rho and Fs by phase. Warmth is K above REFERENCE, the median of snow; the intensity of the
 # precipitation, its dryness and the spreads are per standard deviation.
 REFERENCE = -7.0
-RIMING = {"warmth": 0.017, "lake": -0.08, "spread": 0.15, "intensity": 0.06, "dryness": -0.04}  # log10 of the factor
+RIMING = {"warmth": 0.0166, "lake": -0.10, "spread": 0.15, "intensity": 0.035, "dryness": -0.04}  # log10 of the factor
 RIMING_RANGE = (-1.0, 0.75)
-SNOW_DM = {"mean": 0.255, "warmth": -0.010, "spread": 0.23, "intensity": -0.06}  # log10 mm
+SNOW_DM = {"mean": 0.2495, "warmth": -0.010, "spread": 0.23, "intensity": -0.06}  # log10 mm
 RAIN_DM = {"mean": 0.01, "spread": 0.10}
-SNOW_NUMBER = {"mean": 2.88, "warmth": -0.04, "intensity": 0.88}  # log10 m^-3
-RAIN_NUMBER = {"mean": 2.42, "intensity": 0.60}
+SNOW_NUMBER = {"mean": 2.865, "warmth": -0.04, "intensity": 0.89}  # log10 m^-3
+RAIN_NUMBER = {"mean": 2.475, "intensity": 0.63}
 # log10 (shape + 1): small or sparse particles have narrow distributions, aggregates and dense populations broad ones.
 # A gamma distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
 # `size` and `size2` are per log10 Dm above SHAPE_DM and its square.
 SHAPE_DM = 0.15
-SNOW_SHAPE = {"mean": 0.18, "size": -3.1, "size2": 1.35, "intensity": -0.46, "spread": -0.38, "warmth": 0.01}
+SNOW_SHAPE = {"mean": 0.165, "size": -3.1, "size2": 1.35, "intensity": -0.464, "spread": -0.383, "warmth": 0.01}
 RAIN_SHAPE = {"mean": 0.645, "size": -1.30, "intensity": -0.11, "spread": -0.18}
 
 # Bounds, bent over WIDTHS so that nothing piles up at them. The published fit drops drizzle, since below 0.5 mm its
 # lambda passes 10 per mm; aggregation takes what passes MOST_NUMBER (chosen to meet n0 +- 2497).
 SMALLEST_LOG_DM, LOG_DM_WIDTH = -0.35, 0.08
 LOG_SHAPE, LOG_SHAPE_WIDTH = (-0.25, 1.2), 0.1  # between broader than exponential and nearly one size
-LOG_NUMBER, LOG_NUMBER_WIDTH = (0.7, 4.55), 0.2
-MOST_CONTENT = 1000.0  # mg m^-3 of ice and water, approached by the heaviest precipitation: chosen
+LOG_NUMBER, LOG_NUMBER_WIDTH = {"least": 0.7, "snow": 4.5, "rain": 2.95}, 0.2
+# mg m^-3 of ice and water, approached by the heaviest precipitation: chosen to meet n0 +- 2497, and about what has
+# been measured. At Montreal half of the snow of two winters fell at 1.2 mm/h or less, and the heaviest half-hour had
+# 7.4 mm/h (McGill Stormy Weather Group 1965, AD0621153): some 1400 to 2100 mg m^-3 at 1 to 1.5 m/s, gauge and all.
+MOST_CONTENT = 830.0
 
 GRAVITY, AIR_VISCOSITY, AIR_DENSITY = 9.81, 1.70e-5, 1.28  # m s^-2, Pa s, kg m^-3 near 0 C and 1010 hPa
 
@@ -195,7 +198,9 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     log_riming = np.clip(_sum(RIMING, state | {"spread": x_riming}), *RIMING_RANGE)
     spread = state | {"spread": x_diameter}
     log_dm = soft_floor(_melting(SNOW_DM, RAIN_DM, spread, liquid), SMALLEST_LOG_DM, LOG_DM_WIDTH)
-    log_number = soft_bounds(_melting(SNOW_NUMBER, RAIN_NUMBER, state, liquid), LOG_NUMBER, LOG_NUMBER_WIDTH)
+    most = LOG_NUMBER["snow"] * (1 - liquid) + LOG_NUMBER["rain"] * liquid
+    log_number = most - soft_floor(most - _melting(SNOW_NUMBER, RAIN_NUMBER, state, liquid), 0.0, LOG_NUMBER_WIDTH)
+    log_number = soft_floor(log_number, LOG_NUMBER["least"], LOG_NUMBER_WIDTH)
     size = log_dm - SHAPE_DM
     spread = state | {"spread": x_shape, "size": size, "size2": size**2}
     shape = 10 ** soft_bounds(_melting(SNOW_SHAPE, RAIN_SHAPE, spread, liquid), LOG_SHAPE, LOG_SHAPE_WIDTH) - 1.0

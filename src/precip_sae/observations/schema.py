@@ -101,6 +101,8 @@ _ALOFT = (
     Column("rh_15", "RH_900", "%", 0, 110, "relative humidity at 900 hPa", optional=_NO_PROFILE),
     Column("melted", "f_m", "", 0, 1, "true melted mass fraction at the ground, known only to the simulation",
            optional=_NOT_MEASURED),
+    Column("riming", "f_r", "", 0.05, 10, "true density of the snow over that of unrimed snow of its size, known only "
+           "to the simulation", optional=_NOT_MEASURED),
 )  # fmt: skip
 
 _LABELS = (

@@ -19,9 +19,11 @@ PART_RECORDS = 65_536
 CHUNK_RECORDS = 4096
 """Records simulated at once, about: the spectra of 4096 records take 4 MB an array."""
 
-# Decimals that the instruments report; what is not named here has five significant digits.
-DECIMALS = {"T": 2, "RH": 2, "P": 2, "WS": 2, "ETH": 0, "t_15": 2, "rh_15": 2, "melted": 4}
-SIGNIFICANT = 5
+# Decimals that are kept; what is not named here has four significant digits. No instrument has more: a 5-minute count
+# is known to some per cent, and the radar to 0.5 dB.
+DECIMALS = {"T": 2, "RH": 2, "P": 2, "WS": 2, "ETH": 0, "t_15": 2, "rh_15": 2, "melted": 4, "riming": 3}
+DECIMALS |= {f"reflectivity_{gate}": 1 for gate in GATES} | {f"dv_{gate}": 2 for gate in GATES}
+SIGNIFICANT = 4
 # Humidity at 900 hPa (%) from that near the ground: nearer to cloud, and with an error of the reanalysis. Assumed.
 MOISTENING, DRIER_900, RH_900_SPREAD = 0.3, -5.0, 6.0
 _POWERS = np.array([float(f"1e{k}") for k in range(23)])  # exact, unlike 10.0 ** k on some processors
@@ -91,6 +93,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
         "t_15": _at_900_hpa(air) + labels.FREEZING,
         "rh_15": np.clip(_moistened(air.humidity) + RH_900_SPREAD * x[:, 5], 30.0, 100.0),
         "melted": falling.melted,
+        "riming": falling.riming,
     }
     for column, gate in enumerate(GATES):
         values[f"reflectivity_{gate}"] = echo.reflectivity[:, column]
@@ -99,7 +102,8 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
 
     # the PIP tools call a record snow or rain by its density and report its rate as one or the other
     values["density"] = labels.density(values["Rho"])
-    rate = _rounded("Sr", instruments.reported_rate(record["rate"], falling.riming, values["density"], x[:, 6]))
+    integral = np.where(values["density"] == "Snow", record["adjusted"], record["rate"])
+    rate = _rounded("Sr", instruments.reported_rate(integral, falling.riming, values["density"], x[:, 6]))
     values["Sr"] = np.where(values["density"] == "Snow", rate, 0.0)
     values["Rr"] = np.where(values["density"] == "Snow", 0.0, rate)
     values["regime9"] = labels.regime9(values)
@@ -128,8 +132,6 @@ def _rounded(name: str, values: NDArray) -> NDArray:
         return values
     if name in DECIMALS:
         return np.round(values, DECIMALS[name])
-    if name.startswith(("reflectivity", "dv")):
-        return np.round(values, 2)
     decimals = SIGNIFICANT - 1 - np.floor(np.log10(np.where(values > 0, values, 1.0))).astype(int)
     up, down = _POWERS[np.maximum(decimals, 0)], _POWERS[np.maximum(-decimals, 0)]
     return np.round(values * up / down) / up * down
