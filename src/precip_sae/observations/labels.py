@@ -58,11 +58,11 @@ SCALE = {
 # Where the clusters are dense: log10 of n0, lambda, Rho, Nt, Sr, Rr (0 for no rate); Fs (m/s), T (C), RH (%), P (hPa),
 # WS (m/s). Published means and medians of snow and rain by phase. A heavy (light) core lies 0.67 standard deviations
 # above (below) the mean in Nt, and as far in n0, lambda and Sr as the published correlations with Nt (0.99, 0.64, 0.64)
-# say. Assumed, as nothing is published: rain rates; the transitions, snow on its way to the density and fall speed of
-# drops; and that snow colder and warmer than the border at -5.6 C differs in temperature and humidity alone. Its
-# temperatures lie 1 to 3 K nearer to the border than the medians of either side by the published quartiles of snow
-# (-10.2 and -2.2 C), its humidities near those quartiles (85 and 93 %). These four and REACH were chosen while looking
-# at the standards of the shipped classifier (`standards.classifier_standards`).
+# say. Assumed, as nothing is published: rates and numbers of rain; the transitions, snow on its way to the density and
+# fall speed of drops; and that snow colder and warmer than the border at -5.6 C differs in temperature and humidity
+# alone. Its temperatures lie 1 to 3 K nearer to the border than the medians of either side by the published quartiles
+# of snow (-10.2 and -2.2 C), its humidities near those quartiles (85 and 93 %). These four, the zero of RH and REACH
+# were chosen while looking at how the shipped classifier was learnt and what it says (`standards`).
 CORES = {
     "Heavy rain": (2.64, -0.08, -0.109, 4.15, 0.0, 0.3, 4.06, 6.9, 94.9, 1009.7, 2.2),
     "Drizzle": (1.90, -0.14, -0.109, 3.35, 0.0, -0.3, 4.06, 6.9, 94.9, 1009.7, 2.2),
