@@ -16,20 +16,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Of the standard; known and reported, not hidden: see the reasons beside them.
 MISSED = {
-    # 25 % of rain by the mean temperature and density of the classifier's inputs, 16 % by the shares: not both
-    "share of regime Rain",
-    "share of regime Snow",
-    # the two published matrices differ from each other by 0.16 where they overlap
-    "snow: correlations of Marquette 2019, root-mean-square difference",
+    # the other published matrix, of Marquette alone, differs from this one by 0.16 where they overlap
     "snow: correlations of all sites, root-mean-square difference",
-    # what the weather of some hundred storms leaves to chance, which differs between seeds
-    "classifier table: standard deviation of T (K)",
-    "regressor table: standard deviation of n0 (m^-3 mm^-1)",
-    "snow: 50 % quantile of T (C)",
-    "rain: 50 % quantile of T (C)",
+    # the shipped regressor wants more snowfall than a distribution with this mean and spread of log10 Sr holds, unless
+    # its heaviest rates were heavier than the published errors allow
+    "snow: mean of log10 Sr",
 }
-# Of any seed: as many as failed on the worst of the seeds 1-3 and 11-14, which were not the ones looked at one by one,
-# and two more.
+# Of any seed: the worst of the seeds 1-4, 6, 7, 9, 10, 12 and 13, which were not looked at while tuning, missed nine.
 MOST_MISSED = 10
 
 
@@ -64,12 +57,13 @@ def test_no_strong_correlation_in_snow_has_the_wrong_sign(report: pd.DataFrame) 
 
 def test_only_the_known_statistics_are_missed(report: pd.DataFrame) -> None:
     required = report[report["required"]]
-    assert set(required.index[~required["passed"]]) <= MISSED
+    assert set(required.index[required["verdict"] == "FAIL"]) <= MISSED
 
 
 def test_another_seed_comes_as_near(another: pd.DataFrame) -> None:
     required = another[another["required"]]
-    assert (~required["passed"]).sum() <= MOST_MISSED, required[~required["passed"]]
+    missed = required[required["verdict"] == "FAIL"]
+    assert len(missed) <= MOST_MISSED, missed
 
 
 def test_report_says_what_was_published_and_how_it_is_known(report: pd.DataFrame) -> None:
@@ -92,7 +86,7 @@ def test_a_figure_that_another_excludes_counts_neither_as_met_nor_as_missed(repo
     assert set(aside.index) == set(fidelity.CONTRADICTED)
     for statistic, reason in fidelity.CONTRADICTED.items():
         # each names the statistic that it was given up for, which is held to
-        partner = reason.split(".")[0]
+        partner = next(name for name in report.index if reason.startswith(name))
         assert report.loc[partner, "contradicts"] == "", statistic
     counts = fidelity.counts(report)
     assert counts["contradicted"] + counts["beyond"]["contradicted"] == len(aside)

@@ -45,8 +45,8 @@ RIMING = {"warmth": 0.0166, "lake": -0.10, "spread": 0.15, "intensity": 0.035, "
 RIMING_RANGE = (-1.0, 0.75)
 SNOW_DM = {"mean": 0.2495, "warmth": -0.010, "spread": 0.23, "intensity": -0.06}  # log10 mm
 RAIN_DM = {"mean": 0.01, "spread": 0.10}
-SNOW_NUMBER = {"mean": 2.865, "warmth": -0.04, "intensity": 0.89}  # log10 m^-3
-RAIN_NUMBER = {"mean": 2.475, "intensity": 0.63}
+SNOW_NUMBER = {"mean": 2.88, "warmth": -0.04, "intensity": 0.89}  # log10 m^-3
+RAIN_NUMBER = {"mean": 2.495, "intensity": 0.63}
 # log10 (shape + 1): small or sparse particles have narrow distributions, aggregates and dense populations broad ones.
 # A gamma distribution's fitted lambda is slope / (2 shape + 1), so lambda and Dm together say what its shape is.
 # `size` and `size2` are per log10 Dm above SHAPE_DM and its square.

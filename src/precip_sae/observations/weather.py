@@ -53,7 +53,8 @@ DAILY, COLDEST_HOUR, T_SPREAD, T_LAKE = 0.8, 3.0, 1.0, -1.0
 # Pressure (hPa): high behind the fronts that bring lake-effect snow, lower the warmer, windier and moister it is.
 # Chosen to meet its quartiles by phase and its correlations with T, RH and WS.
 P_DEEP, P_LAKE, P_PER_K, P_SPREAD, P_DRYNESS, P_GUST = 1011.0, 1016.5, -0.29, 7.1, 2.2, -1.5
-# Wind (m/s), log-normal: chosen to meet its quartiles by phase.
+# Wind (m/s), log-normal: chosen to meet its quartiles by phase and its correlations with n0, Nt and Sr in snow.
+WS_INTENSITY = 0.07
 WS_MEDIAN, WS_LAKE, WS_PER_K, WS_WARM, WS_SPREAD, WS_SPREAD_WARM = 2.75, 0.10, -0.012, -0.15, 0.46, 0.10
 # Humidity: precipitation keeps the air between saturation over ice and over water (ICE_WEIGHT of the way to ice, in
 # logarithms), less some evaporation below cloud (%, log-normal), of which heavy precipitation leaves less. Chosen to
@@ -225,7 +226,8 @@ def weather(storms: Storms, chosen: slice, rng: np.random.Generator) -> Weather:
     pressure += P_SPREAD * weight + P_DRYNESS * dryness + P_GUST * gust
 
     warm = _logistic((temperature - WARM_AT) / WARM_WIDTH)
-    log_wind = WS_LAKE * lake + WS_PER_K * temperature + WS_WARM * warm + (WS_SPREAD + WS_SPREAD_WARM * warm) * gust
+    log_wind = WS_LAKE * lake + WS_PER_K * temperature + WS_WARM * warm + WS_INTENSITY * intensity
+    log_wind += (WS_SPREAD + WS_SPREAD_WARM * warm) * gust
     over_ice = np.exp(ICE_PER_K * np.minimum(temperature, 0.0))
     deficit = (RH_DEFICIT + RH_WARM * warm) * np.exp(RH_SPREAD * dryness + RH_INTENSITY * intensity)
     humidity = np.clip(100.0 * over_ice**ICE_WEIGHT - deficit, RH_LEAST, 100.0)
