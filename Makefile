@@ -55,6 +55,10 @@ networks: $(READY)
 test: networks ## Run the tests
 	@python -m pytest
 
+.PHONY: test-all
+test-all: $(READY) ## Run the tests, and those that take minutes
+	@python -m pytest -m ""
+
 .PHONY: verify
 verify: $(READY) ## Redo what is out of date and hold every claim against the numbers
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi

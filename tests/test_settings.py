@@ -46,7 +46,7 @@ SLIPS = {
     "classes of a regression": (
         "response: y",
         "response: y, classes: [u, v]",
-        r"classes, drop_classes and labels belong to",
+        r"classes, drop_classes, labels and other_labels belong to",
     ),
     "classification without classes": ("regression", "classification", r"at least two different class names"),
     "threshold out of range": ("sensitivity: {}", "sensitivity: {threshold: 1}", r"threshold is 1, but .* less than 1"),

@@ -1,5 +1,6 @@
 """From a table to standardised parts: what a user's table goes through before any training."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings
+from precip_sae.tables.read import BAD_ROWS
 from precip_sae.tasks import prepare
 
 
@@ -173,6 +176,97 @@ def test_labels_of_the_table_count_as_the_classes_that_the_settings_say() -> Non
     assert prepared.train.y[:6].tolist() == [0, 0, 1, 0, 0, 1]
 
 
+def many_labels() -> pd.DataFrame:
+    """Rain and snow, and fifty labels of one to fifty rows."""
+    others = np.repeat([f"WMO {k}" for k in range(1, 51)], np.arange(1, 51))
+    return table(2000).assign(y=[*np.resize(["Rain", "Snow"], 2000 - len(others)), *others])
+
+
+def test_all_labels_that_no_setting_names_are_said_at_once_with_lines_to_paste() -> None:
+    data = settings(kind="classification", classes=["Rain", "Snow"], drop_classes=["WMO 50"])
+    with pytest.raises(TableError) as caught:
+        prepare(many_labels(), data)
+    said = str(caught.value)
+    assert '"WMO 49" (49), "WMO 48" (48)' in said
+    assert said.count("(") == 49
+    pasted = YAML(typ="safe").load(said[said.index("drop_classes: [") : said.index("]") + 1])
+    assert prepare(many_labels(), data.model_copy(update=pasted)).counts["dropped, label left out"] == 1275
+    (key, value) = re.search(r"(other_labels): (drop)", said).groups()
+    counts = prepare(many_labels(), data.model_copy(update={key: value})).counts
+    assert (counts["dropped, label left out"], counts["dropped, other label"]) == (50, 1225)
+
+
+def test_a_response_with_a_label_in_every_row_is_still_one_sentence() -> None:
+    frame = table(2000).assign(y=[f"station {k}" for k in range(2000)])
+    with pytest.raises(TableError, match=r"and 1940 more, expected .* other_labels: drop to leave such rows out\.$"):
+        prepare(frame, settings(**CLASSES))
+
+
+def test_rows_that_the_reader_left_out_are_counted_as_read_and_dropped() -> None:
+    frame = table(200)
+    frame.attrs[BAD_ROWS] = 3
+    counts = prepare(frame, settings()).counts
+    assert (counts["read"], counts["dropped, wrong number of columns"], counts["test"]) == (203, 3, 40)
+
+
+def a_year() -> pd.DataFrame:
+    """Hourly reports from January on, snow in January, February and December, hail on three days."""
+    times = pd.date_range("2019-01-01", periods=8760, freq="h")
+    phase = np.where(times.month.isin([1, 2, 12]), "Snow", "Rain")
+    hail = times.strftime("%m-%d").isin(["06-01", "07-10", "08-20", "09-05", "05-15"]) & (times.hour == 15)
+    return table(8760).assign(t=times, y=np.where(hail, "Hail", phase))
+
+
+BLOCKS: dict[str, Any] = {"kind": "classification", "classes": ["Rain", "Snow"], "time": "t", "parts": "blocks"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_blocks_of_days_keep_the_share_of_every_class_in_every_part_of_a_year(seed: int) -> None:
+    frame = a_year()
+    in_order = prepare(frame, settings(**(BLOCKS | {"parts": "time"}), other_labels="drop"))
+    assert (in_order.validation.y == 1).sum() == (in_order.sae.y == 1).sum() == 0
+    prepared = prepare(frame, settings(**BLOCKS, other_labels="drop", block_seed=seed))
+    shares = {"train": 0.48, "validation": 0.12, "sae": 0.2, "test": 0.2}
+    for name, part in prepared.parts.items():
+        for number in (0, 1):
+            whole = int((frame["y"] == BLOCKS["classes"][number]).sum())
+            assert (part.y == number).sum() == pytest.approx(shares[name] * whole, abs=1.5 * 5 * 24), (name, number)
+
+
+def test_a_block_of_days_is_never_split_and_rows_stay_in_time_order() -> None:
+    frame = a_year().sample(frac=1, random_state=1)
+    prepared = prepare(frame, settings(**BLOCKS, other_labels="drop", block_days=7))
+    blocks = [
+        set(frame["t"][rows].astype("datetime64[s]").astype("int64") // (7 * 86_400)) for rows in prepared.rows.values()
+    ]
+    assert sum(map(len, blocks)) == len(set.union(*blocks)) == 53
+    assert all(frame["t"][rows].is_monotonic_increasing for rows in prepared.rows.values())
+    assert sum(map(len, prepared.parts.values())) == 8755
+
+
+def test_blocks_are_drawn_alike_whatever_the_order_of_the_rows_and_anew_with_another_seed() -> None:
+    def test_rows(frame: pd.DataFrame, **changes: Any) -> list[int]:
+        return prepare(frame, settings(time="t", parts="blocks", **changes)).rows["test"].tolist()
+
+    frame = a_year().assign(y=lambda f: f["a"])
+    first = test_rows(frame)
+    assert first == test_rows(frame.sample(frac=1, random_state=2))
+    assert first != test_rows(frame, block_seed=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"time": "n"}, r"time column 'n' holds numbers, expected times for data\.parts: blocks"),
+        ({"block_days": 200.0}, r"the 3 blocks of 200 days leave the part test with 0 rows.*data\.block_days smaller"),
+    ],
+)
+def test_blocks_that_cannot_be_drawn_are_one_sentence(changes: dict[str, Any], expected: str) -> None:
+    frame = a_year().assign(n=lambda f: np.arange(len(f)))
+    with pytest.raises(TableError, match=expected):
+        prepare(frame, settings(**(BLOCKS | {"other_labels": "drop"} | changes)))
+
+
 @given(st.integers(84, 400))
 def test_no_row_is_lost_or_used_twice(rows: int) -> None:
     prepared = prepare(table(rows), settings())
@@ -213,7 +307,11 @@ BAD_TABLES = {
     "no response": (lambda: table().assign(y=np.nan), settings(), "'y' holds no number"),
     "too few rows": (lambda: table(60), settings(), "60 usable rows of 60, expected at least 84"),
     "one class": (lambda: phases().assign(y="Rain"), settings(**CLASSES), "holds 0 rows of class 'Snow'"),
-    "unknown label": (lambda: phases().assign(y="Hail"), settings(**CLASSES), "holds 'Hail', expected one of"),
+    "unknown label": (
+        lambda: phases().assign(y="Hail"),
+        settings(**CLASSES),
+        'holds "Hail" \\(200\\), expected the classes',
+    ),
     "missing refused": (
         lambda: table().assign(a=lambda f: f["a"].where(f.index != 5)),
         settings(missing="refuse"),

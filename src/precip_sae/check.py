@@ -15,7 +15,7 @@ from precip_sae.search.plan import Plan, plan, pool_data, with_pool
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tables.read import Table, read
 from precip_sae.tables.units import looks_wrong
-from precip_sae.tasks import MINIMUM_CLASS, PARTS, Prepared, prepare
+from precip_sae.tasks import MINIMUM_CLASS, PARTS, Prepared, keeps_classes, prepare
 
 # Above these a warning is given; chosen so that the tables of the study and the real ones at hand are judged as a
 # person would.
@@ -242,8 +242,11 @@ def _part_warnings(prepared: Prepared, parts: pd.DataFrame) -> Iterator[str]:
         )
     for name in data.classes:
         for part in PARTS[1:]:
-            if parts.loc[part, name] < MINIMUM_CLASS:
-                yield f"The part {part} holds {parts.loc[part, name]} rows of class '{name}': its scores say little."
+            if (rows := parts.loc[part, name]) < MINIMUM_CLASS:
+                yield (
+                    f"The part {part} holds {rows} rows of class '{name}': its scores say little "
+                    f"({keeps_classes(data)})."
+                )
     drift = prepared.test.x.mean(axis=0, dtype=np.float64)
     for column, distance in zip(data.predictors, drift, strict=True):
         if abs(distance) > DRIFT:

@@ -180,21 +180,23 @@ def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or e
 def task_run(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The keys of one section below `tasks`.")],
     out: Annotated[Path, typer.Option(help="Folder for everything that is made.")],
-    table: Annotated[Path | None, typer.Option(help="The table; default: the file's data.table.")] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="The table, a folder or a quoted pattern; default: the file's data.table.")
+    ] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Few seeds and epochs: a first look.")] = False,
 ) -> None:
-    """Train, fit, interpret and report one task of your own, outside the paper."""
-    from precip_sae.paths import locate
+    """Train, fit, interpret and report one task of your own, outside the paper and from any folder."""
+    from precip_sae.paths import shipped
     from precip_sae.pipeline.task_folder import run_task
 
-    run_task(file, out, locate(), smoke, typer.echo, table)
+    run_task(file, out, shipped(), smoke, typer.echo, table)
     report = out / "paper" / "reports" / f"{file.stem}.pdf"
     typer.echo(f"{report}: the report on one page; what led to it is in {out / 'paper' / 'supplement'}.")
 
 
 @table_app.command("check")
 def table_check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The table.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The table; a folder or a quoted pattern of files.")],
     task: Annotated[str, typer.Option(help="A section below `tasks` in params.yaml, or a task file ending in .yaml.")],
 ) -> None:
     """Say what a task would use of a table, which rows are lost and why, and what looks wrong."""

@@ -1,8 +1,9 @@
 """Every path of the project, from one root.
 
 The root is the folder that holds `params.yaml`: the one named by the environment variable PRECIP_SAE_ROOT, else
-the nearest at or above the working directory. Notebooks, stages, tests and `precip-sae task run` all find their
+the nearest at or above the working directory. Notebooks, stages and tests all find their
 files here, so the same code works in a clone, in a temporary copy and in Jupyter (which starts in `notebooks/`).
+What the package itself brings (notebooks, the report's template) is found from the package's own place, see `shipped`.
 """
 
 import os
@@ -104,3 +105,13 @@ def locate(start: Path | None = None) -> Paths:
         if (folder / "params.yaml").is_file():
             return Paths(folder)
     raise SettingsError(f"No params.yaml in {begin} nor in any folder above it: run this inside the project.")
+
+
+def shipped() -> Paths:
+    """Where this package's dvc.yaml, notebooks, paper/report.typ and params.smoke.yaml are, wherever it is run.
+
+    A wheel holds them beside the code; the code of a clone lies in its `src`.
+    """
+    package = Path(__file__).resolve().parent
+    inside = package / "project"
+    return Paths(inside if inside.is_dir() else package.parents[1])

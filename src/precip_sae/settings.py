@@ -80,6 +80,12 @@ class FileSettings(Section):
         [], description="values that stand for a missing one, besides empty, NA and NaN: -999 for example"
     )
     every: Count = Field(1, description="read one row in so many, for files of many millions")
+    format: Literal["csv", "parquet", "xarray"] | None = Field(
+        None, description="what the file is, whatever its name ends in; null: by the ending"
+    )
+    bad_rows: Literal["refuse", "drop"] = Field(
+        "refuse", description="CSV: rows with another number of columns than the line of names: an error, or left out"
+    )
     delimiter: str | None = Field(
         None, min_length=1, max_length=1, description="CSV: character between columns; null: comma, in .tsv tab"
     )
@@ -115,7 +121,8 @@ class DataSettings(Section):
     """Which columns of which table a network sees."""
 
     table: str = Field(
-        description="CSV, parquet, netCDF or whatever xarray opens, relative to the project (or to the task file)"
+        description="CSV, parquet, netCDF or whatever xarray opens, relative to the project (or to the task file); "
+        "a folder of such files is one table, and in a task file so is a pattern such as months/*.csv"
     )
     predictors: list[str] = Field(min_length=1, max_length=64, description="input columns, in order")
     response: str = Field(description="column to predict")
@@ -125,6 +132,11 @@ class DataSettings(Section):
     )
     drop_classes: list[str] = Field([], description="classification: labels whose rows are left out")
     labels: dict[str, str] = Field({}, description="classification: label in the table: class that it counts as")
+    other_labels: Literal["refuse", "drop"] = Field(
+        "refuse",
+        description="classification: rows with a label that is not in classes, labels or drop_classes: an error, or "
+        "left out",
+    )
     transforms: dict[str, Transform] = Field(
         {}, description="predictor: log10, log1p, sqrt or cbrt, taken before standardising"
     )
@@ -142,6 +154,15 @@ class DataSettings(Section):
     repeated_times: Literal["keep", "refuse", "first"] = Field(
         "keep", description="rows with the time of an earlier row: kept, an error, or left out"
     )
+    parts: Literal["time", "blocks"] = Field(
+        "time",
+        description="time: 60 % of the rows for networks, then 20 % for SAEs, then 20 % for the test; blocks: blocks "
+        "of days, drawn so that each part gets its share of every class",
+    )
+    block_days: float = Field(
+        5.0, ge=1 / 24, le=3660, allow_inf_nan=False, description="parts: blocks: length of a block, in days"
+    )
+    block_seed: int = Field(0, ge=0, description="parts: blocks: seed of the draw")
     groups: str | None = Field(
         None, description="column: rows that share its value (a storm, a station) stay in one part; null: parts by row"
     )
@@ -172,8 +193,12 @@ class DataSettings(Section):
             raise ValueError(f"transforms names {', '.join(unknown)}, which is not among the predictors")
         if self.kind == "classification" and len(set(self.classes)) < 2:
             raise ValueError("a classification needs at least two different class names in classes")
-        if self.kind == "regression" and (self.classes or self.drop_classes or self.labels):
-            raise ValueError("classes, drop_classes and labels belong to a classification, and kind is regression")
+        if self.kind == "regression" and (
+            self.classes or self.drop_classes or self.labels or self.other_labels != "refuse"
+        ):
+            raise ValueError(
+                "classes, drop_classes, labels and other_labels belong to a classification, and kind is regression"
+            )
         if self.kind == "classification" and self.standardise_response:
             raise ValueError("standardise_response belongs to a regression, and kind is classification")
         if both := [c for c in self.classes if c in self.drop_classes]:
@@ -184,6 +209,12 @@ class DataSettings(Section):
             raise ValueError("time_format and repeated_times need the name of a time column in time")
         if self.time in (*self.predictors, self.response):
             raise ValueError(f"{self.time} is the time column and also a predictor or the response")
+        if self.parts == "blocks" and (self.time is None or self.groups is not None):
+            raise ValueError(
+                "parts: blocks needs the name of a column in time"
+                if self.time is None
+                else f"parts: blocks and groups: {self.groups} both say what stays in one part, expected one of them"
+            )
         if self.shuffle_groups is not None and self.groups is None:
             raise ValueError("shuffle_groups needs the name of a column in groups")
         if self.groups == self.response:

@@ -1,5 +1,6 @@
-"""From the columns of a table to standardised arrays in chronological parts, or parts of whole groups."""
+"""From the columns of a table to standardised arrays in chronological parts, or parts of whole groups or days."""
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,16 +14,18 @@ from numpy.typing import NDArray
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, MLPSettings
 from precip_sae.tables import values as columns
+from precip_sae.tables.read import BAD_ROWS
 
 # The study's parts: the first 60 % of the rows train the network (their last fifth validates), the next
 # 20 % train the SAE, the last 20 % test both. Rows are never shuffled between parts; with `data.groups`, whole
-# groups fill the parts in turn.
+# groups fill the parts in turn, and with `data.parts: blocks` blocks of days are drawn for them.
 PARTS = ("train", "validation", "sae", "test")
 NETWORK_SHARE = 0.6
 SAE_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 MINIMUM_PART = 10
 MINIMUM_CLASS = 5  # rows of the training part
+MOST_LABELS = 60  # named in one sentence
 STORM_PAUSE = 6.0  # hours without a row that end a storm
 FEWEST_EPISODES = 10  # for an interval over them; each part has at least as many rows
 LARGEST_RESPONSE = 1e15  # squares of more are beyond float32, in which networks are trained
@@ -114,7 +117,7 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     """Transforms, drops incomplete rows, splits in time order and standardises, as the study does.
 
     Predictors are transformed as `data.transforms` says; infinite or missing values are handled as `data.missing`
-    says; mean and scale come from the training and validation part. See `part_rows` for the parts.
+    says; mean and scale come from the training and validation part. See `part_rows` and `block_rows` for the parts.
 
     Args:
         frame: table that holds the columns named by `data`.
@@ -126,11 +129,14 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     """
     if frame.empty:
         raise TableError(f"{data.table}: has columns but no rows.")
-    read = len(frame)
+    read, bad_rows = len(frame), frame.attrs.get(BAD_ROWS, 0)
     frame = rows_in_time_order(frame, data)
     x = _predictors(frame, data)
     y, kept, dropped = _responses(frame, data)
-    counts = {"read": read} | ({"dropped, time repeated": read - len(frame)} if len(frame) < read else {}) | dropped
+    repeated = read - len(frame)
+    counts = {"read": read + bad_rows}
+    counts |= {"dropped, wrong number of columns": bad_rows} if bad_rows else {}
+    counts |= ({"dropped, time repeated": repeated} if repeated else {}) | dropped
     incomplete = np.isnan(x).any(axis=1) & kept
     if data.missing == "refuse" and incomplete.any():
         column = data.predictors[int(np.argmax(np.isnan(x[kept]).any(axis=0)))]
@@ -142,7 +148,11 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
         kept &= ~incomplete
         counts["dropped, predictor missing"] = int(incomplete.sum())
     x, y = x[kept], y[kept]
-    rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, len(frame))
+    rows: dict[str, Any]
+    if data.parts == "blocks":
+        rows = block_rows(frame[data.time][kept], y if data.kind == "classification" else None, data, len(frame))
+    else:
+        rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, len(frame))
     fitted = np.concatenate([x[rows["train"]], x[rows["validation"]]])
     if data.missing == "median":
         if np.isnan(fitted).all(axis=0).any():
@@ -269,12 +279,79 @@ def part_rows(
                 f"{PARTS[sizes.argmin()]} with {min(sizes)} rows (the largest group holds {max(size)} of {rows}), "
                 f"expected at least {MINIMUM_PART}."
             )
+    _refuse_few(sizes, rows, data, read)
+    return chosen
+
+
+def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings, read: int) -> dict[str, Any]:
+    """Which rows belong to which part where blocks of `data.block_days` days are drawn, each part's in order.
+
+    The blocks (counted from 1970, so that they do not depend on which rows are usable) are taken in the random order
+    of `data.block_seed`. Each goes to the part that lacks most of what the block holds: of each class, the share that
+    the part still lacks of what is due to it, weighted by the share of the class that stands in the block.
+
+    Args:
+        times: of every usable row, in the rows' order.
+        y: class number of every usable row; None: rows count alike.
+        read: rows of the table.
+
+    Raises:
+        TableError: the time column holds numbers, or a part has fewer than 10 rows.
+    """
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise TableError(
+            f"{data.table}: time column '{data.time}' holds numbers, expected times for data.parts: blocks (is "
+            f"data.time_format '{columns.UNIX}'?)."
+        )
+    length = round(data.block_days * 86_400e6)
+    block, days = pd.factorize(times.to_numpy("datetime64[us]").astype(np.int64) // length)
+    classes = np.zeros(len(block), dtype=np.int64) if y is None else y
+    held = np.zeros((len(days), classes.max(initial=0) + 1), dtype=np.int64)
+    np.add.at(held, (block, classes), 1)
+    total = held.sum(axis=0)
+    train = NETWORK_SHARE * (1 - VALIDATION_SHARE)
+    shares = (train, NETWORK_SHARE - train, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)
+    filled = np.zeros((len(PARTS), len(total)), dtype=np.int64)
+    part = np.empty(len(days), dtype=np.int64)
+    for b in np.random.default_rng(data.block_seed).permutation(len(days)):
+        there = np.flatnonzero(held[b])
+        # added up exactly: a part must not be chosen by the order in which a processor adds
+        lacks = [
+            math.fsum(held[b, c] / total[c] * (1 - filled[k, c] / (share * total[c])) for c in there)
+            for k, share in enumerate(shares)
+        ]
+        part[b] = lacks.index(max(lacks))
+        filled[part[b]] += held[b]
+    chosen = {name: np.flatnonzero(part[block] == k) for k, name in enumerate(PARTS)}
+    sizes = np.array([len(rows) for rows in chosen.values()])
+    if len(block) >= _rows_needed() and min(sizes) < MINIMUM_PART:
+        raise TableError(
+            f"{data.table}: the {len(days)} blocks of {data.block_days:g} days leave the part {PARTS[sizes.argmin()]} "
+            f"with {min(sizes)} rows, expected at least {MINIMUM_PART}: make data.block_days smaller."
+        )
+    _refuse_few(sizes, len(block), data, read)
+    return chosen
+
+
+def _refuse_few(sizes: NDArray[np.int64], rows: int, data: DataSettings, read: int) -> None:
     if min(sizes) < MINIMUM_PART:
         raise TableError(
             f"{data.table}: {rows} usable rows of {read}, expected at least {_rows_needed()} so that each part holds "
             f"{MINIMUM_PART}."
         )
-    return chosen
+
+
+def keeps_classes(data: DataSettings) -> str:
+    """What to set so that every part holds every class."""
+    if data.parts == "blocks":
+        return "a smaller data.block_days may spread it"
+    if data.groups:
+        return (
+            f"data.shuffle_groups fills the parts in {'another' if data.shuffle_groups is not None else 'random'} order"
+        )
+    if data.time:
+        return "data.parts: blocks draws parts that keep classes"
+    return "data.parts: blocks draws parts that keep classes, and needs a column of times in data.time"
 
 
 def present(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.bool_]:
@@ -363,17 +440,36 @@ def _responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Any, Any, dict[
     labels = columns.labels(frame[data.response])
     there = labels.notna()
     text = labels.map(lambda label: data.labels.get(label, label), na_action="ignore")
-    known = {*data.classes, *data.drop_classes}
-    if unknown := sorted(set(text[there]) - known):
-        raise TableError(
-            f"{data.table}: response '{data.response}' holds '{unknown[0]}', expected one of the classes "
-            f"{', '.join(data.classes)}, or a label of labels or drop_classes."
-        )
+    others = text[there & ~text.isin([*data.classes, *data.drop_classes])]
+    if len(others) and data.other_labels == "refuse":
+        raise TableError(_others_sentence(others, data))
     y = text.map({name: number for number, name in enumerate(data.classes)})
     kept = (y.notna() & there).to_numpy(dtype=bool, copy=True)
     counts = {"dropped, response missing": int((~there).sum())}
-    counts["dropped, label left out"] = int((~kept).sum()) - counts["dropped, response missing"]
+    counts["dropped, label left out"] = int((~kept).sum()) - len(others) - counts["dropped, response missing"]
+    if data.other_labels == "drop":
+        counts["dropped, other label"] = len(others)
     return y.where(kept, -1).to_numpy(dtype=np.int64), kept, counts
+
+
+def _others_sentence(others: pd.Series, data: DataSettings) -> str:
+    """Every label that no setting names with its rows, and what to paste into the task."""
+
+    def quoted(label: Any) -> str:
+        return json.dumps(str(label)[:60], ensure_ascii=False)
+
+    rows = others.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    named = [f"{quoted(label)} ({count})" for label, count in rows.head(MOST_LABELS).items()]
+    more = f" and {len(rows) - MOST_LABELS} more" if len(rows) > MOST_LABELS else ""
+    text = (
+        f"{data.table}: response '{data.response}' holds {', '.join(named)}{more}, expected the classes "
+        f"{', '.join(data.classes)}, or a label of labels or drop_classes: put below data other_labels: drop to leave "
+        "such rows out"
+    )
+    if not more:
+        dropped = ", ".join(map(quoted, [*data.drop_classes, *rows.index]))
+        text += f", or drop_classes: [{dropped}] without those that labels: {{{quoted(rows.index[0])}: CLASS}} counts"
+    return f"{text}."
 
 
 def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
@@ -386,5 +482,6 @@ def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
             raise TableError(
                 f"{data.table}: the training part ({NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
                 f"holds {found} rows of class '{name}' of response '{data.response}', expected at least "
-                f"{MINIMUM_CLASS}: leave it out (drop_classes) or count it as another (labels)."
+                f"{MINIMUM_CLASS}: leave it out (drop_classes) or count it as another (labels), or set other parts "
+                f"({keeps_classes(data)})."
             )

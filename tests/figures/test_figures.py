@@ -51,6 +51,7 @@ def curve(column: str, kind: str = "mlp", logarithmic: bool = False) -> response
 
 R = np.array([[0.9, -0.4, 0.41], [0.1, NAN, -0.95], [NAN, NAN, NAN]])
 DEAD = np.array([False, False, True])
+DEAD6 = np.zeros(6, dtype=bool)
 
 
 def every_figure(observations: pd.DataFrame, table: pd.DataFrame) -> dict[str, Callable[[], Figure]]:
@@ -168,3 +169,43 @@ def test_names_and_units_of_a_table_of_ones_own_reach_the_axes() -> None:
     assert (labels["tair"], labels["T"], labels["y"]) == ("air temperature (°C)", "$T$ (K)", "y (mm h⁻¹)")
     assert names(own, ["T", "zzz"]) == ["$T$", "zzz"]
     assert pretty_unit("m^-3 mm^-1") == "m⁻³ mm⁻¹"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "shown", "upright"),
+    [
+        (["T", "RH", "$n_0$"], ["T", "RH", "$n_0$"], False),
+        (["Temp (°C)"] * 6, ["Temp\n(°C)"] * 6, False),
+        (["Visibility (km)", *["a"] * 5], ["Visibility\n(km)", *["a"] * 5], False),
+        (["Visibility (km)"] * 6, ["Visibility (km)"] * 6, True),
+        (["x"] * 60, ["x"] * 20, True),
+    ],
+)
+def test_names_below_a_map_are_broken_before_they_are_turned_upright(
+    inputs: list[str], shown: list[str], upright: bool
+) -> None:
+    r = np.zeros((3, len(inputs)))
+    figure = sensitivity.heatmaps(r, r, inputs, 0.4, DEAD, DEAD)
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_text() for label in labels] == shown
+    assert {label.get_rotation() for label in labels} == {90.0 if upright else 0.0}
+
+
+def test_long_names_take_height_from_the_page_and_not_from_the_map() -> None:
+    r = np.zeros((6, 6))
+    short, long = (sensitivity.heatmaps(r, r, [name] * 6, 0.4, DEAD6, DEAD6) for name in ("a", "a very long name" * 3))
+    heights = []
+    for figure in (short, long):
+        figure.canvas.draw()
+        heights.append(figure.axes[0].get_window_extent().height)
+    assert heights[1] > 0.8 * heights[0]
+
+
+def test_a_name_that_says_its_unit_is_not_given_it_again_and_a_price_is_no_formula() -> None:
+    own = DataSettings(
+        table="t.csv", predictors=["Temp (°C)", "$ per m3, $ per t"], response="Rain [mm]", kind="regression",
+        units={"Temp (°C)": "°C", "Rain [mm]": "mm"},
+    )  # fmt: skip
+    labels = axis_labels(own)
+    assert (labels["Temp (°C)"], labels["Rain [mm]"]) == ("Temp (°C)", "Rain [mm]")
+    assert names(own, own.predictors)[1] == r"\$ per m3, \$ per t"

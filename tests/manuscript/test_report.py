@@ -9,6 +9,7 @@ import typst
 
 from precip_sae.files import read_json, write_json
 from precip_sae.manuscript import report
+from precip_sae.manuscript.tables import interval
 from precip_sae.paths import Paths
 from precip_sae.quantities import THIN
 from precip_sae.settings import DataSettings, TaskSettings, load_settings, read_yaml
@@ -87,3 +88,18 @@ def test_the_page_of_a_task_of_the_paper_is_one_page_and_says_what_the_data_are(
     assert isinstance(picture, bytes), f"{len(picture)} pages"
     warned = json.loads(typst.query(**template, selector="<simulated>"))
     assert len(warned) == int(source["kind"] == "simulation" or source["simulated"])
+
+
+def test_the_page_says_how_the_rows_were_parted() -> None:
+    assert report.describe_parts(data(groups="storm")) == "whole groups of storm"
+    assert report.describe_parts(data(time="t")) == "in time order"
+    blocks = data(time="t", parts="blocks", block_days=3, block_seed=2)
+    assert report.describe_parts(blocks) == "blocks of 3 days, drawn with seed 2"
+
+
+def test_the_ends_of_an_interval_in_a_table_are_told_apart() -> None:
+    ends = {"k.low": 0.99961, "k.high": 0.99989}
+    found = {key: {"value": value, "text": "100.0 %", "form": ".1%"} for key, value in ends.items()}
+    assert interval(found, "k") == f"99.96{THIN}% to 99.99{THIN}%"
+    none = {key: {"value": None, "text": "–"} for key in ends}
+    assert interval(none, "k") == "– to –"

@@ -36,7 +36,13 @@ def test_agreement_is_one_for_renamed_regimes_and_nought_by_chance() -> None:
     assert clusters.agreement(np.where(np.arange(1200) % 8 == 1, clusters.NO_CLUSTER, renamed), regimes) == 1.0
 
 
-def test_clusters_divide_the_table_much_as_the_rule_does(table: pd.DataFrame) -> None:
-    pytest.importorskip("umap")
-    some = table.iloc[::12].reset_index(drop=True)
-    assert clusters.agreement(clusters.clusters(some), some["regime9"]) > 0.4
+def test_clusters_divide_the_table_much_as_the_cores_do(table: pd.DataFrame) -> None:
+    pytest.importorskip("umap", reason="umap-learn is not installed, the clusters were not compared")
+    some = table.iloc[::22].reset_index(drop=True)
+    found = clusters.clusters(some)
+    # both divide snow and rain by number, so phases agree better than regimes
+    assert clusters.agreement(found, some["regime9"]) > 0.4
+    clustered = found != clusters.NO_CLUSTER
+    majority = pd.crosstab(found[clustered], some["regime3"][clustered]).drop(columns="Ambiguous").idxmax(axis=1)
+    known = clustered & (some["regime3"] != "Ambiguous")
+    assert (majority[found[known]].to_numpy() == some["regime3"][known]).mean() > 0.75

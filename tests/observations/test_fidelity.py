@@ -88,8 +88,23 @@ def test_a_figure_that_another_excludes_counts_neither_as_met_nor_as_missed(repo
         # each names the statistic that it was given up for, which is held to
         partner = next(name for name in report.index if reason.startswith(name))
         assert report.loc[partner, "contradicts"] == "", statistic
-    beyond = (~report["required"] & (report["verdict"] != "CONTRADICTED")).sum()
-    assert fidelity.counts(report)["beyond"]["of"] == beyond
+    counts = fidelity.counts(report)
+    assert counts["contradicted"] + counts["beyond"]["contradicted"] == len(aside)
+    assert counts["of"] == report["required"].sum() - aside["required"].sum()
+
+
+def test_regimes_of_the_published_shares_cannot_have_the_published_density(report: pd.DataFrame) -> None:
+    shares = fidelity.SHARES
+    rain, snow = (report.loc[f"{kind}: mean of log10 Rho", "published"] for kind in ("rain", "snow"))
+    density = report.loc["classifier table: mean of log10 Rho"]
+    least = density["published"] - density["tolerance"]
+    labelled = shares["Rain"] + shares["Snow"] + shares["Mixed-phase"]
+    # even with as much rain, and as few labelled records, as the tolerance of the shares allows
+    for part, of in ((shares["Rain"], labelled), (shares["Rain"] + 0.04, 1 - shares["Ambiguous"] - 0.04)):
+        assert (part * rain + (of - part) * snow) / of < least
+    # and as much rain as the density wants leaves too little for the other two
+    wanted = (density["published"] - snow) / (rain - snow)
+    assert (1 - wanted) * (1 - shares["Ambiguous"]) < shares["Snow"] + shares["Mixed-phase"] - 0.04
 
 
 def test_snow_and_rain_of_the_published_diameters_cannot_have_the_published_mean(report: pd.DataFrame) -> None:

@@ -1,11 +1,19 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from precip_sae.cli import main
 from precip_sae.errors import OutputError, SettingsError, StageError, TableError
 from precip_sae.files import write_text
 from precip_sae.paths import Paths
 from precip_sae.pipeline import task_folder
 from precip_sae.pipeline.task_folder import run_task
 from precip_sae.settings import load_settings
+from precip_sae.tables.read import read_table
 
 TASK = """\
 title: Rain rate
@@ -222,3 +230,54 @@ def test_a_platform_without_links_gets_a_copy_of_the_table(file, tmp_path, proje
     run_task(file, tmp_path / "out", project)
     assert not (tmp_path / "out" / "data" / "mine.csv").is_symlink()
     assert (tmp_path / "out" / "data" / "mine.csv").read_text() == TABLE
+
+
+@pytest.mark.parametrize("table", ["months", "months/2019-*.csv", "20*/m.csv"])
+def test_several_files_are_one_table_and_a_changed_one_is_noticed(file, tmp_path, project, ran, table):
+    head, *lines = TABLE.splitlines()
+    for month in range(3):
+        part = "\n".join([head, *lines[30 * month : 30 * month + 30]]) + "\n"
+        write_text(tmp_path / "months" / f"2019-{month}.csv", part)
+        write_text(tmp_path / f"20{month}" / "m.csv", part)
+    write_text(file, TASK.replace("tables/mine.csv", table))
+    for _ in range(2):
+        run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret", "report"]
+    data = load_settings(tmp_path / "out" / "params.yaml").tasks["rain"].data
+    assert read_table(tmp_path / "out" / data.table, data)["a"].tolist() == list(range(90))
+    changed = tmp_path / ("201/m.csv" if table == "20*/m.csv" else "months/2019-1.csv")
+    write_text(changed, changed.read_text() + "90,1,2\n")
+    run_task(file, tmp_path / "out", project)
+    assert ran[4] == "train"
+
+
+def test_a_task_runs_in_any_folder(file, tmp_path, ran, monkeypatch, capsys):
+    monkeypatch.chdir(file.parent)
+    assert main(["task", "run", file.name, "--out", "out", "--smoke"]) == 0, capsys.readouterr().err
+    assert (tmp_path / "out" / "notebooks" / "train.ipynb").is_file()
+    assert (tmp_path / "out" / "paper" / "report.typ").is_file()
+
+
+def test_a_wheel_holds_all_that_a_task_needs(repository, tmp_path):
+    """Built and unpacked: the package then stands alone."""
+    files = ["src", "notebooks", "paper/report.typ", "params.smoke.yaml", "dvc.yaml", "pyproject.toml", "setup.py"]
+    for name in [*files, "README.md", "LICENSE"]:
+        source, target = repository.root / name, tmp_path / "source" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        ignore = shutil.ignore_patterns("*.egg-info", "__pycache__")
+        shutil.copytree(source, target, ignore=ignore) if source.is_dir() else shutil.copyfile(source, target)
+    build = "from setuptools.build_meta import build_wheel; import sys; build_wheel(sys.argv[1])"
+    command = [sys.executable, "-W", "ignore", "-c", build, str(tmp_path)]
+    subprocess.run(command, cwd=tmp_path / "source", check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    shutil.unpack_archive(wheel, tmp_path / "installed", "zip")
+    found = "from precip_sae.paths import shipped; from precip_sae.pipeline.stages import stages; "
+    found += "print(shipped().root, *(shipped().notebooks.joinpath(s.notebook).is_file() for s in stages().values()))"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-c", found]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    place, *there = done.stdout.split()
+    assert place == str(tmp_path / "installed" / "precip_sae" / "project")
+    assert set(there) == {"True"}
+    assert {"params.smoke.yaml", "dvc.yaml"} <= {path.name for path in Path(place).iterdir()}
+    assert (Path(place) / "paper" / "report.typ").is_file()

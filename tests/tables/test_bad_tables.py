@@ -100,6 +100,19 @@ def netcdf(units: dict[str, str] | None = None, keep: float = 1.0, **columns: An
     return write
 
 
+def several(files: dict[str, str | pd.DataFrame]) -> Write:
+    """A folder of files."""
+
+    def write(folder: Path) -> Path:
+        (folder / "months").mkdir()
+        for name, content in files.items():
+            path = folder / "months" / name
+            content.to_parquet(path) if isinstance(content, pd.DataFrame) else path.write_text(content)
+        return folder / "months"
+
+    return write
+
+
 @dataclass
 class Bad:
     write: Write
@@ -113,7 +126,7 @@ HOURS = ("time", np.where(np.arange(ROWS) == 9, 1e300, np.arange(ROWS)), {"units
 BAD = {
     # files
     "zero bytes": Bad(text(b""), r"t\.csv: is empty \(0 bytes\), expected a CSV"),
-    "a folder": Bad(made(Path.mkdir, "t.csv"), r"t\.csv: is a folder, expected"),
+    "a folder": Bad(made(Path.mkdir, "t.csv"), r"t\.csv: is a folder without files, expected"),
     "no such file": Bad(made(lambda p: None, "t.csv"), r"t\.csv: no such file"),
     "a link to nowhere": Bad(
         made(lambda p: p.symlink_to("gone.csv"), "t.csv"), r"t\.csv: is a link to gone\.csv, which does not exist"
@@ -143,6 +156,11 @@ BAD = {
         as_csv(encoding="latin-1")(good().rename(columns={"site": "québec"})), r"is not text in utf-8 \(byte 0xe9\)"
     ),
     "utf-16": Bad(as_csv(encoding="utf-16")(good()), r"begins with the mark of UTF-16, expected utf-8"),
+    "utf-8 with its mark read as latin-1": Bad(
+        as_csv(encoding="utf-8-sig")(good()),
+        r"begins with the mark of UTF-8, expected latin-1: leave out",
+        {"file": {"encoding": "latin-1"}},
+    ),
     "utf-8 read as utf-16": Bad(as_csv()(good()), r"t\.csv: ", {"file": {"encoding": "utf-16"}}),
     "binary": Bad(text(bytes(range(256)) * 20), r"t\.csv: (is not text|holds NUL)"),
     "NUL bytes": Bad(text("a\0b,y\n1,2\n"), r"holds NUL bytes in its first line"),
@@ -153,9 +171,30 @@ BAD = {
         lines(lambda x: [*x[:5], x[5] + ",9", *x[6:]]), r"line 6 holds 7 columns, expected 6 as in the line of names"
     ),
     "a row too short": Bad(lines(lambda x: [*x[:5], "2020-01-01,s", *x[6:]]), r"line 6 holds 2 columns, expected 6"),
-    "a row too long that is no text": Bad(
-        text(plain().encode() + b"\xff,1,2,3,4,5,6\n"), r"line 202 holds 7 columns, expected 6"
+    "a row too long that is no text": Bad(text(plain().encode() + b"\xff,1,2,3,4,5,6\n"), r"is not text in utf-8"),
+    "a row too short after blank lines and a line end in a cell": Bad(
+        text('a,b,y,note\n1,2,3,"two\nlines"\n\n1,2\n'), r"line 5 holds 2 columns, expected 4"
     ),
+    "a quote never closed where bad rows are dropped": Bad(
+        text('a,b,y\n1,2,3\n"1,2,3\n1,2,3\n1,2,3\n'),
+        r"line 3 holds 1 columns after a quote over several lines, expected 3",
+        {"file": {"bad_rows": "drop"}},
+    ),
+    "several files of which one lacks a column": Bad(
+        several({"1.csv": "a,b,y\n1,2,3\n", "2.csv": "a,y\n1,2\n"}), r"months/2\.csv: has no column 'b'; .*known: a, y"
+    ),
+    "several files with a word in the second": Bad(
+        several({"1.csv": "a,b,y\n1,2,3\n1,2,3\n", "2.csv": "a,b,y\n1,2,3\n1,x,3\n"}),
+        r"months/2\.csv: column 'b' holds 'x' in row 2, expected numbers",
+    ),
+    "files of two kinds in a folder": Bad(
+        several({"1.csv": "a,b,y\n1,2,3\n", "2.parquet": good()}),
+        r"months: 2\.parquet is parquet and 1\.csv is CSV, expected files of one kind",
+    ),
+    "a pattern that matches nothing": Bad(
+        made(lambda p: None, "2019-*.csv"), r"2019-\*\.csv: no file matches this pattern"
+    ),
+    "a delimited file of another ending": Bad(text(plain(), "t.dat"), r"data\.file\.format: csv reads delimited text"),
     "a quote never closed": Bad(lines(lambda x: [*x[:5], '"' + x[5], *x[6:]]), r"t\.csv: .*(columns|CSV)"),
     "a quote never closed in a long file": Bad(
         text("a,b,y\n" + '"1,2,3\n' + "1,2,3\n" * 500_000), r"a quote in it never closes, or a row is longer"
@@ -288,10 +327,10 @@ BAD = {
     # labels
     "a category never named": Bad(
         spoilt("label", 150, "Hail"),
-        r"response 'label' holds 'Hail', expected one of the classes Rain, Snow",
+        r"response 'label' holds \"Hail\" \(1\), expected the classes Rain, Snow",
         base=CLASSIFICATION,
     ),
-    "another spelling": Bad(spoilt("label", 1, "rain"), r"'label' holds 'rain', expected one", base=CLASSIFICATION),
+    "another spelling": Bad(spoilt("label", 1, "rain"), r"'label' holds \"rain\" \(1\), expected", base=CLASSIFICATION),
     "a class with two rows": Bad(
         csv(label=np.where(np.arange(ROWS) < 2, "Rain", "Snow")),
         r"holds 2 rows of class 'Rain' of response 'label', expected at least 5",

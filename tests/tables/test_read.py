@@ -1,7 +1,9 @@
 """A table is read as its owner meant it: names, units, marks, dialects, formats, and in bounded memory."""
 
+import csv
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from precip_sae.errors import TableError
@@ -217,6 +219,96 @@ def test_the_progress_reaches_the_end(tmp_path: Path) -> None:
     said: list[tuple[int, int]] = []
     read.read(tmp_path / "t.csv", data(), lambda done, whole: said.append((done, whole)))
     assert said[-1][0] == said[-1][1] > 0
+
+
+def test_rows_cut_short_are_left_out_where_asked_and_the_others_keep_their_numbers(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,b,y\n1,2,3\n4,5\n\n7,8,9\n7,8,9,10\n1,x,2\n")
+    settings = data(file={"bad_rows": "drop", "missing_marks": ["x"]})
+    table = read.read(path, settings)
+    assert table.frame[["a", "y"]].to_numpy().tolist() == [[1, 3], [7, 9], [1, 2]]
+    assert table.frame.index.tolist() == [0, 2, 4]
+    assert (table.rows, table.frame.attrs[read.BAD_ROWS]) == (5, 2)
+    with pytest.raises(TableError, match=r"column 'b' holds 'x' in row 5"):
+        read_table(path, data(file={"bad_rows": "drop"}))
+    every = read.read(path, data(file={"bad_rows": "drop", "every": 4, "missing_marks": ["x"]}))
+    assert (every.frame.index.tolist(), every.frame.attrs) == ([0, 4], {})
+
+
+def test_months_in_files_of_their_own_are_one_table(tmp_path: Path) -> None:
+    """In order of their names, whatever the order of their columns; some with a byte order mark, some zipped."""
+    folder = tmp_path / "months"
+    folder.mkdir()
+    for month in range(1, 73):
+        text = f"a,b,y\n{month},2,3\n{month},2.5,3\n"
+        if month % 2:
+            text = f"\ufeffb,y,a\n2,3,{month}\n2.5,3,{month}\n"
+        written(folder, text, f"{month:02}.csv")
+    (folder / ".DS_Store").write_bytes(b"\0")
+    for place in (folder, tmp_path / "mon*" / "??.csv"):
+        table = read.read(place, data())
+        assert table.frame["a"].tolist() == [month for month in range(1, 73) for _ in range(2)]
+        assert table.frame["b"].tolist() == [2, 2.5] * 72
+        assert table.frame.index.tolist() == list(range(144))
+    seventh = read.read(folder, data(file={"every": 7}))
+    assert seventh.frame.index.tolist() == list(range(0, 144, 7))
+
+
+@pytest.mark.parametrize("name", ["t.dat", "t.txt", "t", "t.asc.gz"])
+def test_a_delimited_file_is_read_whatever_its_name_ends_in(tmp_path: Path, name: str) -> None:
+    pd.DataFrame({"a": [1.0], "b": [2.0], "y": [3.0]}).to_csv(tmp_path / name, index=False, sep=";")
+    settings = data(file={"format": "csv", "delimiter": ";"})
+    assert read_table(tmp_path / name, settings).to_numpy().tolist() == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    notes=st.lists(st.text(alphabet='a",\nü ', max_size=12), min_size=1, max_size=12),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    size=st.integers(30, 80),
+)
+def test_a_row_is_whole_wherever_the_file_is_cut_into_blocks(
+    tmp_path: Path, encoding: str, end: str, notes: list[str], quoting: Any, size: int
+) -> None:
+    notes = [note.strip() or "." for note in notes]
+    path = tmp_path / "t.csv"
+    with path.open("w", encoding=encoding, newline="") as stream:
+        # Python's writer leaves a bare line feed as it is where lines end in carriage returns
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL if end == "\r" else quoting, lineterminator=end)
+        writer.writerows([["a", "label", "b"], *([k, note, k / 2] for k, note in enumerate(notes))])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "BLOCK", size)
+        frame = read_table(path, classes(file={"encoding": encoding}))
+    assert frame["label"].tolist() == notes
+    assert frame["a"].tolist() == list(range(len(notes)))
+
+
+ABORTS = """
+import sys
+from precip_sae.cli import main
+sys.exit(main(["table", "check", "short.csv", "--task", "task.yaml"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_line_cut_short_early_in_a_long_file_never_aborts_the_process(
+    tmp_path: Path, task_file: Callable[[dict[str, Any]], Path]
+) -> None:
+    """A thread that still read the file when the interpreter ended did, in more than half of the runs."""
+    rows, columns, short = 52_584, 28, 1_092
+    numbers = np.random.default_rng(0).normal(10, 5, (rows, columns - 2)).round(2).astype(str)
+    times = pd.date_range("2019-01-01", periods=rows, freq="h").strftime("%Y-%m-%dT%H:%M:%S")
+    lines = [",".join(["time", "a", "b", "y", *(f"c{k}" for k in range(columns - 5)), "remark"])]
+    lines += [",".join([f'"{t}"', *row, '"clear, calm"']) for t, row in zip(times, numbers, strict=True)]
+    lines[short - 1] = ",".join(lines[short - 1].split(",")[:9])
+    written(tmp_path, "\n".join(lines) + "\n", "short.csv")
+    task_file(REGRESSION)
+    for _ in range(200):
+        done = subprocess.run([sys.executable, "-c", ABORTS], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.startswith("short.csv: line 1092 holds 9 columns, expected 28"), done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
 
 
 MEASURE = """

@@ -226,7 +226,10 @@ def fidelity(compared: pd.DataFrame) -> Figure:
     axis.set(yticks=range(len(groups)), yticklabels=groups, xlim=(-MOST_TOLERANCES - 0.2, MOST_TOLERANCES + 0.2))
     axis.set_xlabel("difference from published, in tolerances")
     axis.invert_yaxis()
-    _legend(figure, axis)
+    # three verdicts side by side, the standard above what lies beyond it
+    handles, labels = axis.get_legend_handles_labels()
+    order = [k + 3 * half for k in range(3) for half in (0, 1)]
+    figure.legend([handles[k] for k in order], [labels[k] for k in order], loc="outside upper center", ncols=3)
     return figure
 
 

@@ -29,7 +29,13 @@ def pretty_unit(unit: str) -> str:
 def names(data: DataSettings | None, columns: Sequence[str]) -> list[str]:
     """What each column is called: as the task says, else its symbol, else its own name."""
     own: Mapping[str, str] = data.names if data else {}
-    return [own.get(c, _SYMBOLS.get(c, c)) for c in columns]
+    # a dollar sign in a column's own name is no formula
+    return [own.get(c, _SYMBOLS.get(c, c.replace("$", r"\$"))) for c in columns]
+
+
+def with_unit(name: str, measured: str) -> str:
+    """`name (unit)`; the name alone if it says its unit itself, or there is none."""
+    return name if not measured or f"({measured})" in name or f"[{measured}]" in name else f"{name} ({measured})"
 
 
 def unit(data: DataSettings | None, column: str) -> str:
@@ -43,6 +49,6 @@ def axis_labels(data: DataSettings | None = None) -> dict[str, str]:
     columns = [*BY_NAME, *(c for c in ([*data.predictors, data.response] if data else []) if c not in BY_NAME)]
     labels = {}
     for column in columns:
-        (name,), measured = names(data, [column]), unit(data, column)
-        labels[column] = f"{name} ({measured})" if measured else name
+        (name,) = names(data, [column])
+        labels[column] = with_unit(name, unit(data, column))
     return labels | {f"log10 {c}": f"log {_SYMBOLS[c]}" for c in BY_NAME if c in _SYMBOLS}

@@ -1,7 +1,10 @@
 """Which inputs units respond to, and how many."""
 
 import re
+import textwrap
 from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -31,6 +34,8 @@ COUNTED_NAMES = {
 }
 # Beyond this many cells hatches and outlines would run together, and nothing but the colours is drawn.
 MOST_MARKED = 2000
+# Of all names beside each other below a map, and of one name.
+MOST_LETTERS, MOST_LINES = 48, 4
 # Beyond so many inputs values are printed in short, and beyond so many not at all; likewise for rows.
 MOST_LONG, MOST_SHORT, MOST_ROWS = 6, 7, 36
 
@@ -54,7 +59,8 @@ def heatmaps(
     """
     rows = max(len(mlp), len(sae))
     marked = 2 * rows * len(inputs) <= MOST_MARKED
-    figure = Figure(figsize=(DOUBLE, 1.1 + 0.21 * min(rows, MOST_ROWS)))
+    named, upright, room = _fitted(inputs)
+    figure = Figure(figsize=(DOUBLE, 1.1 + room + 0.21 * min(rows, MOST_ROWS)))
     axes = figure.subplots(1, 2)
     for axis, r, dead, what in zip(axes, (mlp, sae), (dead_mlp, dead_sae), ("hidden unit", "latent"), strict=True):
         image = axis.imshow(r, cmap=SIGNS, vmin=-1, vmax=1, aspect="auto")
@@ -63,11 +69,10 @@ def heatmaps(
         # a line of text is 0.11 inches high: name every unit or input only where all names fit
         step, every = -(-len(r) // MOST_ROWS), -(-len(inputs) // 26)
         axis.set(
-            xticks=range(0, len(inputs), every), xticklabels=inputs[::every], yticks=range(0, len(r), step),
+            xticks=range(0, len(inputs), every), xticklabels=named[::every], yticks=range(0, len(r), step),
             yticklabels=range(1, len(r) + 1, step), xlabel="input", ylabel=what,
         )  # fmt: skip
-        # letters of mathtext's commands do not show
-        if max(len(re.sub(r"[${}_^]|\\[a-z]+", "", name)) for name in inputs) * len(inputs) > 48:
+        if upright:
             axis.tick_params(axis="x", rotation=90)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
@@ -79,6 +84,27 @@ def heatmaps(
     ]
     figure.legend(handles=legend if marked else legend[2:], loc="outside upper center", ncols=3)
     return figure
+
+
+def _fitted(names: Sequence[str]) -> tuple[list[str], bool, float]:
+    """Names below the columns of a map: as they are, else over several lines, else turned upright.
+
+    Returns:
+        The names, whether they are upright, and the inches that they need beyond those of short ones.
+    """
+    # letters of mathtext's commands do not show
+    longest = max(len(re.sub(r"[${}_^]|\\[a-z]+", "", name)) for name in names)
+    width = MOST_LETTERS // len(names)
+    if longest <= width:
+        return list(names), False, 0.0
+    # a formula is not cut
+    wrap = partial(textwrap.wrap, width=max(1, width), break_long_words=False, break_on_hyphens=False)
+    lines = [[name] if name.count("$") > 1 else wrap(name) for name in names]
+    letters = [max(map(len, name)) for name in lines]
+    # a long word may hang over, where its neighbour leaves room
+    if width and max(map(len, lines)) <= MOST_LINES and all(a + b <= 2 * width for a, b in pairwise(letters)):
+        return ["\n".join(name) for name in lines], False, 0.11 * (max(map(len, lines)) - 1)
+    return list(names), True, max(0.0, 0.07 * longest - 0.7)
 
 
 def _mark_cells(axis: Axes, r: NDArray[np.float64], threshold: float, marked: bool, printed: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from precip_sae.figures.names import unit
+from precip_sae.figures.names import unit, with_unit
 from precip_sae.files import read_json, write_json
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import number, task_numbers
@@ -53,14 +53,10 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
     return {
         "title": task.title,
         "source": describe_source(paths, data),
-        "response": f"{_name(data, data.response)}{_unit(data, data.response)}",
-        "inputs": [f"{data.transforms.get(c, '')} {_name(data, c)}".strip() + _unit(data, c) for c in data.predictors],
+        "response": _name(data, data.response),
+        "inputs": [f"{data.transforms.get(c, '')} {_name(data, c)}".strip() for c in data.predictors],
         "classes": data.classes,
-        "split": f"whole groups of {data.groups}"
-        if data.groups
-        else "in time order"
-        if data.time
-        else "rows as they stand",
+        "split": describe_parts(data),
         "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
         "network": f"{len(data.predictors)}–{task.mlp.hidden}–{len(data.classes) or 1}",
         "sae": f"{task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}",
@@ -75,6 +71,15 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
     }
 
 
+def describe_parts(data: DataSettings) -> str:
+    """By what the rows were parted."""
+    if data.groups:
+        return f"whole groups of {data.groups}"
+    if data.parts == "blocks":
+        return f"blocks of {data.block_days:g} days, drawn with seed {data.block_seed}"
+    return "in time order" if data.time else "rows as they stand"
+
+
 def _in_order(reason: str) -> tuple[int, str]:
     """Rows read, then those dropped and filled, then the parts."""
     place = {"read": 0} | {part: 2 + k for k, part in enumerate(PARTS)}
@@ -82,13 +87,8 @@ def _in_order(reason: str) -> tuple[int, str]:
 
 
 def _name(data: DataSettings, column: str) -> str:
-    """Without the symbols of figures, which are TeX."""
-    return data.names.get(column, column)
-
-
-def _unit(data: DataSettings, column: str) -> str:
-    found = unit(data, column)
-    return f" ({found})" if found else ""
+    """With its unit, and without the symbols of figures, which are TeX."""
+    return with_unit(data.names.get(column, column), unit(data, column))
 
 
 def _table(frame: pd.DataFrame) -> list[list[str]]:

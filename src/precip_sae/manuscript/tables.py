@@ -10,7 +10,7 @@ from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
 from precip_sae.manuscript.numbers import number
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
-from precip_sae.quantities import signed, write
+from precip_sae.quantities import signed, telling_apart, write
 from precip_sae.settings import TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
@@ -244,9 +244,13 @@ def all_tables(
 
 
 def interval(numbers: Numbers, key: str) -> str:
-    """`low to high` of a spread."""
-    low, high = (number(numbers, f"{key}.{end}")["text"] for end in ("low", "high"))
-    return f"{low} to {high}"
+    """`low to high` of a spread, with as many digits as tell them apart."""
+    ends = [number(numbers, f"{key}.{end}") for end in ("low", "high")]
+    if all("form" in end for end in ends):
+        low, high = (end["value"] for end in ends)
+        form = telling_apart(low, high, ends[0]["form"])
+        return f"{write(low, form)} to {write(high, form)}"
+    return " to ".join(end["text"] for end in ends)
 
 
 def write_tables(paths: Paths, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -154,11 +154,9 @@ CONTRADICTED = {
     **dict.fromkeys(
         ("share of regime Mixed-phase", "share of regime Rain", "share of regime Snow"),
         "classifier table: mean of log10 Rho. Rain at -0.109 and snow at -1.00 (published means by density) have the "
-        "mean -0.745 if 29 % of the labelled records are rain; the shares say 18 % (-0.84). With 12 % ambiguous, 63 % "
-        "are left for snow and mixed-phase precipitation, whose shares say 71 %.",
+        "mean -0.745 if 29 % of the labelled records are rain; the shares say 18 %, hence -0.84. With 12 % ambiguous, "
+        "63 % are left for snow and mixed-phase precipitation, whose shares say 71 %.",
     ),
-    "share of rain by density": "classifier table: mean of log10 Rho, as for the share of regime Rain: 22 % is of a "
-    "later table.",
     "snow: mean of log10 Dm": "classifier table: mean of log10 Dm. No mixture of snow at 0.145 and rain at 0.004 has "
     "a mean of 0.181; nor within the tolerances, once a fifth is rain, as the mean density wants.",
 }

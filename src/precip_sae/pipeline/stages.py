@@ -13,9 +13,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-import precip_sae
 from precip_sae.errors import SettingsError, StageError, closest
-from precip_sae.paths import locate
+from precip_sae.paths import locate, shipped
 from precip_sae.settings import Settings, load_settings, read_yaml
 
 COMMAND = "precip-sae stage "
@@ -152,7 +151,7 @@ def read_stages(file: Path) -> dict[str, Stage]:
 @cache
 def stages() -> dict[str, Stage]:
     """The stages of the project that the running package belongs to."""
-    return read_stages(Path(precip_sae.__file__).parents[2] / "dvc.yaml")
+    return read_stages(shipped().root / "dvc.yaml")
 
 
 def named(name: str) -> Stage:

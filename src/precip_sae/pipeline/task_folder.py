@@ -15,7 +15,7 @@ from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import Stage, stages
 from precip_sae.search.plan import plan, with_pool
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
-from precip_sae.tables.formats import open_table
+from precip_sae.tables.formats import open_table, table_files
 from precip_sae.tables.read import read_table
 from precip_sae.tasks import prepare
 
@@ -38,10 +38,10 @@ def run_task(
             `search.tasks` as `search` (without `table`); the file's name is the task's, and `data.table` is
             relative to it.
         out: the folder to fill; an earlier run of the same task is continued.
-        project: whose notebooks (and smoke overlay) are used.
+        project: whose notebooks, template of the report and smoke overlay are used.
         smoke: lay params.smoke.yaml's `every_task` over the task.
         say: is told what is run and what is skipped.
-        table: stands for `data.table`; None: as the file says.
+        table: stands for `data.table`, and may be a folder or a pattern as well; None: as the file says.
 
     Raises:
         PaperError: the file, the table or the folder cannot be used, or a stage failed.
@@ -52,7 +52,8 @@ def run_task(
     # as it stands: a link that leads nowhere is said to be one
     place = (table or file.parent / task.data.table).absolute()
     try:
-        open_table(place, task.data.file)
+        for found in table_files(place):
+            open_table(found, task.data.file)
     except TableError as error:
         if table:
             raise
@@ -125,7 +126,7 @@ def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Pat
     root = out.resolve()
     if root.is_dir() and any(root.iterdir()) and not _holds(root, name):
         raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
-    inside = f"data/{table.name}"
+    inside = f"data/{_name(table)}"
     content = settings.model_dump(include={"tasks", "search"})
     content["tasks"][name]["data"]["table"] = inside
     for subsets in content["search"]["tasks"].values():
@@ -165,8 +166,27 @@ def _holds(root: Path, name: str) -> bool:
         return False
 
 
+def _name(table: Path) -> str:
+    """What the table is called in the folder; several files of a pattern are called as the folder they lie in."""
+    if table.exists():
+        return table.name
+    return next(folder.name for folder in table.parents if folder.exists()) or "table"
+
+
 def _link(table: Path, link: Path) -> None:
+    if link.is_dir() and not link.is_symlink():
+        shutil.rmtree(link)
     link.unlink(missing_ok=True)
+    if table.exists():
+        _link_one(table, link)
+        return
+    link.mkdir()
+    for number, file in enumerate(table_files(table)):
+        # files of several folders may have one name, and their order is that of the table's rows
+        _link_one(file, link / f"{number:05}_{file.name}")
+
+
+def _link_one(table: Path, link: Path) -> None:
     try:
         link.symlink_to(table.resolve())
     except (OSError, NotImplementedError):

@@ -1,5 +1,6 @@
 """Opens a table's file, whatever its format, and hands out its rows in pieces that fit into memory."""
 
+import codecs
 import csv
 import gzip
 import re
@@ -13,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.settings import FileSettings
@@ -25,8 +27,23 @@ CSV, PARQUET = {".csv", ".tsv", ".txt"}, {".parquet", ".pq"}
 EXPECTED = "a CSV or parquet file, or one that xarray opens (netCDF, Zarr)"
 
 
-# Rows of a file, how much is done and how much there is.
-Rows = Generator[tuple[pd.DataFrame, int, int], None, None]
+@dataclass(frozen=True)
+class Piece:
+    """Some rows of a file.
+
+    Attributes:
+        frame: as the file holds them; the index holds their numbers, the piece's first row 0.
+        done, whole: how much of the file is read and how much there is, rows or bytes.
+        bad: numbers of the rows that were left out, as another number of columns stands in them.
+    """
+
+    frame: pd.DataFrame
+    done: int
+    whole: int
+    bad: NDArray[np.int64] = field(default_factory=lambda: np.array([], dtype=np.int64))
+
+
+Rows = Generator[Piece, None, None]
 
 
 @dataclass(frozen=True)
@@ -34,19 +51,46 @@ class Opened:
     """A table's file.
 
     Attributes:
+        path: where it is.
         kind: CSV, parquet or xarray.
         names: of the columns, in the file's order.
-        pieces: given names, yields (rows with these columns as the file holds them, done, all); done and all
-            count rows or bytes.
+        pieces: given names, yields the rows with these columns.
         units: that the file itself states, by column.
         meanings: texts that numbers stand for (`flag_values` and `flag_meanings`), by column.
     """
 
+    path: Path
     kind: str
     names: list[str]
     pieces: Callable[[list[str]], Rows]
     units: dict[str, str] = field(default_factory=dict)
     meanings: dict[str, dict[float, str]] = field(default_factory=dict)
+
+
+def table_files(path: Path) -> list[Path]:
+    """The files of a table, by name: `path` itself, those in the folder `path`, or those that it matches as a pattern.
+
+    Raises:
+        TableError: there is none.
+    """
+    if path.is_symlink() and not path.exists():
+        raise TableError(f"{path}: is a link to {path.readlink()}, which does not exist; expected {EXPECTED}.")
+    if path.is_dir() and not _is_zarr(path):
+        files = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+        if not files:
+            raise TableError(f"{path}: is a folder without files, expected {EXPECTED}.")
+        return files
+    if not path.exists() and any(mark in str(path) for mark in "*?["):
+        files = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not files:
+            raise TableError(f"{path}: no file matches this pattern, expected {EXPECTED}.")
+        return files
+    return [path]
+
+
+def _is_zarr(path: Path) -> bool:
+    # a Zarr store is a folder
+    return any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
 def open_table(path: Path, settings: FileSettings) -> Opened:
@@ -55,25 +99,24 @@ def open_table(path: Path, settings: FileSettings) -> Opened:
     Raises:
         TableError: there is no such file, or it is not a table.
     """
-    if path.is_symlink() and not path.exists():
-        raise TableError(f"{path}: is a link to {path.readlink()}, which does not exist; expected {EXPECTED}.")
     if not path.exists():
         raise TableError(f"{path}: no such file, expected {EXPECTED}.")
-    suffixes = [s.lower() for s in path.suffixes]
     if path.is_dir():
-        # a Zarr store is a folder
-        if not any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json")):
+        if not _is_zarr(path):
             raise TableError(f"{path}: is a folder, expected {EXPECTED}.")
         return _open_xarray(path)
     if not path.is_file():
         raise TableError(f"{path}: is no regular file, expected {EXPECTED}.")
     if path.stat().st_size == 0:
         raise TableError(f"{path}: is empty (0 bytes), expected {EXPECTED}.")
-    ending = suffixes[-2] if len(suffixes) > 1 and suffixes[-1] == ".gz" else (suffixes or [""])[-1]
-    if ending in PARQUET:
+    suffixes = [s.lower() for s in path.suffixes]
+    zipped = suffixes[-1:] == [".gz"]
+    ending = "".join(suffixes[-2:-1] if zipped else suffixes[-1:])
+    found = settings.format or ("csv" if ending in CSV else "parquet" if ending in PARQUET else "xarray")
+    if found == "parquet":
         return _open_parquet(path)
-    if ending in CSV:
-        return _open_csv(path, settings, suffixes[-1] == ".gz", "\t" if ending == ".tsv" else ",")
+    if found == "csv":
+        return _open_csv(path, settings, zipped, "\t" if ending == ".tsv" else ",")
     return _open_xarray(path)
 
 
@@ -93,40 +136,139 @@ def _open_csv(path: Path, settings: FileSettings, zipped: bool, usual: str) -> O
         import pyarrow.csv as pc
 
         # by position: names may repeat
-        chosen = [names.index(name) for name in wanted]
-        above = settings.skip_rows + 1 + settings.skip_after_names
-        size = path.stat().st_size
-        # one thread: rows then have numbers, and the order of the blocks is the file's
-        read = pc.ReadOptions(
-            use_threads=False,
-            block_size=max(BLOCK, 4 * length),
-            column_names=[str(k) for k in range(len(names))],
-            skip_rows=above,
-            encoding="utf8" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding,
-        )
+        chosen = [str(names.index(name)) for name in wanted]
+        # one thread: rows then have numbers
+        read = pc.ReadOptions(use_threads=False, column_names=[str(k) for k in range(len(names))])
         convert = pc.ConvertOptions(
-            include_columns=[str(k) for k in chosen],
-            column_types={str(k): pa.large_string() for k in chosen},
+            include_columns=chosen,
+            column_types={k: pa.large_string() for k in chosen},
             strings_can_be_null=False,
         )
-        parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-        with (
-            _sentences(path, settings),
-            path.open("rb") as raw,
-            _plain(raw, zipped) as stream,
-            # closed at once when a mistake is found: it reads ahead in a thread, which must not outlive the file
-            pc.open_csv(pa.PythonFile(stream, mode="r"), read, parse, convert) as reader,
-        ):
-            for batch in reader:
-                frame = batch.to_pandas()
-                frame.columns = wanted
-                yield frame, min(raw.tell(), size), size
+        size = path.stat().st_size
+        line = settings.skip_rows + 1 + settings.skip_after_names  # lines above the block
+        with _sentences(path, settings), path.open("rb") as raw, _plain(raw, zipped) as stream:
+            for block in _blocks(stream, settings.encoding, delimiter, line, max(BLOCK, 4 * length)):
+                short: list[pc.InvalidRow] = []
 
-    return Opened("CSV", names, pieces)
+                def note(row: Any, found: list[Any] = short) -> str:
+                    found.append(row)
+                    return "skip"
+
+                read.block_size = len(block) + 1
+                parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+                if _decodes(block):  # or Arrow could not hand over a row
+                    parse.invalid_row_handler = note
+                # of a block in memory: the streaming reader of Arrow reads ahead in a thread that it does not wait
+                # for, and a thread that still asks for Python when the interpreter ends aborts the process
+                frame = pc.read_csv(pa.BufferReader(block), read, parse, convert).to_pandas()
+                _refuse_bad_rows(path, settings, short, block, line)
+                line += block.count(b"\n")
+                bad = np.array([row.number - 1 for row in short], dtype=np.int64)
+                frame.index = pd.Index(np.delete(np.arange(len(frame) + len(bad)), bad))
+                frame.columns = wanted
+                yield Piece(frame, min(raw.tell(), size), size, bad)
+
+    return Opened(path, "CSV", names, pieces)
+
+
+def _blocks(stream: BinaryIO, encoding: str, delimiter: str, skipped: int, size: int) -> Iterator[bytes]:
+    """The text in UTF-8, cut after whole rows.
+
+    Args:
+        skipped: lines at its beginning to leave out.
+        size: bytes to read at once, and the most that a row may have.
+
+    Raises:
+        TableError: a row is longer.
+    """
+    decoder = None if _is_utf8(encoding) else codecs.getincrementaldecoder(encoding)()
+    rest, more = b"", True
+    while more:
+        read = stream.read(size)
+        more = bool(read)
+        rest += decoder.decode(read, final=not more).encode() if decoder else read
+        while skipped and (end := _line_end(rest, more)):
+            rest, skipped = rest[end:], skipped - 1
+        if skipped:
+            continue
+        cut = _row_end(rest, delimiter) if more else len(rest)
+        if more and not cut and len(rest) > 2 * size:
+            raise _TooLong
+        if rest[:cut].strip(b"\r\n"):
+            yield rest[:cut]
+        rest = rest[cut:]
+
+
+def _refuse_bad_rows(path: Path, settings: FileSettings, rows: list[Any], block: bytes, above: int) -> None:
+    """Refuses the first row that holds another number of columns than the line of names, unless such rows are dropped.
+
+    One of several lines is never dropped: a quote that does not close takes good lines with it.
+
+    Args:
+        rows: of the block, as Arrow describes them; above: lines of the file before the block.
+    """
+    for row in rows:
+        several = len(row.text.strip().splitlines()) > 1
+        if settings.bad_rows == "drop" and not several:
+            continue
+        # blank lines, and line ends within quotes, have no row number
+        found = re.search(rb"^" + re.escape(row.text.encode()) + rb"\r?$", block, re.MULTILINE)
+        line = above + (block[: found.start()].count(b"\n") + 1 if found else row.number)
+        hint = "" if settings.bad_rows == "drop" else " To leave such lines out, set data.file.bad_rows: drop."
+        raise TableError(
+            f"{path}: line {line} holds {row.actual_columns} columns{' after a quote over several lines' * several}, "
+            f"expected {row.expected_columns} as in the line of names: a missing quote, a stray delimiter, or decimal "
+            f"commas?{hint}"
+        )
+
+
+def _decodes(block: bytes) -> bool:
+    try:
+        block.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class _TooLong(Exception):
+    """A row is longer than what is read at once."""
+
+
+def _line_end(text: bytes, more: bool) -> int:
+    """Where the first line ends, 0 if that is not known; with `more` text to come, a carriage return may be half."""
+    found = re.search(rb"\r\n|\n|\r(?=.)" if more else rb"\r\n|\n|\r", text, re.DOTALL)
+    return found.end() if found else 0 if more else len(text)
+
+
+def _row_end(text: bytes, delimiter: str) -> int:
+    """Where the last whole row of `text` ends, which begins with a row; 0 if none does.
+
+    A line end within quotes ends no row. Quotes count where they open a field, as in Arrow's parser.
+    """
+    quoted = []
+    if b'"' in text:
+        # the mark first and what stands before it after, so that the search leaps from mark to mark
+        before = rb'(?:(?<=\A")|(?<=[\r\n' + re.escape(delimiter.encode()) + rb']"))'
+        opening = rb'"' + before + rb'[^"]*(?:""[^"]*)*(?:"|\Z)'
+        quoted = [found.span() for found in re.finditer(opening, text)]
+    for mark in (b"\n", b"\r"):
+        end, inside = len(text), len(quoted) - 1
+        while (end := text.rfind(mark, 0, end)) >= 0:
+            while inside >= 0 and quoted[inside][0] > end:
+                inside -= 1
+            if inside < 0 or end >= quoted[inside][1]:
+                return end + 1
+            end = quoted[inside][0]
+    return 0
 
 
 def _plain(raw: BinaryIO, zipped: bool) -> AbstractContextManager[BinaryIO]:
     return cast(AbstractContextManager[BinaryIO], gzip.open(raw)) if zipped else nullcontext(raw)
+
+
+def _is_utf8(encoding: str) -> bool:
+    # by Python's name for it: UTF-8, utf8 and U8 are one
+    return codecs.lookup(encoding).name == "utf-8"
 
 
 def _names(path: Path, settings: FileSettings, zipped: bool, delimiter: str) -> tuple[list[str], int]:
@@ -137,7 +279,11 @@ def _names(path: Path, settings: FileSettings, zipped: bool, delimiter: str) -> 
         raise TableError(
             f"{path}: begins with the mark of UTF-16, expected {settings.encoding}: set data.file.encoding."
         )
-    encoding = "utf-8-sig" if settings.encoding.lower() in ("utf-8", "utf8") else settings.encoding
+    if begin.startswith(codecs.BOM_UTF8) and codecs.lookup(settings.encoding).name not in ("utf-8", "utf-8-sig"):
+        raise TableError(
+            f"{path}: begins with the mark of UTF-8, expected {settings.encoding}: leave out data.file.encoding."
+        )
+    encoding = "utf-8-sig" if _is_utf8(settings.encoding) else settings.encoding
     line = ""
     with (
         _sentences(path, settings),
@@ -171,14 +317,11 @@ def _sentences(path: Path, settings: FileSettings) -> Iterator[None]:
         raise
     except UnicodeError as error:
         raise TableError(_not_text(path, settings, error)) from error
+    except _TooLong as error:
+        raise TableError(f"{path}: a quote in it never closes, or a row is longer than {BLOCK} bytes.") from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        if ragged := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", str(error)):
-            row, expected, found = ragged.groups()
-            raise TableError(
-                f"{path}: {f'line {row}' if row else 'a line'} holds {found} columns, expected {expected} as in the "
-                "line of names: a missing quote, a stray delimiter, or decimal commas?"
-            ) from error
-        if "UTF8" in str(error) or "codec" in str(error):
+        # no row was handed over, so the block did not decode
+        if re.search(r"UTF8|codec|Expected \d+ columns", str(error)):
             raise TableError(_not_text(path, settings, error)) from error
         if "Empty CSV" in str(error) or "Could not skip" in str(error):
             raise TableError(f"{path}: has columns but no rows.") from error
@@ -224,9 +367,9 @@ def _open_parquet(path: Path) -> Opened:
                 done += len(batch)
                 # a text column may be a dictionary, and pieces may differ in it
                 frame = pa.Table.from_batches([batch]).select(wanted).to_pandas(ignore_metadata=True)
-                yield frame, done, rows
+                yield Piece(frame, done, rows)
 
-    return Opened("parquet", list(schema.names), pieces, units)
+    return Opened(path, "parquet", list(schema.names), pieces, units)
 
 
 # whatever xarray opens
@@ -242,6 +385,14 @@ def _far_dates() -> Iterator[None]:
         yield
 
 
+def _is_text(path: Path) -> bool:
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        try:
+            return b"\0" not in file.read(4096)
+        except (OSError, EOFError, zlib.error):
+            return False
+
+
 def _open_xarray(path: Path) -> Opened:
     import xarray as xr
 
@@ -255,7 +406,8 @@ def _open_xarray(path: Path) -> Opened:
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, OverflowError) as error:
         if "did not find a match" in str(error) or "unable to guess" in str(error):
             ending = f"ends in '{path.suffix}'" if path.suffix else "has no ending"
-            raise TableError(f"{path}: {ending} and xarray cannot open it, expected {EXPECTED}.") from error
+            hint = " (data.file.format: csv reads delimited text of any name)" if _is_text(path) else ""
+            raise TableError(f"{path}: {ending} and xarray cannot open it, expected {EXPECTED}{hint}.") from error
         if "dependencies may not be installed" in str(error):
             raise TableError(
                 f"{path}: xarray needs another package to open it (for a Zarr store: pip install zarr)."
@@ -293,9 +445,9 @@ def _open_xarray(path: Path) -> Opened:
                             columns[name] = piece[variable].isel(entry).to_numpy()
                     except (OSError, RuntimeError, ValueError, OverflowError) as error:
                         raise TableError(f"{path}: column '{name}' cannot be read ({_first_line(error)}).") from error
-                yield pd.DataFrame(columns), min(start + PIECE_ROWS, count), count
+                yield Piece(pd.DataFrame(columns), min(start + PIECE_ROWS, count), count)
 
-    return Opened("xarray", list(entries), pieces, units, meanings)
+    return Opened(path, "xarray", list(entries), pieces, units, meanings)
 
 
 def _row_dimension(shapes: dict[str, tuple[tuple[str, ...], tuple[int, ...]]]) -> str:

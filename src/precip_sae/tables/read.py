@@ -11,10 +11,13 @@ import pandas as pd
 from precip_sae.errors import TableError, closest
 from precip_sae.settings import DataSettings
 from precip_sae.tables import units, values
-from precip_sae.tables.formats import Opened, open_table
+from precip_sae.tables.formats import Opened, open_table, table_files
 
 # Rows held in memory: a file of any size is read, and what is more than this is refused before it fills the machine.
 MOST_ROWS = 5_000_000
+PROGRESS = 10_000  # steps of a progress bar
+# How many rows `data.file.bad_rows` left out, in `frame.attrs`: whoever counts the rows of the frame counts them too.
+BAD_ROWS = "bad_rows"
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,11 @@ class Table:
 
     Attributes:
         frame: the task's columns by its own names; predictors (and the response of a regression) float64 in the unit
-            asked for, labels and groups text, times datetime64 (UTC) or numbers; rows in the file's order.
+            asked for, labels and groups text, times datetime64 (UTC) or numbers; rows in the file's order, and of
+            several files one after the other. `attrs[BAD_ROWS]` has the number of bad rows left out, if there are any.
         kind: CSV, parquet or xarray.
         columns: all that the file has.
-        rows: in the file.
+        rows: in the file, or in all files of the table.
         units: of the predictors and the response as the file holds them, where it or the settings say.
     """
 
@@ -50,39 +54,52 @@ def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | 
     """Reads the columns that a task uses.
 
     Args:
-        progress: called as progress(done, all), in rows or bytes.
+        path: a file, a folder of files, or a pattern that files match.
+        progress: called as progress(done, all).
 
     Raises:
         TableError: no such file, not a table, a column is missing or stands there twice, a value cannot be read, units
             disagree, or too many rows.
     """
-    opened = open_table(path, data.file)
-    source = str(path)
     named = {column: data.file.columns.get(column, column) for column in data.columns}
-    _refuse_absent(opened, data, named, source)
-    given = _units(opened, data, named, source)
+    files = [open_table(file, data.file) for file in table_files(path)]
+    if other := [file for file in files if file.kind != files[0].kind]:
+        raise TableError(
+            f"{path}: {other[0].path.name} is {other[0].kind} and {files[0].path.name} is {files[0].kind}, expected "
+            "files of one kind: name those that belong to the table by a pattern, such as *.csv."
+        )
+    for opened in files:
+        _refuse_absent(opened, data, named, str(opened.path))
+    given = [_units(opened, data, named, str(opened.path)) for opened in files]
     kept: list[pd.DataFrame] = []
-    rows = held = 0
-    with closing(opened.pieces(list(dict.fromkeys(named.values())))) as pieces:
-        for raw, done, whole in pieces:
-            first = -rows % data.file.every
-            raw.index = pd.RangeIndex(rows, rows + len(raw))
-            rows += len(raw)
-            piece = raw.iloc[first :: data.file.every]
-            held += len(piece)
-            if held > MOST_ROWS:
-                likely = max(2, int(np.ceil(data.file.every * held / MOST_ROWS * whole / max(done, 1))))
-                raise TableError(
-                    f"{source}: holds more than {MOST_ROWS} rows, expected fewer: read one in so many with "
-                    f"data.file.every, for example {likely}."
-                )
-            kept.append(_clean(piece, data, named, opened, given, source))
-            if progress:
-                progress(done, whole)
+    rows = held = bad = 0
+    for k, opened in enumerate(files):
+        source, above = str(opened.path), rows
+        with closing(opened.pieces(list(dict.fromkeys(named.values())))) as pieces:
+            for raw in pieces:
+                # rows are numbered within their file, which is what a sentence names, and then within the table
+                numbers = raw.frame.index + (rows - above)
+                piece = raw.frame.set_axis(numbers)[(numbers + above) % data.file.every == 0]
+                bad += int(((raw.bad + rows) % data.file.every == 0).sum())
+                rows += len(raw.frame) + len(raw.bad)
+                held += len(piece)
+                done = (k + raw.done / max(raw.whole, 1)) / len(files)
+                if held > MOST_ROWS:
+                    likely = max(2, int(np.ceil(data.file.every * held / MOST_ROWS / max(done, 1e-9))))
+                    raise TableError(
+                        f"{path}: holds more than {MOST_ROWS} rows, expected fewer: read one in so many with "
+                        f"data.file.every, for example {likely}."
+                    )
+                clean = _clean(piece, data, named, opened, given[k], source)
+                kept.append(clean.set_axis(clean.index + above))
+                if progress:
+                    progress(int(done * PROGRESS), PROGRESS)
     if not held:
-        raise TableError(f"{source}: has columns but no rows.")
+        raise TableError(f"{path}: has columns but no rows.")
     frame = pd.concat(kept)
-    return Table(frame, opened.kind, opened.names, rows, given)
+    if bad:
+        frame.attrs[BAD_ROWS] = bad
+    return Table(frame, files[0].kind, files[0].names, rows, given[0])
 
 
 def _refuse_absent(opened: Opened, data: DataSettings, named: dict[str, str], source: str) -> None:
