@@ -36,6 +36,7 @@ STRICT: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "nump
 part_of_loop = njit(forceinline=True, **STRICT)
 
 ROWS = 4  # rows that share one load of a weight
+STEPS_TO_FORGET = 64  # see `forget`; a first moment shrinks to a thousandth in as many
 
 
 def padded(rows: int) -> int:
@@ -72,18 +73,20 @@ def larger(a, b):
 
 @part_of_loop
 def exponential(x):
-    """e^x for x <= 0: 2^n times a polynomial of the remainder (Cephes expf; relative error below 2e-7)."""
-    x = larger(x, number(-87.0))
-    n = truncated(x * number(1.44269504) - number(0.5))
-    r = x - n * number(0.693359375)
-    r = r + n * number(2.12194440e-4)
-    p = number(1.9875691500e-4)
-    p = p * r + number(1.3981999507e-3)
-    p = p * r + number(8.3334519073e-3)
-    p = p * r + number(4.1665795894e-2)
-    p = p * r + number(1.6666665459e-1)
-    p = p * r + number(0.5)
-    return (p * r * r + r + number(1.0)) * power_of_two(n)
+    """e^x for x <= 0: a whole power of two times the Taylor series of the remaining power f, |f| <= 1/2.
+
+    The relative error is below 2e-7 + 1e-7 |x|.
+    """
+    power = larger(x, number(-87.0)) * number(1.44269504)
+    n = truncated(power - number(0.5))
+    f = power - n
+    p = number(1.5403530e-4)
+    p = p * f + number(1.3333558e-3)
+    p = p * f + number(9.6181291e-3)
+    p = p * f + number(5.5504109e-2)
+    p = p * f + number(2.4022651e-1)
+    p = p * f + number(6.9314718e-1)
+    return (p * f + number(1.0)) * power_of_two(n)
 
 
 @part_of_loop
@@ -166,37 +169,73 @@ def backward(deltas, w, layer, offset, active, out, rows, ins, outs):
 
 @part_of_loop
 def moments(m, v, p, slope):
-    """The moments of parameter p after a step with derivative `slope`.
-
-    The moments of a unit that died shrink until they are denormal, which processors compute many times slower;
-    below 1e-30 the first moment is set to zero, which no weight can tell.
-    """
+    """The moments of parameter p after a step with derivative `slope`."""
     first, second = get(m, p), get(v, p)
     first += (slope - first) * number(0.1)
-    first = where_above(magnitude(first), number(1e-30), first, number(0.0))
     second += (slope * slope - second) * number(0.001)
     return first, second
 
 
 @part_of_loop
-def adam(w, m, v, p, q, slope_p, slope_q, size):
-    """One step of Adam as `reference.KerasAdam` defines it for two parameters p and q, which share one division.
+def adam(w, m, v, places, slopes, size):
+    """One step of Adam as `reference.KerasAdam` defines it for three parameters, which share one division.
+
+    The product of three divisors stays in the range of float32 as long as no derivative exceeds 1e12.
 
     Args:
+        places, slopes: which parameters, and their derivatives.
         size: lr sqrt(1 - b2^t) / (1 - b1^t) of this step.
     """
-    first_p, second_p = moments(m, v, p, slope_p)
-    first_q, second_q = moments(m, v, q, slope_q)
-    divisor_p, divisor_q = root(second_p) + number(1e-7), root(second_q) + number(1e-7)
-    shared = size / (divisor_p * divisor_q)
-    new_p = get(w, p) - first_p * (shared * divisor_q)
-    new_q = get(w, q) - first_q * (shared * divisor_p)
+    p, q, r = places
+    first_p, second_p = moments(m, v, p, slopes[0])
+    first_q, second_q = moments(m, v, q, slopes[1])
+    first_r, second_r = moments(m, v, r, slopes[2])
+    epsilon = number(1e-7)
+    root_p, root_q, root_r = root(second_p) + epsilon, root(second_q) + epsilon, root(second_r) + epsilon
+    two = root_p * root_q
+    share = size / (two * root_r)
+    share_of_two = share * root_r
+    # all is read before anything is written: a place may stand there twice
+    new_p = get(w, p) - first_p * (share_of_two * root_q)
+    new_q = get(w, q) - first_q * (share_of_two * root_p)
+    new_r = get(w, r) - first_r * (share * two)
     put(m, p, first_p)
     put(m, q, first_q)
+    put(m, r, first_r)
     put(v, p, second_p)
     put(v, q, second_q)
+    put(v, r, second_r)
     put(w, p, new_p)
     put(w, q, new_q)
+    put(w, r, new_r)
+
+
+@part_of_loop
+def forget(m, v, step, parameters):
+    """Sets the vanishing moments to zero, now and then.
+
+    The moments of a unit that died shrink until they are denormal, which processors compute many times slower. No
+    weight can tell a first moment below 1e-30 from zero, or a second one below 1e-32.
+    """
+    if step % STEPS_TO_FORGET == 0:
+        zero = number(0.0)
+        for p in range(parameters):
+            first, second = get(m, p), get(v, p)
+            put(m, p, where_above(magnitude(first), number(1e-30), first, zero))
+            put(v, p, where_above(second, number(1e-32), second, zero))
+
+
+@part_of_loop
+def slopes(inputs, deltas, k, outputs, rows, ins, outs):
+    """Derivatives by the weights of input k to three outputs, or by the outputs' biases if k = ins."""
+    i, j, o = outputs
+    a = b = c = number(0.0)
+    for s in range(rows):
+        x = get(inputs, s * ins + k) if k < ins else number(1.0)
+        a += x * get(deltas, s * outs + i)
+        b += x * get(deltas, s * outs + j)
+        c += x * get(deltas, s * outs + o)
+    return a, b, c
 
 
 @part_of_loop
@@ -208,14 +247,10 @@ def descend(inputs, deltas, w, m, v, layer, size, rows, ins, outs):
         w, m, v: parameters and their moments, moved on; size: see `adam`.
     """
     for k in range(ins + 1):
-        for j in range(0, outs, 2):
-            other = min(j + 1, outs - 1)  # the last of an odd number goes with itself
-            a = b = number(0.0)
-            for s in range(rows):
-                x = get(inputs, s * ins + k) if k < ins else number(1.0)
-                a += x * get(deltas, s * outs + j)
-                b += x * get(deltas, s * outs + other)
-            adam(w, m, v, layer + k * outs + j, layer + k * outs + other, a, b, size)
+        p = layer + k * outs
+        for j in range(0, outs, 3):
+            i, o = min(j + 1, outs - 1), min(j + 2, outs - 1)  # the last output again if there are not three
+            adam(w, m, v, (p + j, p + i, p + o), slopes(inputs, deltas, k, (j, i, o), rows, ins, outs), size)
 
 
 @part_of_loop
@@ -316,9 +351,10 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
                 lost, scored = squared_error(z, ys, size, share, lost, scored)
             clear(z, size * outputs, room * outputs)
             backward(z, w, second, number(0.0), h, dh, room, hidden, outputs)
+            forget(m_, v_, start // batch, parameters)
             step = spread(sizes[start // batch])
-            descend(xs, dh, w, m_, v_, 0, step, room, inputs, hidden)
             descend(h, z, w, m_, v_, second, step, room, hidden, outputs)
+            descend(xs, dh, w, m_, v_, 0, step, room, inputs, hidden)
             accumulate(loss, lost)
             accumulate(score, scored)
         copy(w, weights, parameters)
@@ -408,9 +444,10 @@ def sae_kernels(hidden: int, latents: int, batch: int) -> SAEKernels:
             clear(z, size * hidden, room * hidden)
             clear(f, size * latents, room * latents)
             backward(z, w, decoder, spread(penalty), f, df, room, latents, hidden)
+            forget(m_, v_, start // batch, parameters)
             step = spread(sizes[start // batch])
-            descend(hs, df, w, m_, v_, 0, step, room, hidden, latents)
             descend(f, z, w, m_, v_, decoder, step, room, latents, hidden)
+            descend(hs, df, w, m_, v_, 0, step, room, hidden, latents)
             accumulate(loss, lost)
         copy(w, weights, parameters)
         copy(m_, m, parameters)
@@ -435,16 +472,17 @@ def gather(table, response, order, columns, x, y):
 
     Args:
         table: float32 [rows, columns]; response: float32 [rows].
-        order: which rows, int32 [n, lanes]; columns: which inputs, int64 [inputs, lanes].
-        x: [n or more, inputs, lanes]; y: [n or more, lanes]; written up to n.
+        order: which rows, int32 [n, LANES]; columns: which inputs, int64 [inputs, LANES].
+        x: [n or more, inputs, LANES]; y: [n or more, LANES]; written up to n.
     """
-    n, lanes = order.shape
-    for i in range(n):
-        for k in range(columns.shape[0]):
-            for lane in range(lanes):
-                x[i, k, lane] = table[order[i, lane], columns[k, lane]]
-        for lane in range(lanes):
-            y[i, lane] = response[order[i, lane]]
+    flat, width = table.reshape(-1), np.uint32(table.shape[1])
+    for i in range(len(order)):
+        for k in range(len(columns)):
+            for lane in range(LANES):
+                # unsigned: an index that may count from the end would keep this from being a vector loop
+                x[i, k, lane] = flat[np.uint32(order[i, lane]) * width + np.uint32(columns[k, lane])]
+        for lane in range(LANES):
+            y[i, lane] = response[np.uint32(order[i, lane])]
 
 
 @compiled(**STRICT)

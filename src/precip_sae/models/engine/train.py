@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -68,8 +69,9 @@ def side_by_side(work: Callable[[Any], Result], pieces: Sequence[Any], threads: 
             raise
 
 
+@lru_cache(maxsize=8)
 def step_sizes(learning_rate: float, steps: int) -> NDArray[np.float32]:
-    """`reference.adam_step_size` of the steps 1 .. steps [steps]."""
+    """`reference.adam_step_size` of the steps 1 .. steps [steps]; kept for the next block."""
     return np.array([adam_step_size(learning_rate, step) for step in range(1, steps + 1)], np.float32)
 
 
@@ -223,9 +225,13 @@ def _lanes_of_initial(seeds: NDArray[np.int64], shape: NetworkShape) -> NDArray[
 
 def _orders(seeds: NDArray[np.int64], rows: int, epoch: int, shuffle: str) -> NDArray[np.int32]:
     """The row orders of an epoch, one per lane: [rows, lanes]."""
-    different, lane = np.unique(seeds, return_inverse=True)
-    orders = np.stack([row_order(int(seed), rows, epoch, shuffle) for seed in different], axis=1)
-    return np.ascontiguousarray(orders.astype(np.int32)[:, lane])
+    return np.stack([_order(int(seed), rows, epoch, shuffle) for seed in seeds], axis=1)
+
+
+@lru_cache(maxsize=32)
+def _order(seed: int, rows: int, epoch: int, shuffle: str) -> NDArray[np.int32]:
+    """`row_order`, kept for the next block of the same seeds."""
+    return row_order(seed, rows, epoch, shuffle).astype(np.int32)
 
 
 def train_networks(
