@@ -31,7 +31,7 @@ from sklearn.neural_network import MLPClassifier
 from precip_sae.files import write_text
 from precip_sae.models import reference
 from precip_sae.models.engine import kernels, moments, train
-from precip_sae.scheduling import available_threads
+from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks import Part
 
@@ -105,7 +105,7 @@ def engine_saes(weights: np.ndarray, part: Part, epochs: int, threads: int) -> l
         settings = SAESettings(epochs=epochs)
         return train.fit_autoencoders(hidden, pieces, len(part), settings, "keras3", np.zeros(len(group), np.int64))
 
-    return list(train.side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads))
+    return side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads)
 
 
 def torch_eager(model: torch.nn.Module, rate: float, loss: Callable, x: torch.Tensor, batch: int) -> float:

@@ -111,9 +111,7 @@ def _look_at_block(
     latents = {name: (w.shape[1] - hidden) // (2 * hidden + 1) for name, w in saes.items()}
     network, packed_network = shape.kernels(kernels.ROWS), lanes_of(weights, block)
     packed_saes = {name: lanes_of(w, block) for name, w in saes.items()}
-    sae_kernels = {
-        name: kernels.sae_kernels(hidden, count, kernels.ROWS) for name, count in latents.items()
-    }
+    sae_kernels = {name: kernels.sae_kernels(hidden, count, kernels.ROWS) for name, count in latents.items()}
     adding = {name: _Adding(units, inputs, lanes) for name, units in ({"mlp": hidden} | latents).items()}
     x_sum, x_square = np.zeros((inputs, lanes)), np.zeros((inputs, lanes))
     left = {name: np.zeros(lanes) for name in saes}

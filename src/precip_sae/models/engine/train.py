@@ -7,7 +7,6 @@ which models are trained together, on the number of threads or on the CPU.
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -24,7 +23,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress, adam_step_size
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
-from precip_sae.scheduling import available_threads
+from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks import Part
 
@@ -32,7 +31,6 @@ REPACK_EPOCHS = 8  # how often the SAEs that still train are gathered into fewer
 SEGMENT_BYTES = 64 * 2**20  # inputs that are laid out at a time; larger tables are laid out anew in every epoch
 
 S = TypeVar("S", bound=Stack)
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -57,16 +55,6 @@ def blocks(models: int) -> list[Block]:
     """Blocks of as many models as there are lanes; the last one has spare lanes."""
     starts = range(0, models, LANES)
     return [Block(np.minimum(np.arange(s, s + LANES), models - 1), min(LANES, models - s)) for s in starts]
-
-
-def side_by_side(work: Callable[[Any], Result], pieces: Sequence[Any], threads: int | None = None) -> Iterator[Result]:
-    """work(piece) for every piece on several threads, results in the order of the pieces."""
-    with ThreadPoolExecutor(threads or available_threads()) as pool:
-        try:
-            yield from pool.map(work, pieces)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 @lru_cache(maxsize=8)
@@ -263,7 +251,7 @@ def train_networks(
             block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1)
         )
 
-    done = list(side_by_side(work, pieces, threads))
+    done = side_by_side(work, pieces, threads)
     return Networks(
         np.concatenate([d.weights for d in done]),
         *(np.concatenate([getattr(d, name) for d in done], axis=1) for name in _RECORDS),
@@ -301,9 +289,7 @@ def train_mlps(
     inputs = train.x.shape[1]
     shape = NetworkShape(inputs, settings.hidden, outputs, kind)
     columns = np.tile(np.arange(inputs), (len(seeds), 1))
-    done = train_networks(
-        train, validation, shape, settings, columns, np.asarray(seeds), True, progress, threads
-    )
+    done = train_networks(train, validation, shape, settings, columns, np.asarray(seeds), True, progress, threads)
     score = SCORE[kind]
     epochs = settings.epochs
     history = pd.DataFrame(
@@ -492,7 +478,7 @@ def train_saes(
                                 count.add)  # fmt: skip
 
     groups = np.array_split(np.arange(models), min(threads or available_threads(), -(-models // LANES)))
-    done = list(side_by_side(work, groups, threads))
+    done = side_by_side(work, groups, threads)
     count.add(count.total)
     history = [
         (seeds[int(group[model])], epoch, loss)
