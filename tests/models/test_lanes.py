@@ -47,6 +47,15 @@ def test_every_operation_is_rounded_as_numpy_rounds_it(function, expected):
     assert applied(function, A, B).tobytes() == expected.tobytes()
 
 
+def test_an_array_whose_numbers_do_not_follow_each_other_is_refused():
+    @njit
+    def first(a, out):
+        put(out, 0, get(a, 0))
+
+    with pytest.raises(TypeError, match="expected a contiguous array"):
+        first(np.zeros((16, 2), np.float32)[:, 0], A.copy())
+
+
 def test_sums_in_float64_lose_nothing():
     sums = np.full(lanes.LANES, 1e9)
 

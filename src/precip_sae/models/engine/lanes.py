@@ -59,7 +59,9 @@ for _symbol, _instruction in {
 
 
 def _place(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-    """The address of value i of an array."""
+    """The address of value i of an array, which has to be contiguous."""
+    if signature.args[0].layout != "C":
+        raise TypeError(f"{signature.args[0]} holds no values, expected a contiguous array.")
     array = context.make_array(signature.args[0])(context, builder, values[0])
     return builder.gep(builder.bitcast(array.data, _FLOATS.as_pointer()), [values[1]])
 
