@@ -14,7 +14,8 @@ from rich.progress import track
 from precip_sae.figures.style import DOUBLE, save, styled
 from precip_sae.files import write_text
 from precip_sae.models.engine import kernels, train
-from precip_sae.scheduling import available_threads
+from precip_sae.models.engine.lanes import LANES
+from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks import Part
 
@@ -48,9 +49,9 @@ def seconds(models: int, rows: int) -> float:
         train.fit_autoencoders(hidden, pieces, rows, SAESettings(epochs=EPOCHS), "keras3", seeds[group])
 
     threads = available_threads()
-    groups = np.array_split(np.arange(models), max(threads if models >= 2 * train.NARROW else 1, -(-models // 256)))
+    groups = np.array_split(np.arange(models), max(threads if models >= 2 * LANES else 1, -(-models // 256)))
     begin = time.perf_counter()
-    list(train.side_by_side(work, groups, threads))
+    side_by_side(work, groups, threads)
     return time.perf_counter() - begin
 
 

@@ -2,7 +2,8 @@
 
 All contenders train the classifier's network (5-6-3, batch 32) and its SAE (6-12-6, batch 8) on the same data, in turn,
 for several rounds of one run; medians and their ratios are reported. The unit is model-samples per second: models x
-rows x epochs / seconds. The ceiling is a loop of fused multiply-adds on all threads.
+rows x epochs / seconds. The ceiling is a loop of multiplications and additions on all threads, once as strict
+arithmetic has to do them and once fused, which strict arithmetic may not use.
 
 Usage: python benchmarks/speed.py [--keras PYTHON] [--rounds N]
 """
@@ -31,7 +32,8 @@ from sklearn.neural_network import MLPClassifier
 from precip_sae.files import write_text
 from precip_sae.models import reference
 from precip_sae.models.engine import kernels, moments, train
-from precip_sae.scheduling import available_threads
+from precip_sae.models.engine.lanes import LANES, get, put, spread
+from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks import Part
 
@@ -78,14 +80,26 @@ def _multiply_add(rounds, values):
             values[i], values[i + quarter], values[i + 2 * quarter], values[i + 3 * quarter] = a, b, c, d
 
 
-def ceiling() -> float:
-    """Floating-point operations per second of a loop of multiply-adds on all threads."""
-    rounds, size, threads = 200_000, 1024, available_threads()
-    _multiply_add(1, np.zeros(size, np.float32))
+@njit(nogil=True, error_model="numpy")
+def _multiply_and_add(rounds, values):
+    """The same, each operation rounded, on eight values of sixteen lanes that stay in registers."""
+    factor, term = spread(np.float32(0.999)), spread(np.float32(0.5))
+    a, b, c, d = get(values, 0), get(values, 1), get(values, 2), get(values, 3)
+    e, f, g, h = get(values, 4), get(values, 5), get(values, 6), get(values, 7)
+    for _ in range(rounds):
+        a, b, c, d = a * factor + term, b * factor + term, c * factor + term, d * factor + term
+        e, f, g, h = e * factor + term, f * factor + term, g * factor + term, h * factor + term
+    put(values, 0, a + b + c + d + e + f + g + h)
+
+
+def ceiling(loop: Callable, rounds: int, size: int, operations_per_value: int) -> float:
+    """Floating-point operations per second of a loop on arrays of `size` numbers, on all threads."""
+    threads = available_threads()
+    loop(1, np.zeros(size, np.float32))
     with ThreadPoolExecutor(threads) as pool:
         begin = time.perf_counter()
-        list(pool.map(lambda _: _multiply_add(rounds, np.zeros(size, np.float32)), range(threads)))
-        return threads * rounds * size * 16 * 2 / (time.perf_counter() - begin)
+        list(pool.map(lambda _: loop(rounds, np.zeros(size, np.float32)), range(threads)))
+        return threads * rounds * size * operations_per_value / (time.perf_counter() - begin)
 
 
 def engine_networks(part: Part, epochs: int, threads: int | None) -> train.Networks:
@@ -105,7 +119,7 @@ def engine_saes(weights: np.ndarray, part: Part, epochs: int, threads: int) -> l
         settings = SAESettings(epochs=epochs)
         return train.fit_autoencoders(hidden, pieces, len(part), settings, "keras3", np.zeros(len(group), np.int64))
 
-    return list(train.side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads))
+    return side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads)
 
 
 def torch_eager(model: torch.nn.Module, rate: float, loss: Callable, x: torch.Tensor, batch: int) -> float:
@@ -184,8 +198,11 @@ def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dic
         begin = time.perf_counter()
         engine_saes(networks.weights, sae_part, sae_epochs, threads)
         found[name, "sae"] = models * len(sae_part) * sae_epochs / (time.perf_counter() - begin)
-    found["multiply-adds (ceiling)", "mlp"] = ceiling() / operations(*MLP_WORK)
-    found["multiply-adds (ceiling)", "sae"] = ceiling() / operations(*SAE_WORK)
+    fused = ceiling(_multiply_add, 200_000, 1024, 32)
+    strict = ceiling(_multiply_and_add, 50_000_000, 8 * LANES, 2)
+    for phase, work in (("mlp", MLP_WORK), ("sae", SAE_WORK)):
+        found["fused multiply-adds", phase] = fused / operations(*work)
+        found["ceiling of strict arithmetic", phase] = strict / operations(*work)
     return found
 
 

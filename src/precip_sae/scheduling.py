@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from precip_sae.errors import SettingsError, StageError
@@ -43,22 +44,29 @@ def as_finished(
         StageError: a worker runs other code, a piece kept losing its workers, or the scheduler was lost.
     """
     if scheduler == "local":
-        yield from _on_threads(work, shared, pieces, workers or available_threads())
+        yield from on_threads(partial(work, shared), pieces, workers)
     else:
         yield from _on_dask(work, shared, pieces, scheduler, workers, same_code)
 
 
-def _on_threads(
-    work: Callable[[Any, Piece], Result], shared: Any, pieces: Sequence[Piece], threads: int
+def on_threads(
+    work: Callable[[Piece], Result], pieces: Sequence[Piece], threads: int | None = None
 ) -> Iterator[tuple[int, Result]]:
-    pool = ThreadPoolExecutor(threads)
+    """work(piece) for every piece on threads (default: one per CPU); yields as `as_finished` does."""
+    pool = ThreadPoolExecutor(threads or available_threads())
     try:
-        numbers = {pool.submit(work, shared, piece): number for number, piece in enumerate(pieces)}
+        numbers = {pool.submit(work, piece): number for number, piece in enumerate(pieces)}
         for future in as_completed(numbers):
             # a finished piece's result is not needed twice
             yield numbers.pop(future), future.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def side_by_side(work: Callable[[Piece], Result], pieces: Sequence[Piece], threads: int | None = None) -> list[Result]:
+    """work(piece) for every piece on threads, in the order of the pieces."""
+    found = dict(on_threads(work, pieces, threads))
+    return [found[number] for number in range(len(pieces))]
 
 
 def _given(value: Any) -> Any:

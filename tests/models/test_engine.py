@@ -13,6 +13,7 @@ from precip_sae.interpretation import metrics
 from precip_sae.interpretation.sensitivity import correlations, correlations_from_sums
 from precip_sae.models import engine, reference, skill
 from precip_sae.models.engine import kernels, moments, train
+from precip_sae.models.engine.lanes import LANES
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
@@ -131,25 +132,29 @@ def test_gathering_the_saes_that_still_train_changes_no_byte(monkeypatch):
     assert history.equals(plain_history)
 
 
-def test_a_model_is_the_same_bytes_alone_and_in_company_on_one_thread_and_on_two_in_wide_lanes_and_narrow():
+def test_a_model_is_the_same_bytes_alone_and_in_company_in_any_lane_on_one_thread_and_on_two():
     fit, check = parts(5, 3, "classification")
     settings = MLPSettings(epochs=3)
     seeds = list(range(40))
-    wide, history = engine.train_mlps(fit, check, "classification", 3, settings, seeds)
-    narrow, narrow_history = engine.train_mlps(fit, check, "classification", 3, settings, seeds, threads=1, width=32)
+    both, history = engine.train_mlps(fit, check, "classification", 3, settings, seeds, threads=2)
+    one, one_history = engine.train_mlps(fit, check, "classification", 3, settings, seeds, threads=1)
+    moved, _ = engine.train_mlps(fit, check, "classification", 3, settings, seeds[9:])
     alone, _ = engine.train_mlps(fit, check, "classification", 3, settings, [17])
-    assert_same_bytes(wide, narrow)
-    assert history.equals(narrow_history)
-    assert_same_bytes(wide[17], alone)
+    assert_same_bytes(both, one)
+    assert history.equals(one_history)
+    assert_same_bytes(both[17], moved[8])
+    assert_same_bytes(both[17], alone)
 
-    h = engine.hidden_activations(wide, fit.x)
+    h = engine.hidden_activations(both, fit.x)
     assert h[17].tobytes() == engine.hidden_activations(alone, fit.x)[0].tobytes()
     sae = SAESettings(epochs=3)
-    wide_sae, _ = engine.train_saes(h, sae, "batch_mean", seeds)
-    narrow_sae, _ = engine.train_saes(h, sae, "batch_mean", seeds, threads=1, width=32)
+    both_saes, _ = engine.train_saes(h, sae, "batch_mean", seeds, threads=2)
+    one_saes, _ = engine.train_saes(h, sae, "batch_mean", seeds, threads=1)
+    moved_saes, _ = engine.train_saes(h[9:], sae, "batch_mean", seeds[9:])
     alone_sae, _ = engine.train_saes(h[17:18], sae, "batch_mean", [17])
-    assert_same_bytes(wide_sae, narrow_sae)
-    assert_same_bytes(wide_sae[17], alone_sae)
+    assert_same_bytes(both_saes, one_saes)
+    assert_same_bytes(both_saes[17], moved_saes[8])
+    assert_same_bytes(both_saes[17], alone_sae)
 
 
 def test_tables_too_large_to_lay_out_at_once_give_the_same_bytes(monkeypatch):
@@ -252,17 +257,18 @@ def test_packed_weights_come_back_under_their_names():
     assert_same_bytes(again, stack)
 
 
-@pytest.mark.parametrize(("models", "lanes"), [(1, [16]), (16, [16]), (17, [64]), (64, [64]), (80, [64, 16])])
-def test_blocks_hold_every_model_once_and_waste_few_lanes(models, lanes):
+@pytest.mark.parametrize(("models", "used"), [(1, [1]), (16, [16]), (17, [16, 1])])
+def test_blocks_hold_every_model_once(models, used):
     found = train.blocks(models)
-    assert [b.lanes for b in found] == lanes
+    assert [b.used for b in found] == used
+    assert all(len(b.models) == LANES for b in found)
     assert np.concatenate([b.kept for b in found]).tolist() == list(range(models))
 
 
-@pytest.mark.parametrize("rows", [1, 7, 8, 9, 32])
+@pytest.mark.parametrize("rows", [1, 3, 4, 5, 32])
 def test_room_for_a_batch_is_whole_groups_of_rows(rows):
-    assert kernels.padded(rows) % kernels.GRADIENT_ROWS == 0
-    assert 0 <= kernels.padded(rows) - rows < kernels.GRADIENT_ROWS
+    assert kernels.padded(rows) % kernels.ROWS == 0
+    assert 0 <= kernels.padded(rows) - rows < kernels.ROWS
 
 
 OTHER_CPU = """

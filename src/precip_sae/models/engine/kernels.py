@@ -1,12 +1,9 @@
 """The compiled loops of the engine: many models side by side, one model per lane.
 
-Every array ends with the axis `lanes`, contiguous and of constant length, so that each innermost loop is a vector
-loop; the sizes of the layers are constants of the compiled code, so that short sums are unrolled. Arithmetic is
-strict IEEE float32 in a fixed order, without contraction, reassociation or a system library's exp and log: a lane's
-result does not depend on the CPU, on the number of lanes, or on the models in the other lanes.
-
-Everything that is compiled stands in this one file, because numba's cache on disk notices an edit of the file
-of the compiled function only.
+A block of models is one value of `lanes` per number of a model, so that a network's weights are [parameters] values
+and a layer's activations [rows, units] values. Sums go on in registers, several at a time. Arithmetic is strict IEEE
+float32 in a fixed order, without contraction, reassociation or a system library's exp and log: a lane's result does
+not depend on the CPU or on the models in the other lanes.
 """
 
 from collections.abc import Callable
@@ -17,276 +14,301 @@ import numpy as np
 from numba import njit
 
 from precip_sae.models.engine.cache import compiled
+from precip_sae.models.engine.lanes import (
+    LANES,
+    accumulate,
+    exponent,
+    get,
+    magnitude,
+    mantissa,
+    power_of_two,
+    put,
+    root,
+    spread,
+    truncated,
+    where_above,
+    where_equal,
+)
 
 f32 = np.float32
 
-STRICT: dict[str, Any] = {
-    "nogil": True, "fastmath": False, "error_model": "numpy", "boundscheck": False,
-}  # fmt: skip
-INLINE = {"inline": "always"}
+STRICT: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "numpy", "boundscheck": False}
+part_of_loop = njit(forceinline=True, **STRICT)
 
-ROWS = 4  # rows that share one load of a weight in a forward pass
-GRADIENT_ROWS = 8  # rows that share one load and store of a gradient
-UNROLLED = 12  # the longest sum that the compiler is asked to unroll; longer ones go on through memory
+ROWS = 4  # rows that share one load of a weight
+STEPS_TO_FORGET = 64  # see `forget`; a first moment shrinks to a thousandth in as many
 
 
 def padded(rows: int) -> int:
-    """`rows` rounded up to whole groups of GRADIENT_ROWS: the room that a batch takes, its last rows unused."""
-    return -(-rows // GRADIENT_ROWS) * GRADIENT_ROWS
+    """`rows` rounded up to whole groups of ROWS: the room that a batch takes, its last rows unused."""
+    return -(-rows // ROWS) * ROWS
 
 
-@njit(**INLINE)
+@part_of_loop
+def scratch(size):
+    """Zeros for `size` values; see `lanes.aligned`."""
+    memory = np.zeros((size + 1) * LANES, np.float32)
+    skip = -(memory.ctypes.data // 4) % LANES
+    return memory[skip : skip + size * LANES]
+
+
+@part_of_loop
+def copy(source, target, size):
+    """The first `size` values of an array into another."""
+    for i in range(size):
+        put(target, i, get(source, i))
+
+
+@part_of_loop
+def number(x):
+    """A constant as float32 in every lane."""
+    return spread(f32(x))
+
+
+@part_of_loop
+def larger(a, b):
+    """The larger of two values; b where a is not a number."""
+    return where_above(a, b, a, b)
+
+
+@part_of_loop
 def exponential(x):
-    """e^x for x <= 0: 2^n times a polynomial of the remainder (Cephes expf; relative error below 2e-7).
+    """e^x for x <= 0: a whole power of two times the Taylor series of the remaining power f, |f| <= 1/2.
 
-    Returns:
-        the polynomial's value and the bits of 2^n, to be multiplied after reinterpretation.
+    The relative error is below 2e-7 + 1e-7 |x|.
     """
-    x = max(x, f32(-87.0))
-    n = np.int32(np.floor(x * f32(1.44269504) + f32(0.5)))
-    r = x - f32(n) * f32(0.693359375)
-    r = r + f32(n) * f32(2.12194440e-4)
-    p = f32(1.9875691500e-4)
-    p = p * r + f32(1.3981999507e-3)
-    p = p * r + f32(8.3334519073e-3)
-    p = p * r + f32(4.1665795894e-2)
-    p = p * r + f32(1.6666665459e-1)
-    p = p * r + f32(0.5)
-    return p * r * r + r + f32(1.0), (n + np.int32(127)) << np.int32(23)
+    power = larger(x, number(-87.0)) * number(1.44269504)
+    n = truncated(power - number(0.5))
+    f = power - n
+    p = number(1.5403530e-4)
+    p = p * f + number(1.3333558e-3)
+    p = p * f + number(9.6181291e-3)
+    p = p * f + number(5.5504109e-2)
+    p = p * f + number(2.4022651e-1)
+    p = p * f + number(6.9314718e-1)
+    return (p * f + number(1.0)) * power_of_two(n)
 
 
-@njit(**INLINE)
-def logarithm(bits):
-    """log of a float32 >= 1 from its bits (Cephes logf: exponent and a polynomial; relative error below 2e-7).
-
-    Args:
-        bits: the number's bits as int32.
-
-    Returns:
-        exponent and mantissa bits, the mantissa in [0.5, 1): see `finish_logarithm`.
-    """
-    return (bits >> np.int32(23)) - np.int32(126), (bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000)
-
-
-@njit(**INLINE)
-def finish_logarithm(exponent, mantissa):
-    """log(mantissa 2^exponent)."""
-    small = mantissa < f32(0.70710678)
-    e = f32(exponent - np.int32(1)) if small else f32(exponent)
-    x = mantissa + mantissa - f32(1.0) if small else mantissa - f32(1.0)
+@part_of_loop
+def logarithm(x):
+    """log x for x >= 1 (Cephes logf: exponent and a polynomial of the mantissa; relative error below 2e-7)."""
+    e, x = exponent(x), mantissa(x)
+    half = number(0.70710678)
+    one = number(1.0)
+    e = where_above(half, x, e - one, e)
+    x = where_above(half, x, x + x - one, x - one)
     z = x * x
-    p = f32(7.0376836292e-2)
-    p = p * x - f32(1.1514610310e-1)
-    p = p * x + f32(1.1676998740e-1)
-    p = p * x - f32(1.2420140846e-1)
-    p = p * x + f32(1.4249322787e-1)
-    p = p * x - f32(1.6668057665e-1)
-    p = p * x + f32(2.0000714765e-1)
-    p = p * x - f32(2.4999993993e-1)
-    p = p * x + f32(3.3333331174e-1)
+    p = number(7.0376836292e-2)
+    p = p * x - number(1.1514610310e-1)
+    p = p * x + number(1.1676998740e-1)
+    p = p * x - number(1.2420140846e-1)
+    p = p * x + number(1.4249322787e-1)
+    p = p * x - number(1.6668057665e-1)
+    p = p * x + number(2.0000714765e-1)
+    p = p * x - number(2.4999993993e-1)
+    p = p * x + number(3.3333331174e-1)
     p = p * x * z
-    p = p + e * f32(-2.12194440e-4)
-    p = p - f32(0.5) * z
-    return x + p + e * f32(0.693359375)
+    p = p - e * number(2.12194440e-4)
+    p = p - number(0.5) * z
+    return x + p + e * number(0.693359375)
 
 
-@njit(**INLINE)
-def affine(inputs, w, weight, bias, out, rows, rectify, ins, outs, lanes):
-    """out = inputs W + b, row by row and lane by lane, rectified if asked for.
+@part_of_loop
+def forward(inputs, w, layer, out, rows, rectify, ins, outs):
+    """out = inputs W + b for every row, rectified if asked for.
 
     Args:
-        inputs: [rows, in, lanes].
-        w: packed weights [parameters, lanes]; W [in, out] starts at `weight`, b [out] at `bias`.
-        out: [rows, out, lanes], written.
+        inputs: [rows, ins] values.
+        w: a model's parameters; W [ins, outs] starts at `layer`, b [outs] follows it.
+        out: [rows, outs], written.
         rows: how many, a multiple of ROWS.
-        ins, outs, lanes: sizes, constants of the compiled code.
     """
-    zero = f32(0.0)
-    first = min(ins, UNROLLED)
+    zero = number(0.0)
     for s in range(0, rows, ROWS):
         for j in range(outs):
-            for lane in range(lanes):
-                b = w[bias + j, lane]
-                z0, z1, z2, z3 = b, b, b, b
-                for k in range(first):
-                    a = w[weight + k * outs + j, lane]
-                    z0 += inputs[s, k, lane] * a
-                    z1 += inputs[s + 1, k, lane] * a
-                    z2 += inputs[s + 2, k, lane] * a
-                    z3 += inputs[s + 3, k, lane] * a
-                if rectify and ins <= UNROLLED:
-                    z0, z1, z2, z3 = max(z0, zero), max(z1, zero), max(z2, zero), max(z3, zero)
-                out[s, j, lane] = z0
-                out[s + 1, j, lane] = z1
-                out[s + 2, j, lane] = z2
-                out[s + 3, j, lane] = z3
-            for k in range(first, ins):
-                for lane in range(lanes):
-                    a = w[weight + k * outs + j, lane]
-                    out[s, j, lane] += inputs[s, k, lane] * a
-                    out[s + 1, j, lane] += inputs[s + 1, k, lane] * a
-                    out[s + 2, j, lane] += inputs[s + 2, k, lane] * a
-                    out[s + 3, j, lane] += inputs[s + 3, k, lane] * a
-            if rectify and ins > UNROLLED:
-                for i in range(ROWS):
-                    for lane in range(lanes):
-                        out[s + i, j, lane] = max(out[s + i, j, lane], zero)
+            z0 = z1 = z2 = z3 = get(w, layer + ins * outs + j)
+            for k in range(ins):
+                a = get(w, layer + k * outs + j)
+                z0 += get(inputs, s * ins + k) * a
+                z1 += get(inputs, (s + 1) * ins + k) * a
+                z2 += get(inputs, (s + 2) * ins + k) * a
+                z3 += get(inputs, (s + 3) * ins + k) * a
+            if rectify:
+                z0, z1, z2, z3 = larger(z0, zero), larger(z1, zero), larger(z2, zero), larger(z3, zero)
+            put(out, s * outs + j, z0)
+            put(out, (s + 1) * outs + j, z1)
+            put(out, (s + 2) * outs + j, z2)
+            put(out, (s + 3) * outs + j, z3)
 
 
-@njit(**INLINE)
-def backward(deltas, w, weight, offset, active, out, rows, ins, outs, lanes):
-    """out = (offset + deltas W^T) where `active` is above zero, else 0; see `affine`.
+@part_of_loop
+def backward(deltas, w, layer, offset, active, out, rows, ins, outs):
+    """out = (offset + deltas W^T) where `active` is above zero, else 0; see `forward`.
 
     Args:
-        deltas: [rows, out, lanes]; active: activations [rows, in, lanes].
-        offset: a number, the penalty's share of the derivative.
-        out: [rows, in, lanes], written.
+        deltas: [rows, outs] values; active: activations [rows, ins].
+        offset: the penalty's share of the derivative.
+        out: [rows, ins], written.
     """
-    zero = f32(0.0)
-    first = min(outs, UNROLLED)
-    for s in range(rows):
+    zero = number(0.0)
+    for s in range(0, rows, ROWS):
         for k in range(ins):
-            for lane in range(lanes):
-                g = offset
-                for j in range(first):
-                    g += deltas[s, j, lane] * w[weight + k * outs + j, lane]
-                if outs <= UNROLLED:
-                    g = g if active[s, k, lane] > zero else zero
-                out[s, k, lane] = g
-            for j in range(first, outs):
-                for lane in range(lanes):
-                    out[s, k, lane] += deltas[s, j, lane] * w[weight + k * outs + j, lane]
-            if outs > UNROLLED:
-                for lane in range(lanes):
-                    out[s, k, lane] = out[s, k, lane] if active[s, k, lane] > zero else zero
+            g0 = g1 = g2 = g3 = offset
+            for j in range(outs):
+                a = get(w, layer + k * outs + j)
+                g0 += get(deltas, s * outs + j) * a
+                g1 += get(deltas, (s + 1) * outs + j) * a
+                g2 += get(deltas, (s + 2) * outs + j) * a
+                g3 += get(deltas, (s + 3) * outs + j) * a
+            i0, i1, i2, i3 = s * ins + k, (s + 1) * ins + k, (s + 2) * ins + k, (s + 3) * ins + k
+            put(out, i0, where_above(get(active, i0), zero, g0, zero))
+            put(out, i1, where_above(get(active, i1), zero, g1, zero))
+            put(out, i2, where_above(get(active, i2), zero, g2, zero))
+            put(out, i3, where_above(get(active, i3), zero, g3, zero))
 
 
-@njit(**INLINE)
-def gradient(inputs, deltas, g, weight, bias, rows, ins, outs, lanes):
-    """Derivatives of a layer: sum over rows of inputs x deltas, and of deltas; two outputs share a load of an input.
+@part_of_loop
+def moments(m, v, p, slope):
+    """The moments of parameter p after a step with derivative `slope`."""
+    first, second = get(m, p), get(v, p)
+    first += (slope - first) * number(0.1)
+    second += (slope * slope - second) * number(0.001)
+    return first, second
 
-    See `affine`.
+
+@part_of_loop
+def adam(w, m, v, places, slopes, size):
+    """One step of Adam as `reference.KerasAdam` defines it for three parameters, which share one division.
+
+    The product of three divisors stays in the range of float32 as long as no derivative exceeds 1e12.
 
     Args:
-        inputs: [rows, in, lanes]; deltas: [rows, out, lanes].
-        g: packed like the weights, written.
-        rows: how many, a multiple of GRADIENT_ROWS; rows beyond the batch have deltas of zero.
-    """
-    for p in range(ins * outs):
-        for lane in range(lanes):
-            g[weight + p, lane] = f32(0.0)
-    for j in range(outs):
-        for lane in range(lanes):
-            g[bias + j, lane] = f32(0.0)
-    for s in range(0, rows, GRADIENT_ROWS):
-        for k in range(ins):
-            for j in range(0, outs - 1, 2):
-                for lane in range(lanes):
-                    a = g[weight + k * outs + j, lane]
-                    b = g[weight + k * outs + j + 1, lane]
-                    for i in range(GRADIENT_ROWS):
-                        x = inputs[s + i, k, lane]
-                        a += x * deltas[s + i, j, lane]
-                        b += x * deltas[s + i, j + 1, lane]
-                    g[weight + k * outs + j, lane] = a
-                    g[weight + k * outs + j + 1, lane] = b
-            if outs % 2 == 1:
-                for lane in range(lanes):
-                    a = g[weight + k * outs + outs - 1, lane]
-                    for i in range(GRADIENT_ROWS):
-                        a += inputs[s + i, k, lane] * deltas[s + i, outs - 1, lane]
-                    g[weight + k * outs + outs - 1, lane] = a
-        for j in range(outs):
-            for lane in range(lanes):
-                a = g[bias + j, lane]
-                for i in range(GRADIENT_ROWS):
-                    a += deltas[s + i, j, lane]
-                g[bias + j, lane] = a
-
-
-@njit(**INLINE)
-def adam(w, m, v, g, size, parameters, lanes):
-    """One step of Adam as `reference.KerasAdam` defines it; all arrays [parameters, lanes].
-
-    The moments of a unit that died shrink until they are denormal, which processors compute many times slower;
-    below 1e-30 the first moment is set to zero, which no weight can tell.
-
-    Args:
+        places, slopes: which parameters, and their derivatives.
         size: lr sqrt(1 - b2^t) / (1 - b1^t) of this step.
     """
-    for p in range(parameters):
-        for lane in range(lanes):
-            slope = g[p, lane]
-            a = m[p, lane] + (slope - m[p, lane]) * f32(0.1)
-            a = a if abs(a) > f32(1e-30) else f32(0.0)
-            b = v[p, lane] + (slope * slope - v[p, lane]) * f32(0.001)
-            m[p, lane] = a
-            v[p, lane] = b
-            w[p, lane] -= a * size / (np.sqrt(b) + f32(1e-7))
+    p, q, r = places
+    first_p, second_p = moments(m, v, p, slopes[0])
+    first_q, second_q = moments(m, v, q, slopes[1])
+    first_r, second_r = moments(m, v, r, slopes[2])
+    epsilon = number(1e-7)
+    root_p, root_q, root_r = root(second_p) + epsilon, root(second_q) + epsilon, root(second_r) + epsilon
+    two = root_p * root_q
+    share = size / (two * root_r)
+    share_of_two = share * root_r
+    # all is read before anything is written: a place may stand there twice
+    new_p = get(w, p) - first_p * (share_of_two * root_q)
+    new_q = get(w, q) - first_q * (share_of_two * root_p)
+    new_r = get(w, r) - first_r * (share * two)
+    put(m, p, first_p)
+    put(m, q, first_q)
+    put(m, r, first_r)
+    put(v, p, second_p)
+    put(v, q, second_q)
+    put(v, r, second_r)
+    put(w, p, new_p)
+    put(w, q, new_q)
+    put(w, r, new_r)
 
 
-@njit(**INLINE)
-def cross_entropy(z, y, start, rows, share, powers, bits, top, best, loss, score, classes, lanes):
+@part_of_loop
+def forget(m, v, step, parameters):
+    """Sets the vanishing moments to zero, now and then.
+
+    The moments of a unit that died shrink until they are denormal, which processors compute many times slower. No
+    weight can tell a first moment below 1e-30 from zero, or a second one below 1e-32.
+    """
+    if step % STEPS_TO_FORGET == 0:
+        zero = number(0.0)
+        for p in range(parameters):
+            first, second = get(m, p), get(v, p)
+            put(m, p, where_above(magnitude(first), number(1e-30), first, zero))
+            put(v, p, where_above(second, number(1e-32), second, zero))
+
+
+@part_of_loop
+def slopes(inputs, deltas, k, outputs, rows, ins, outs):
+    """Derivatives by the weights of input k to three outputs, or by the outputs' biases if k = ins."""
+    i, j, o = outputs
+    a = b = c = number(0.0)
+    for s in range(rows):
+        x = get(inputs, s * ins + k) if k < ins else number(1.0)
+        a += x * get(deltas, s * outs + i)
+        b += x * get(deltas, s * outs + j)
+        c += x * get(deltas, s * outs + o)
+    return a, b, c
+
+
+@part_of_loop
+def descend(inputs, deltas, w, m, v, layer, size, rows, ins, outs):
+    """A layer's step down its derivatives: sums over rows of inputs x deltas for W, of deltas for b; see `forward`.
+
+    Args:
+        inputs: [rows, ins] values; deltas: [rows, outs].
+        w, m, v: parameters and their moments, moved on; size: see `adam`.
+    """
+    for k in range(ins + 1):
+        p = layer + k * outs
+        for j in range(0, outs, 3):
+            i, o = min(j + 1, outs - 1), min(j + 2, outs - 1)  # the last output again if there are not three
+            adam(w, m, v, (p + j, p + i, p + o), slopes(inputs, deltas, k, (j, i, o), rows, ins, outs), size)
+
+
+@part_of_loop
+def cross_entropy(z, y, rows, share, loss, score, classes):
     """Softmax cross-entropy: z becomes its derivative, losses and hits are added up.
 
     Args:
-        z: logits [rows, classes, lanes]; y: class numbers [all rows, lanes], of this batch from row `start` on.
+        z: logits [rows, classes] values; y: class numbers [rows].
         share: weight of a row in the derivative, 1 / rows of the batch.
-        powers: float32 [classes, lanes], and bits, the same memory as int32; top, best: [lanes]; all scratch.
-        loss: sum of -log p (nat) [lanes]; score: number of rows whose largest logit is the observed class's.
+        loss, score: sum of -log p (nat); number of rows whose largest logit is the observed class's.
+
+    Returns:
+        loss and score.
     """
-    for s in range(rows):
-        for lane in range(lanes):
-            top[lane] = z[s, 0, lane]
-            best[lane] = np.int32(0)
-        for o in range(1, classes):
-            for lane in range(lanes):
-                above = z[s, o, lane] > top[lane]
-                top[lane] = z[s, o, lane] if above else top[lane]
-                best[lane] = np.int32(o) if above else best[lane]
-        for lane in range(lanes):
-            observed = y[start + s, lane]
-            score[lane] += f32(1.0) if best[lane] == observed else f32(0.0)
-            less = top[lane]
-            for o in range(classes):
-                less -= z[s, o, lane] if observed == o else f32(0.0)
-            loss[lane] += less
-        for o in range(classes):
-            for lane in range(lanes):
-                p, two = exponential(z[s, o, lane] - top[lane])
-                z[s, o, lane] = p
-                bits[o, lane] = two
-        for o in range(classes):
-            for lane in range(lanes):
-                z[s, o, lane] *= powers[o, lane]
-        for lane in range(lanes):
-            total = z[s, 0, lane]
+    one, zero, weight = number(1.0), number(0.0), spread(share)
+    for s in range(0, rows, ROWS):
+        product = one  # of the rows' sums of exponentials, so that they share a logarithm
+        for i in range(s, min(s + ROWS, rows)):
+            observed = get(y, i)
+            top, best = get(z, i * classes), zero
             for o in range(1, classes):
-                total += z[s, o, lane]
-            top[lane] = total
-            powers[0, lane] = total
-        for lane in range(lanes):
-            exponent, mantissa = logarithm(bits[0, lane])
-            best[lane] = exponent
-            bits[0, lane] = mantissa
-        for lane in range(lanes):
-            loss[lane] += finish_logarithm(best[lane], powers[0, lane])
-            top[lane] = share / top[lane]
-        for o in range(classes):
-            for lane in range(lanes):
-                z[s, o, lane] = z[s, o, lane] * top[lane] - (share if y[start + s, lane] == o else f32(0.0))
+                logit = get(z, i * classes + o)
+                best = where_above(logit, top, number(o), best)
+                top = larger(logit, top)
+            score += where_equal(best, observed, one, zero)
+            total = zero
+            for o in range(classes):
+                less = get(z, i * classes + o) - top
+                loss -= where_equal(observed, number(o), less, zero)
+                power = exponential(less)
+                total += power
+                put(z, i * classes + o, power)
+            product *= total
+            scale = weight / total
+            for o in range(classes):
+                hit = where_equal(observed, number(o), weight, zero)
+                put(z, i * classes + o, get(z, i * classes + o) * scale - hit)
+        loss += logarithm(product)
+    return loss, score
 
 
-@njit(**INLINE)
-def squared_error(z, y, start, rows, share, loss, score, lanes):
+@part_of_loop
+def squared_error(z, y, rows, share, loss, score):
     """Squared error: z becomes its derivative, squared and absolute errors are added up; see `cross_entropy`."""
-    twice = f32(2.0) * share
+    twice = spread(f32(2.0) * share)
     for s in range(rows):
-        for lane in range(lanes):
-            e = z[s, 0, lane] - y[start + s, lane]
-            loss[lane] += e * e
-            score[lane] += abs(e)
-            z[s, 0, lane] = e * twice
+        e = get(z, s) - get(y, s)
+        loss += e * e
+        score += magnitude(e)
+        put(z, s, e * twice)
+    return loss, score
+
+
+@part_of_loop
+def clear(values, start, stop):
+    """Sets values to zero."""
+    for i in range(start, stop):
+        put(values, i, number(0.0))
 
 
 class MLPKernels:
@@ -297,119 +319,93 @@ class MLPKernels:
 
 
 @lru_cache
-def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, batch: int, lanes: int) -> MLPKernels:
-    """The loops of an MLP. Weights are packed [parameters, lanes] in the order of `initial.mlp_weights`."""
-    b1 = inputs * hidden
-    w2 = b1 + hidden
-    b2 = w2 + hidden * outputs
-    parameters = b2 + outputs
+def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, batch: int) -> MLPKernels:
+    """The loops of an MLP. Weights are packed [parameters, LANES] in the order of `initial.mlp_weights`."""
+    second = (inputs + 1) * hidden  # where the second layer's parameters start
+    parameters = second + (hidden + 1) * outputs
     room = padded(batch)
 
     @compiled(**STRICT)
     def epoch(x, y, rows, weights, m, v, sizes, loss, score):
         """Steps through `rows` rows in batches.
 
-        x [rows + room, inputs, lanes], y [rows + room, lanes], any finite numbers in the last `room` rows;
-        weights, m, v [parameters, lanes], moved on;
-        sizes: Adam's step sizes, one per batch; loss, score: float64 [lanes], added to.
+        x [rows + room, inputs, LANES], y [rows + room, LANES], any finite numbers in the last `room` rows;
+        weights, m, v [parameters, LANES], moved on;
+        sizes: Adam's step sizes, one per batch; loss, score: float64 [LANES], added to.
         """
-        w = np.empty((parameters, lanes), np.float32)
-        m_ = np.empty((parameters, lanes), np.float32)
-        v_ = np.empty((parameters, lanes), np.float32)
-        g = np.empty((parameters, lanes), np.float32)
-        h = np.empty((room, hidden, lanes), np.float32)
-        dh = np.zeros((room, hidden, lanes), np.float32)
-        z = np.empty((room, outputs, lanes), np.float32)
-        powers = np.empty((outputs, lanes), np.float32)
-        bits = powers.view(np.int32)
-        top = np.empty(lanes, np.float32)
-        best = np.empty(lanes, np.int32)
-        loss32 = np.empty(lanes, np.float32)
-        score32 = np.empty(lanes, np.float32)
-        w[:] = weights
-        m_[:] = m
-        v_[:] = v
+        w, m_, v_ = scratch(parameters), scratch(parameters), scratch(parameters)
+        h, dh, z = scratch(room * hidden), scratch(room * hidden), scratch(room * outputs)
+        copy(weights, w, parameters)
+        copy(m, m_, parameters)
+        copy(v, v_, parameters)
         for start in range(0, rows, batch):
             size = min(batch, rows - start)
             share = f32(1.0) / f32(size)
-            xs = x[start : start + room]
-            loss32[:] = f32(0.0)
-            score32[:] = f32(0.0)
-            affine(xs, w, 0, b1, h, room, True, inputs, hidden, lanes)
-            affine(h, w, w2, b2, z, room, False, hidden, outputs, lanes)
+            xs, ys = x[start : start + room], y[start : start + room]
+            forward(xs, w, 0, h, room, True, inputs, hidden)
+            forward(h, w, second, z, room, False, hidden, outputs)
+            lost = scored = number(0.0)
             if classification:
-                cross_entropy(z, y, start, size, share, powers, bits, top, best, loss32, score32, outputs, lanes)
+                lost, scored = cross_entropy(z, ys, size, share, lost, scored, outputs)
             else:
-                squared_error(z, y, start, size, share, loss32, score32, lanes)
-            z[size:room] = f32(0.0)
-            backward(z, w, w2, f32(0.0), h, dh, room, hidden, outputs, lanes)
-            gradient(xs, dh, g, 0, b1, room, inputs, hidden, lanes)
-            gradient(h, z, g, w2, b2, room, hidden, outputs, lanes)
-            adam(w, m_, v_, g, sizes[start // batch], parameters, lanes)
-            for lane in range(lanes):
-                loss[lane] += np.float64(loss32[lane])
-                score[lane] += np.float64(score32[lane])
-        weights[:] = w
-        m[:] = m_
-        v[:] = v_
+                lost, scored = squared_error(z, ys, size, share, lost, scored)
+            clear(z, size * outputs, room * outputs)
+            backward(z, w, second, number(0.0), h, dh, room, hidden, outputs)
+            forget(m_, v_, start // batch, parameters)
+            step = spread(sizes[start // batch])
+            descend(h, z, w, m_, v_, second, step, room, hidden, outputs)
+            descend(xs, dh, w, m_, v_, 0, step, room, inputs, hidden)
+            accumulate(loss, lost)
+            accumulate(score, scored)
+        copy(w, weights, parameters)
+        copy(m_, m, parameters)
+        copy(v_, v, parameters)
 
     @compiled(**STRICT)
     def evaluate(x, y, rows, weights, loss, score):
-        """Adds the losses and scores of `rows` rows to loss and score, float64 [lanes]; arrays as in `epoch`."""
-        w = np.empty((parameters, lanes), np.float32)
-        h = np.empty((room, hidden, lanes), np.float32)
-        z = np.empty((room, outputs, lanes), np.float32)
-        powers = np.empty((outputs, lanes), np.float32)
-        bits = powers.view(np.int32)
-        top = np.empty(lanes, np.float32)
-        best = np.empty(lanes, np.int32)
-        loss32 = np.empty(lanes, np.float32)
-        score32 = np.empty(lanes, np.float32)
-        w[:] = weights
+        """Adds the losses and scores of `rows` rows to loss and score, float64 [LANES]; arrays as in `epoch`."""
+        h, z = scratch(room * hidden), scratch(room * outputs)
         for start in range(0, rows, room):
             size = min(room, rows - start)
-            loss32[:] = f32(0.0)
-            score32[:] = f32(0.0)
-            affine(x[start : start + room], w, 0, b1, h, room, True, inputs, hidden, lanes)
-            affine(h, w, w2, b2, z, room, False, hidden, outputs, lanes)
+            ys = y[start : start + room]
+            forward(x[start : start + room], weights, 0, h, room, True, inputs, hidden)
+            forward(h, weights, second, z, room, False, hidden, outputs)
+            lost = scored = number(0.0)
             if classification:
-                cross_entropy(z, y, start, size, f32(1.0), powers, bits, top, best, loss32, score32, outputs, lanes)
+                lost, scored = cross_entropy(z, ys, size, f32(1.0), lost, scored, outputs)
             else:
-                squared_error(z, y, start, size, f32(1.0), loss32, score32, lanes)
-            for lane in range(lanes):
-                loss[lane] += np.float64(loss32[lane])
-                score[lane] += np.float64(score32[lane])
+                lost, scored = squared_error(z, ys, size, f32(1.0), lost, scored)
+            accumulate(loss, lost)
+            accumulate(score, scored)
 
     @compiled(**STRICT)
     def hidden_activations(x, rows, weights, out):
-        """Hidden activations of `rows` rows into out [rows, hidden, lanes]; rows a multiple of ROWS."""
-        w = np.empty((w2, lanes), np.float32)
-        w[:] = weights[:w2]
-        affine(x, w, 0, b1, out, rows, True, inputs, hidden, lanes)
+        """Hidden activations of `rows` rows into out [rows, hidden, LANES]; rows a multiple of ROWS."""
+        forward(x, weights, 0, out, rows, True, inputs, hidden)
 
     return MLPKernels(epoch, evaluate, hidden_activations)
 
 
-@njit(**INLINE)
-def sae_objective(h, f, z, rows, penalty, loss, hidden, latents, lanes):
-    """Squared reconstruction error and activity penalty: z becomes the derivative of the error, losses are added up.
+@part_of_loop
+def sae_objective(h, f, z, rows, penalty, hidden, latents):
+    """Squared reconstruction error and activity penalty: z becomes the derivative of the error.
 
     Args:
-        h: hidden activations [rows, hidden, lanes]; f: latents [rows, latents, lanes]; z: reconstruction like h.
-        penalty: weight of a latent's activation in `loss`.
-        loss: sum over rows of the mean squared error and of the penalty [lanes].
+        h: hidden activations [rows, hidden] values; f: latents [rows, latents]; z: reconstruction like h.
+        penalty: weight of a latent's activation in the loss.
+
+    Returns:
+        the sum over rows of the mean squared error and of the penalty.
     """
-    share = f32(2.0) / f32(hidden * rows)
-    part = f32(1.0) / f32(hidden)
-    for s in range(rows):
-        for k in range(hidden):
-            for lane in range(lanes):
-                e = z[s, k, lane] - h[s, k, lane]
-                loss[lane] += e * e * part
-                z[s, k, lane] = e * share
-        for j in range(latents):
-            for lane in range(lanes):
-                loss[lane] += penalty * f[s, j, lane]
+    squares = activity = number(0.0)
+    share = spread(f32(2.0) / f32(hidden * rows))
+    for i in range(rows * hidden):
+        e = get(z, i) - get(h, i)
+        squares += e * e
+        put(z, i, e * share)
+    for i in range(rows * latents):
+        activity += get(f, i)
+    return squares * spread(f32(1.0) / f32(hidden)) + activity * penalty
 
 
 class SAEKernels:
@@ -420,65 +416,52 @@ class SAEKernels:
 
 
 @lru_cache
-def sae_kernels(hidden: int, latents: int, batch: int, lanes: int) -> SAEKernels:
-    """The loops of an SAE. Weights are packed [parameters, lanes] in the order of `initial.sae_weights`."""
-    be = hidden * latents
-    wd = be + latents
-    bd = wd + latents * hidden
-    parameters = bd + hidden
+def sae_kernels(hidden: int, latents: int, batch: int) -> SAEKernels:
+    """The loops of an SAE. Weights are packed [parameters, LANES] in the order of `initial.sae_weights`."""
+    decoder = (hidden + 1) * latents  # where its parameters start
+    parameters = decoder + (latents + 1) * hidden
     room = padded(batch)
 
     @compiled(**STRICT)
     def epoch(h, rows, weights, m, v, sizes, l1, by_batch, loss):
         """Steps through `rows` rows in batches.
 
-        h [rows + room, hidden, lanes]; weights, m, v [parameters, lanes], moved on; sizes: Adam's step sizes;
-        by_batch: whether the penalty's sum is divided by the rows of the batch; loss: float64 [lanes], added to.
+        h [rows + room, hidden, LANES]; weights, m, v [parameters, LANES], moved on; sizes: Adam's step sizes;
+        by_batch: whether the penalty's sum is divided by the rows of the batch; loss: float64 [LANES], added to.
         """
-        w = np.empty((parameters, lanes), np.float32)
-        m_ = np.empty((parameters, lanes), np.float32)
-        v_ = np.empty((parameters, lanes), np.float32)
-        g = np.empty((parameters, lanes), np.float32)
-        f = np.empty((room, latents, lanes), np.float32)
-        df = np.empty((room, latents, lanes), np.float32)
-        z = np.empty((room, hidden, lanes), np.float32)
-        loss32 = np.empty(lanes, np.float32)
-        w[:] = weights
-        m_[:] = m
-        v_[:] = v
+        w, m_, v_ = scratch(parameters), scratch(parameters), scratch(parameters)
+        f, df, z = scratch(room * latents), scratch(room * latents), scratch(room * hidden)
+        copy(weights, w, parameters)
+        copy(m, m_, parameters)
+        copy(v, v_, parameters)
         for start in range(0, rows, batch):
             size = min(batch, rows - start)
             penalty = l1 / f32(size) if by_batch else l1
             hs = h[start : start + room]
-            loss32[:] = f32(0.0)
-            affine(hs, w, 0, be, f, room, True, hidden, latents, lanes)
-            affine(f, w, wd, bd, z, room, False, latents, hidden, lanes)
-            sae_objective(hs, f, z, size, penalty * f32(size), loss32, hidden, latents, lanes)
-            z[size:room] = f32(0.0)
-            f[size:room] = f32(0.0)
-            backward(z, w, wd, penalty, f, df, room, latents, hidden, lanes)
-            gradient(hs, df, g, 0, be, room, hidden, latents, lanes)
-            gradient(f, z, g, wd, bd, room, latents, hidden, lanes)
-            adam(w, m_, v_, g, sizes[start // batch], parameters, lanes)
-            for lane in range(lanes):
-                loss[lane] += np.float64(loss32[lane])
-        weights[:] = w
-        m[:] = m_
-        v[:] = v_
+            forward(hs, w, 0, f, room, True, hidden, latents)
+            forward(f, w, decoder, z, room, False, latents, hidden)
+            lost = sae_objective(hs, f, z, size, spread(penalty * f32(size)), hidden, latents)
+            clear(z, size * hidden, room * hidden)
+            clear(f, size * latents, room * latents)
+            backward(z, w, decoder, spread(penalty), f, df, room, latents, hidden)
+            forget(m_, v_, start // batch, parameters)
+            step = spread(sizes[start // batch])
+            descend(f, z, w, m_, v_, decoder, step, room, latents, hidden)
+            descend(hs, df, w, m_, v_, 0, step, room, hidden, latents)
+            accumulate(loss, lost)
+        copy(w, weights, parameters)
+        copy(m_, m, parameters)
+        copy(v_, v, parameters)
 
     @compiled(**STRICT)
     def encode(h, rows, weights, out):
-        """Latents of `rows` rows into out [rows, latents, lanes], rows a multiple of ROWS."""
-        w = np.empty((wd, lanes), np.float32)
-        w[:] = weights[:wd]
-        affine(h, w, 0, be, out, rows, True, hidden, latents, lanes)
+        """Latents of `rows` rows into out [rows, latents, LANES], rows a multiple of ROWS."""
+        forward(h, weights, 0, out, rows, True, hidden, latents)
 
     @compiled(**STRICT)
     def decode(f, rows, weights, out):
-        """Reconstructions of `rows` rows into out [rows, hidden, lanes], rows a multiple of ROWS."""
-        w = np.empty((parameters - wd, lanes), np.float32)
-        w[:] = weights[wd:]
-        affine(f, w, 0, bd - wd, out, rows, False, latents, hidden, lanes)
+        """Reconstructions of `rows` rows into out [rows, hidden, LANES], rows a multiple of ROWS."""
+        forward(f, weights, decoder, out, rows, False, latents, hidden)
 
     return SAEKernels(epoch, encode, decode)
 
@@ -488,17 +471,18 @@ def gather(table, response, order, columns, x, y):
     """Lays rows out: x[i, k, lane] = table[order[i, lane], columns[k, lane]], y[i, lane] = response[order[i, lane]].
 
     Args:
-        table: float32 [rows, columns]; response: int32 or float32 [rows].
-        order: which rows, int32 [n, lanes]; columns: which inputs, int64 [inputs, lanes].
-        x: [n or more, inputs, lanes]; y: [n or more, lanes]; written up to n.
+        table: float32 [rows, columns]; response: float32 [rows].
+        order: which rows, int32 [n, LANES]; columns: which inputs, int64 [inputs, LANES].
+        x: [n or more, inputs, LANES]; y: [n or more, LANES]; written up to n.
     """
-    n, lanes = order.shape
-    for i in range(n):
-        for k in range(columns.shape[0]):
-            for lane in range(lanes):
-                x[i, k, lane] = table[order[i, lane], columns[k, lane]]
-        for lane in range(lanes):
-            y[i, lane] = response[order[i, lane]]
+    flat, width = table.reshape(-1), np.uint32(table.shape[1])
+    for i in range(len(order)):
+        for k in range(len(columns)):
+            for lane in range(LANES):
+                # unsigned: an index that may count from the end would keep this from being a vector loop
+                x[i, k, lane] = flat[np.uint32(order[i, lane]) * width + np.uint32(columns[k, lane])]
+        for lane in range(LANES):
+            y[i, lane] = response[np.uint32(order[i, lane])]
 
 
 @compiled(**STRICT)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precip_sae.models.engine import kernels
+from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.engine.train import Block, Feed, NetworkShape, lanes_of
 from precip_sae.tasks import Part
 
@@ -105,14 +106,12 @@ def _look_at_block(
     columns: NDArray[np.int64],
     mean: NDArray[np.float64],
 ) -> Looked:
-    lanes, hidden = block.lanes, shape.hidden
+    lanes, hidden = LANES, shape.hidden
     inputs = columns.shape[1]
     latents = {name: (w.shape[1] - hidden) // (2 * hidden + 1) for name, w in saes.items()}
-    network, packed_network = shape.kernels(kernels.GRADIENT_ROWS, lanes), lanes_of(weights, block)
+    network, packed_network = shape.kernels(kernels.ROWS), lanes_of(weights, block)
     packed_saes = {name: lanes_of(w, block) for name, w in saes.items()}
-    sae_kernels = {
-        name: kernels.sae_kernels(hidden, count, kernels.GRADIENT_ROWS, lanes) for name, count in latents.items()
-    }
+    sae_kernels = {name: kernels.sae_kernels(hidden, count, kernels.ROWS) for name, count in latents.items()}
     adding = {name: _Adding(units, inputs, lanes) for name, units in ({"mlp": hidden} | latents).items()}
     x_sum, x_square = np.zeros((inputs, lanes)), np.zeros((inputs, lanes))
     left = {name: np.zeros(lanes) for name in saes}
@@ -121,18 +120,17 @@ def _look_at_block(
     feed = Feed(
         Part(x, np.zeros(len(x), np.float32)),
         np.ascontiguousarray(columns[block.models].T),
-        kernels.GRADIENT_ROWS,
+        kernels.ROWS,
         CHUNK_BYTES,
     )
     for rows_x, _, rows in feed.in_time_order():
         whole = kernels.padded(rows)
-        h = np.empty((whole, hidden, lanes), np.float32)
+        h = aligned(whole, hidden, lanes)
         network.hidden(rows_x, whole, packed_network, h)
         kernels.add_sums(rows_x, rows, x_sum, x_square)
         adding["mlp"].add(h, rows_x, rows)
         for name, count in latents.items():
-            f = np.empty((whole, count, lanes), np.float32)
-            again = np.empty_like(h)
+            f, again = aligned(whole, count, lanes), aligned(*h.shape)
             sae_kernels[name].encode(h, whole, packed_saes[name], f)
             sae_kernels[name].decode(f, whole, packed_saes[name], again)
             adding[name].add(f, rows_x, rows)
@@ -162,10 +160,10 @@ def score_networks(
     """Mean loss, and accuracy or mean absolute error, of every network on a part: [models], [models]."""
     losses, scores = [], []
     for block in pieces:
-        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), kernels.GRADIENT_ROWS, CHUNK_BYTES)
-        lanes, loss, score = lanes_of(weights, block), np.zeros(block.lanes), np.zeros(block.lanes)
+        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), kernels.ROWS, CHUNK_BYTES)
+        lanes, loss, score = lanes_of(weights, block), np.zeros(LANES), np.zeros(LANES)
         for x, y, rows in feed.in_time_order():
-            shape.kernels(kernels.GRADIENT_ROWS, block.lanes).evaluate(x, y, rows, lanes, loss, score)
+            shape.kernels(kernels.ROWS).evaluate(x, y, rows, lanes, loss, score)
         losses.append(loss[: block.used] / len(part))
         scores.append(score[: block.used] / len(part))
     return np.concatenate(losses), np.concatenate(scores)

@@ -1,14 +1,14 @@
 """Trains many networks and SAEs at once with the compiled loops of `kernels`.
 
 The results are those of `models.reference`, model by model, up to the rounding of float32; they do not depend on
-which models are trained together, on the number of threads, on the width of the lanes or on the CPU.
+which models are trained together, on the number of threads or on the CPU.
 """
 
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,22 +17,20 @@ import torch
 from numpy.typing import NDArray
 
 from precip_sae.models.engine import kernels
+from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress, adam_step_size
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
-from precip_sae.scheduling import available_threads
+from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks import Part
 
-WIDTH = 64  # lanes of a block; measured fastest (benchmarks/)
-NARROW = 16  # lanes of a block for a few models
 REPACK_EPOCHS = 8  # how often the SAEs that still train are gathered into fewer blocks
 SEGMENT_BYTES = 64 * 2**20  # inputs that are laid out at a time; larger tables are laid out anew in every epoch
 
 S = TypeVar("S", bound=Stack)
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -48,37 +46,20 @@ class Block:
     used: int
 
     @property
-    def lanes(self) -> int:
-        return len(self.models)
-
-    @property
     def kept(self) -> NDArray[np.int64]:
         """The models of the lanes that are not spare."""
         return self.models[: self.used]
 
 
-def blocks(models: int, width: int = WIDTH) -> list[Block]:
-    """Blocks of `width` lanes; the last one is narrow if few models are left for it."""
-    found = []
-    for start in range(0, models, width):
-        used = min(width, models - start)
-        lanes = NARROW if used <= NARROW else width
-        found.append(Block(np.minimum(np.arange(start, start + lanes), models - 1), used))
-    return found
+def blocks(models: int) -> list[Block]:
+    """Blocks of as many models as there are lanes; the last one has spare lanes."""
+    starts = range(0, models, LANES)
+    return [Block(np.minimum(np.arange(s, s + LANES), models - 1), min(LANES, models - s)) for s in starts]
 
 
-def side_by_side(work: Callable[[Any], Result], pieces: Sequence[Any], threads: int | None = None) -> Iterator[Result]:
-    """work(piece) for every piece on several threads, results in the order of the pieces."""
-    with ThreadPoolExecutor(threads or available_threads()) as pool:
-        try:
-            yield from pool.map(work, pieces)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
+@lru_cache(maxsize=8)
 def step_sizes(learning_rate: float, steps: int) -> NDArray[np.float32]:
-    """`reference.adam_step_size` of the steps 1 .. steps [steps]."""
+    """`reference.adam_step_size` of the steps 1 .. steps [steps]; kept for the next block."""
     return np.array([adam_step_size(learning_rate, step) for step in range(1, steps + 1)], np.float32)
 
 
@@ -104,7 +85,7 @@ def unpack(weights: NDArray[np.float32], like: dict[str, NDArray[np.float32]], k
 
 
 def lanes_of(weights: NDArray[np.float32], block: Block) -> NDArray[np.float32]:
-    """[models, parameters] -> the block's [parameters, lanes]."""
+    """[models, parameters] -> the block's [parameters, LANES]."""
     return np.ascontiguousarray(weights[block.models].T)
 
 
@@ -123,8 +104,7 @@ class Feed:
         self.room = kernels.padded(batch)
         inputs, lanes = columns.shape
         self.rows = max(1, segment // (4 * inputs * lanes * batch)) * batch
-        whole = np.issubdtype(part.y.dtype, np.integer)
-        self.response = part.y.astype(np.int32 if whole else np.float32)
+        self.response = part.y.astype(np.float32)
         self.table = np.ascontiguousarray(part.x)
 
     def segments(self, order: NDArray[np.int32]) -> Iterator[tuple[Any, Any, int]]:
@@ -136,8 +116,7 @@ class Feed:
         inputs, lanes = self.columns.shape
         for start in range(0, len(order), self.rows):
             here = np.ascontiguousarray(order[start : start + self.rows])
-            x = np.zeros((len(here) + self.room, inputs, lanes), np.float32)
-            y = np.zeros((len(here) + self.room, lanes), self.response.dtype)
+            x, y = aligned(len(here) + self.room, inputs, lanes), aligned(len(here) + self.room, lanes)
             kernels.gather(self.table, self.response, here, self.columns, x, y)
             yield x, y, len(here)
 
@@ -179,9 +158,9 @@ class NetworkShape:
     outputs: int
     kind: str
 
-    def kernels(self, batch: int, lanes: int) -> kernels.MLPKernels:
+    def kernels(self, batch: int) -> kernels.MLPKernels:
         classification = self.kind == "classification"
-        return kernels.mlp_kernels(self.inputs, self.hidden, self.outputs, classification, batch, lanes)
+        return kernels.mlp_kernels(self.inputs, self.hidden, self.outputs, classification, batch)
 
 
 def train_block(
@@ -196,7 +175,7 @@ def train_block(
     after_epoch: Callable[[int], None] | None = None,
 ) -> Networks:
     """Trains the networks of one block; see `train_networks`. Spare lanes are left out of the result."""
-    kernel = shape.kernels(settings.batch, block.lanes)
+    kernel = shape.kernels(settings.batch)
     mine, inputs = seeds[block.models], np.ascontiguousarray(columns[block.models].T)
     weights = _lanes_of_initial(mine, shape)
     m, v = np.zeros_like(weights), np.zeros_like(weights)
@@ -210,14 +189,14 @@ def train_block(
         if laid_out is None or settings.shuffle == "per_epoch" or not feed.fits:
             laid_out = feed.segments(_orders(mine, len(train), epoch, settings.shuffle))
             laid_out = list(laid_out) if feed.fits else laid_out
-        loss, score, at = np.zeros(block.lanes), np.zeros(block.lanes), 0
+        loss, score, at = np.zeros(LANES), np.zeros(LANES), 0
         for x, y, rows in laid_out:
             kernel.epoch(x, y, rows, weights, m, v, sizes[epoch, at:], loss, score)
             at += -(-rows // settings.batch)
         records[0].append(loss[: block.used] / len(train))
         records[1].append(score[: block.used] / len(train))
         if every_epoch or epoch == settings.epochs - 1:
-            val_loss, val_score = np.zeros(block.lanes), np.zeros(block.lanes)
+            val_loss, val_score = np.zeros(LANES), np.zeros(LANES)
             for x, y, rows in checked or check.in_time_order():
                 kernel.evaluate(x, y, rows, weights, val_loss, val_score)
             records[2].append(val_loss[: block.used] / len(validation))
@@ -234,9 +213,13 @@ def _lanes_of_initial(seeds: NDArray[np.int64], shape: NetworkShape) -> NDArray[
 
 def _orders(seeds: NDArray[np.int64], rows: int, epoch: int, shuffle: str) -> NDArray[np.int32]:
     """The row orders of an epoch, one per lane: [rows, lanes]."""
-    different, lane = np.unique(seeds, return_inverse=True)
-    orders = np.stack([row_order(int(seed), rows, epoch, shuffle) for seed in different], axis=1)
-    return np.ascontiguousarray(orders.astype(np.int32)[:, lane])
+    return np.stack([_order(int(seed), rows, epoch, shuffle) for seed in seeds], axis=1)
+
+
+@lru_cache(maxsize=32)
+def _order(seed: int, rows: int, epoch: int, shuffle: str) -> NDArray[np.int32]:
+    """`row_order`, kept for the next block of the same seeds."""
+    return row_order(seed, rows, epoch, shuffle).astype(np.int32)
 
 
 def train_networks(
@@ -249,7 +232,6 @@ def train_networks(
     every_epoch: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
-    width: int = WIDTH,
 ) -> Networks:
     """Trains one network per row of `columns`.
 
@@ -259,9 +241,9 @@ def train_networks(
         seeds: the seed of each network [models].
         every_epoch: evaluate the validation part after every epoch, not after the last alone.
         progress: called as progress(epochs done, epochs of all blocks).
-        threads: blocks that are trained at once (default: all CPUs); width: lanes of a block; neither changes a bit.
+        threads: blocks that are trained at once (default: all CPUs); changes no bit.
     """
-    pieces = blocks(len(seeds), width)
+    pieces = blocks(len(seeds))
     count = _Counter(progress, settings.epochs * len(pieces))
 
     def work(block: Block) -> Networks:
@@ -269,7 +251,7 @@ def train_networks(
             block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1)
         )
 
-    done = list(side_by_side(work, pieces, threads))
+    done = side_by_side(work, pieces, threads)
     return Networks(
         np.concatenate([d.weights for d in done]),
         *(np.concatenate([getattr(d, name) for d in done], axis=1) for name in _RECORDS),
@@ -302,15 +284,12 @@ def train_mlps(
     seeds: Sequence[int],
     progress: Progress | None = None,
     threads: int | None = None,
-    width: int = WIDTH,
 ) -> tuple[MLP, pd.DataFrame]:
     """`reference.train_mlps`, compiled: one network per seed; arguments and results are the same."""
     inputs = train.x.shape[1]
     shape = NetworkShape(inputs, settings.hidden, outputs, kind)
     columns = np.tile(np.arange(inputs), (len(seeds), 1))
-    done = train_networks(
-        train, validation, shape, settings, columns, np.asarray(seeds), True, progress, threads, width
-    )
+    done = train_networks(train, validation, shape, settings, columns, np.asarray(seeds), True, progress, threads)
     score = SCORE[kind]
     epochs = settings.epochs
     history = pd.DataFrame(
@@ -344,10 +323,10 @@ def hidden_blocks(
     found = []
     part = Part(x, np.zeros(len(x), np.float32))
     for block in pieces:
-        kernel = shape.kernels(kernels.ROWS, block.lanes)
+        kernel = shape.kernels(kernels.ROWS)
         lanes = lanes_of(weights, block)
-        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), kernels.GRADIENT_ROWS)
-        out = np.zeros((len(x) + max(room, feed.room), shape.hidden, block.lanes), np.float32)
+        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), kernels.ROWS)
+        out = aligned(len(x) + max(room, feed.room), shape.hidden, LANES)
         at = 0
         for inputs, _, rows in feed.in_time_order():
             whole = kernels.padded(rows)
@@ -364,7 +343,7 @@ def hidden_activations(stack: MLP, x: NDArray[np.float32]) -> NDArray[np.float32
     shape = NetworkShape(inputs, hidden, stack.output_weight.shape[2], "regression")
     columns = np.tile(np.arange(inputs), (len(stack), 1))
     pieces = blocks(len(stack))
-    found = hidden_blocks(packed(stack), shape, x, columns, pieces, kernels.GRADIENT_ROWS)
+    found = hidden_blocks(packed(stack), shape, x, columns, pieces, kernels.ROWS)
     by_model = [lanes[: len(x), :, : block.used].transpose(2, 0, 1) for block, lanes in zip(pieces, found, strict=True)]
     return np.ascontiguousarray(np.concatenate(by_model))
 
@@ -392,7 +371,6 @@ def fit_autoencoders(
     convention: str,
     seeds: NDArray[np.int64],
     after_epoch: Callable[[int], None] | None = None,
-    width: int = WIDTH,
 ) -> Autoencoders:
     """Fits one SAE per model on one thread; see `train_saes`.
 
@@ -418,8 +396,8 @@ def fit_autoencoders(
     running = np.ones(models, bool)
     for epoch in range(settings.epochs):
         for fitting in state:
-            loss = np.zeros(fitting.weights.shape[1])
-            kernel = kernels.sae_kernels(units, settings.latents, settings.batch, len(loss))
+            loss = np.zeros(LANES)
+            kernel = kernels.sae_kernels(units, settings.latents, settings.batch)
             kernel.epoch(fitting.hidden, rows, fitting.weights, fitting.m, fitting.v, sizes[epoch],
                          np.float32(settings.l1), convention == "batch_mean", loss)  # fmt: skip
             lanes = np.flatnonzero(running[fitting.models])
@@ -438,7 +416,7 @@ def fit_autoencoders(
         if not running.any():
             break
         if epoch % REPACK_EPOCHS == REPACK_EPOCHS - 1:
-            state = _repacked(state, running, width)
+            state = _repacked(state, running)
     return Autoencoders(trained, ran, losses)
 
 
@@ -453,11 +431,11 @@ class _Fitting:
     v: NDArray[np.float32]
 
 
-def _repacked(state: list[_Fitting], running: NDArray[np.bool_], width: int) -> list[_Fitting]:
+def _repacked(state: list[_Fitting], running: NDArray[np.bool_]) -> list[_Fitting]:
     """The models that still train, gathered into fewer lanes if that saves any."""
     lanes = [np.flatnonzero(running[f.models]) for f in state]
-    needed = blocks(sum(map(len, lanes)), width)
-    if sum(b.lanes for b in needed) >= sum(f.weights.shape[1] for f in state):
+    needed = blocks(sum(map(len, lanes)))
+    if len(needed) == len(state):
         return state
     place = np.array([(number, lane) for number, some in enumerate(lanes) for lane in some])
     found = []
@@ -466,7 +444,7 @@ def _repacked(state: list[_Fitting], running: NDArray[np.bool_], width: int) -> 
 
         def gathered(name: str, number: Any = number, lane: Any = lane) -> NDArray[np.float32]:
             first = getattr(state[0], name)
-            out = np.empty((*first.shape[:-1], len(number)), np.float32)
+            out = aligned(*first.shape[:-1], len(number))
             for n in np.unique(number):
                 out[..., number == n] = getattr(state[n], name)[..., lane[number == n]]
             return out
@@ -483,7 +461,6 @@ def train_saes(
     seeds: Sequence[int],
     progress: Progress | None = None,
     threads: int | None = None,
-    width: int = WIDTH,
 ) -> tuple[SAE, pd.DataFrame]:
     """`reference.train_saes`, compiled: one SAE per seed; arguments and results are the same."""
     models, rows, units = hidden.shape
@@ -491,17 +468,17 @@ def train_saes(
     room = kernels.padded(settings.batch)
 
     def work(group: NDArray[np.int64]) -> Autoencoders:
-        pieces = blocks(len(group), width)
+        pieces = blocks(len(group))
         laid_out = []
         for block in pieces:
-            lanes = np.zeros((rows + room, units, block.lanes), np.float32)
+            lanes = aligned(rows + room, units, LANES)
             lanes[:rows] = hidden[group[block.models]].transpose(1, 2, 0)
             laid_out.append(lanes)
         return fit_autoencoders(laid_out, pieces, rows, settings, convention, np.asarray(seeds)[group],
-                                count.add, width)  # fmt: skip
+                                count.add)  # fmt: skip
 
-    groups = np.array_split(np.arange(models), min(threads or available_threads(), -(-models // NARROW)))
-    done = list(side_by_side(work, groups, threads))
+    groups = np.array_split(np.arange(models), min(threads or available_threads(), -(-models // LANES)))
+    done = side_by_side(work, groups, threads)
     count.add(count.total)
     history = [
         (seeds[int(group[model])], epoch, loss)
