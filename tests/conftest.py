@@ -21,10 +21,15 @@ tasks:
     mlp: {hidden: 3}
     sae: {latents: 4}
     sensitivity: {}
+standards:
+  rain: {table: data/table.csv, network: data/network.json}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}
 """
+
+# Begun first: what is left to the end of a run on several processes should be short.
+LONG = ("paper/test_whole_paper.py", "pipeline/test_dvc.py", "paper/test_own_data.py", "search/test_run.py")
 
 # Stands in for every notebook: writes all that its stage promises, from what it is given and what it reads.
 STAND_IN = """\
@@ -54,6 +59,11 @@ print("done")
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+
+
 def write_notebook(path: Path, parameters: str | None, *cells: str) -> None:
     """A notebook with a heading, a cell tagged `parameters` (unless None) and code cells."""
     code = {"cell_type": "code", "execution_count": None, "outputs": [], "metadata": {}}
@@ -73,7 +83,8 @@ def write_project(root: Path) -> Paths:
     paths.params.write_text(PARAMS)
     (paths.data / "table.csv").write_text("a,b,y\n" + "".join(f"{k},{k % 7},{k % 5}\n" for k in range(200)))
     paths.observations.write_text("stands for the observations")
-    (paths.data / "source.json").write_text("{}")
+    for name in ("source.json", "network.json"):
+        (paths.data / name).write_text("{}")
     for name, stage in stages().items():
         parameters = "\n".join(f"{parameter} = 'rain'" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.special import gammaln
 
 from precip_sae.interpretation.sensitivity import COUNTED
@@ -219,4 +218,5 @@ def _rank_correlation(first: pd.Series, second: pd.Series) -> float | None:
     """Spearman's rank correlation; None where a rank is not defined."""
     if len(first) < 3 or first.nunique() < 2 or second.nunique() < 2:
         return None
-    return float(stats.spearmanr(first, second).statistic)
+    ranks = np.column_stack((first.rank(), second.rank()))
+    return float(np.corrcoef(ranks, rowvar=False)[0, 1])
