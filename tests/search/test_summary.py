@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from precip_sae.interpretation.sensitivity import COUNTED
 from precip_sae.search import summary
@@ -138,11 +137,3 @@ def test_a_search_without_the_tasks_own_subset_says_so():
 def test_a_search_in_which_nothing_is_defined_is_still_reported():
     found = summary.summarise(models([[np.nan], [np.nan], [np.nan]]), "test_mae", ["a", "b"], 0.33)
     assert found["counted"]["published"]["defined"] == 0
-
-
-def test_the_rank_correlation_is_that_of_scipy_to_the_last_bit_with_ties_too():
-    rng = np.random.default_rng(0)
-    for size in range(3, 40):
-        first, second = pd.Series(rng.integers(0, 9, size)), pd.Series(rng.normal(size=size))
-        if first.nunique() > 1:
-            assert summary._rank_correlation(first, second) == stats.spearmanr(first, second).statistic

@@ -218,5 +218,7 @@ def _rank_correlation(first: pd.Series, second: pd.Series) -> float | None:
     """Spearman's rank correlation; None where a rank is not defined."""
     if len(first) < 3 or first.nunique() < 2 or second.nunique() < 2:
         return None
-    ranks = np.column_stack((first.rank(), second.rank()))
-    return float(np.corrcoef(ranks, rowvar=False)[0, 1])
+    # most of a second, which the stages that only draw do without
+    from scipy import stats
+
+    return float(stats.spearmanr(first, second).statistic)
