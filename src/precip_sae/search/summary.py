@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.special import gammaln
 
 from precip_sae.interpretation.sensitivity import COUNTED
@@ -218,7 +219,4 @@ def _rank_correlation(first: pd.Series, second: pd.Series) -> float | None:
     """Spearman's rank correlation; None where a rank is not defined."""
     if len(first) < 3 or first.nunique() < 2 or second.nunique() < 2:
         return None
-    # most of a second, which the stages that only draw do without
-    from scipy import stats
-
     return float(stats.spearmanr(first, second).statistic)
