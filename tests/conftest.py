@@ -5,11 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from precip_sae.paths import Paths
 from precip_sae.pipeline.stages import stages
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# A property is tried on the same examples in every run, however busy the machine is: time decides nothing.
+settings.register_profile("same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 PARAMS = """\
 simulation: {records: 300, seed: 1}
