@@ -11,6 +11,10 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 PYTHON ?= python3
 PIP_FLAGS ?=
 SMOKE_DIR ?= /tmp/precip-sae-smoke
+# Processes that run the tests, a file at a time; 0: this one alone.
+TEST_PROCESSES ?= 2
+
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -53,7 +57,11 @@ networks: $(READY)
 
 .PHONY: test
 test: networks ## Run the tests
-	@python -m pytest
+	@python -m pytest $(SIDE_BY_SIDE)
+
+.PHONY: test-all
+test-all: networks ## Run the tests, and those that take minutes
+	@python -m pytest $(SIDE_BY_SIDE) -m ""
 
 .PHONY: test-all
 test-all: $(READY) ## Run the tests, and those that take minutes

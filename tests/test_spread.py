@@ -15,6 +15,13 @@ def test_the_interval_over_seeds_is_students_t():
     assert (found["n"], found["undefined"], found["over"]) == (12, 1, "seeds")
 
 
+def test_the_quantiles_of_students_t_are_those_of_scipy_to_the_last_bit():
+    for n in range(2, 60):
+        values = np.random.default_rng(n).normal(size=n)
+        found = over_seeds(values)
+        assert found["high"] == found["mean"] + stats.t.ppf(0.975, n - 1) * found["sd"] / np.sqrt(n)
+
+
 def test_one_seed_has_a_mean_and_no_interval():
     found = over_seeds([0.3])
     assert (found["mean"], found["low"], found["high"], found["sd"]) == (0.3, None, None, None)

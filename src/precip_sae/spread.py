@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from precip_sae.quantities import SIGNIFICANT
 
@@ -31,7 +31,7 @@ def over_seeds(values: ArrayLike, form: str = SIGNIFICANT, confidence: float = 0
     kept = numbers[np.isfinite(numbers)]
     result = _summary(kept, len(numbers) - len(kept), form, "seeds")
     if len(kept) > 1:
-        half = float(stats.t.ppf(0.5 + confidence / 2, len(kept) - 1)) * result["sd"] / np.sqrt(len(kept))
+        half = float(stdtrit(len(kept) - 1, 0.5 + confidence / 2)) * result["sd"] / np.sqrt(len(kept))
         result |= {"low": result["mean"] - half, "high": result["mean"] + half}
     return result
 

@@ -56,11 +56,27 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folders, pd.DataF
     return Folders(root), write_season(root, records=3000, seed=11, days=DAYS)
 
 
+@pytest.fixture(scope="module")
+def short(written: tuple[Folders, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The files of the first two of these days: an archive for what does not depend on how many there are."""
+    root = tmp_path_factory.mktemp("short") / "archive"
+    later = [day for day in days_of(written[1]) if day not in days_of(written[1])[:2]]
+    shutil.copytree(written[0].root, root, ignore=shutil.ignore_patterns(*(f"*{day}*" for day in later)))
+    return Folders(root)
+
+
 @pytest.fixture
-def copy(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> Folders:
-    """The files again, for spoiling."""
-    shutil.copytree(written[0].root, tmp_path / "archive")
+def copy(short: Folders, tmp_path: Path) -> Folders:
+    """The files of two days again, for spoiling."""
+    shutil.copytree(short.root, tmp_path / "archive")
     return Folders(tmp_path / "archive")
+
+
+@pytest.fixture
+def long_copy(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> Folders:
+    """The files of all days again, for spoiling."""
+    shutil.copytree(written[0].root, tmp_path / "long")
+    return Folders(tmp_path / "long")
 
 
 def ingested(folders: Folders, out: Path, profile: bool = True, **options: object) -> tuple[pd.DataFrame, Season]:
@@ -78,6 +94,13 @@ def whole(written: tuple[Folders, pd.DataFrame], tmp_path_factory: pytest.TempPa
     """The table of the untouched files, and its folder."""
     out = tmp_path_factory.mktemp("whole") / "data"
     return out, ingested(written[0], out)[0]
+
+
+@pytest.fixture(scope="module")
+def two_days(short: Folders, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
+    """The table of the untouched files of two days, and its folder."""
+    out = tmp_path_factory.mktemp("two_days") / "data"
+    return out, ingested(short, out)[0]
 
 
 # There and back ------------------------------------------------------------------------------------------------------
@@ -107,12 +130,12 @@ def test_storms_are_what_lies_between_pauses_of_six_hours(whole: tuple[Path, pd.
 
 
 def test_the_table_is_valid_with_and_without_profiles(
-    written: tuple[Folders, pd.DataFrame], whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    short: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    assert len(validate(whole[1])) == len(whole[1])
-    table, _ = ingested(written[0], tmp_path / "data", profile=False)
-    assert list(table.columns) == [c for c in whole[1].columns if c not in ("t_15", "rh_15")]
-    pd.testing.assert_frame_equal(validate(table), whole[1].drop(columns=["t_15", "rh_15"]))
+    assert len(validate(two_days[1])) == len(two_days[1])
+    table, _ = ingested(short, tmp_path / "data", profile=False)
+    assert list(table.columns) == [c for c in two_days[1].columns if c not in ("t_15", "rh_15")]
+    pd.testing.assert_frame_equal(validate(table), two_days[1].drop(columns=["t_15", "rh_15"]))
 
 
 def test_a_simulated_archive_does_not_pass_as_measured(whole: tuple[Path, pd.DataFrame]) -> None:
@@ -328,18 +351,18 @@ def test_summer_time_begins_when_the_time_zone_data_of_the_site_say() -> None:
 
 
 def test_a_pause_of_an_hour_in_the_weather_costs_its_periods_and_not_the_day(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    first = whole[1].iloc[0]["time"]
+    first = two_days[1].iloc[0]["time"]
     path = copy.weather / f"{first:%Y%m%d}_met.nc"
     with netCDF4.Dataset(path) as file:
         minutes = np.asarray(file["time"][:])
     begin = first.hour * 60 + first.minute
     rewritten(path, minutes[(minutes < begin) | (minutes >= begin + 60)])
     table, season = ingested(copy, tmp_path / "data")
-    gone = whole[1]["time"].between(first, first + pd.Timedelta(minutes=55))
+    gone = two_days[1]["time"].between(first, first + pd.Timedelta(minutes=55))
     assert not season.lost
-    assert table["time"].tolist() == whole[1]["time"][~gone].tolist()
+    assert table["time"].tolist() == two_days[1]["time"][~gone].tolist()
     assert sum(outcome.dropped["weather"] for outcome in season.outcomes) == gone.sum()
 
 
@@ -349,16 +372,16 @@ def days_of(table: pd.DataFrame) -> list[str]:
 
 @pytest.mark.parametrize("few", [0, 1], ids=["first kinds", "other kinds"])
 def test_each_bad_file_costs_its_day_and_a_line_of_the_report_and_nothing_else(
-    few: int, copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    few: int, long_copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
     kinds = list(BAD.items())[few::2]
     days = days_of(whole[1])
     assert len(days) == DAYS > len(kinds)
     spoiled = dict(zip(days, kinds, strict=False))
     for date, (_, (spoil, _)) in spoiled.items():
-        spoil(copy, date)
+        spoil(long_copy, date)
     out = tmp_path / "data"
-    table, season = ingested(copy, out)
+    table, season = ingested(long_copy, out)
 
     kept = whole[1][~whole[1]["time"].dt.strftime("%Y%m%d").isin(spoiled)]
     pd.testing.assert_frame_equal(
@@ -375,11 +398,11 @@ def test_each_bad_file_costs_its_day_and_a_line_of_the_report_and_nothing_else(
 
 
 def test_a_file_that_says_no_day_is_named_and_costs_nothing(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
     (copy.radar / "notes.txt").write_text("calibrated in May")
     table, season = ingested(copy, tmp_path / "data")
-    pd.testing.assert_frame_equal(table, whole[1])
+    pd.testing.assert_frame_equal(table, two_days[1])
     assert [path.name for path in season.ignored] == ["notes.txt"]
     assert (
         ",file left out,0,0,0,0,0,0,0,0,notes.txt: is not named as expected.\n"
@@ -388,9 +411,9 @@ def test_a_file_that_says_no_day_is_named_and_costs_nothing(
 
 
 def test_a_period_with_a_missing_minute_is_dropped_and_the_day_is_not(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    first = whole[1].iloc[0]
+    first = two_days[1].iloc[0]
     minute = first["time"].hour * 60 + first["time"].minute + 2
 
     def miss(file: netCDF4.Dataset) -> None:
@@ -398,13 +421,13 @@ def test_a_period_with_a_missing_minute_is_dropped_and_the_day_is_not(
 
     edited(pip_file(copy, f"{first['time']:%Y%m%d}", "psd"), miss)
     table, _ = ingested(copy, tmp_path / "data")
-    pd.testing.assert_frame_equal(table, whole[1].iloc[1:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(table, two_days[1].iloc[1:].reset_index(drop=True))
 
 
 def test_a_row_out_of_range_is_dropped_and_counted(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    first = whole[1].iloc[0]
+    first = two_days[1].iloc[0]
     step = (first["time"].hour * 60 + first["time"].minute) // 5
 
     def spike(file: netCDF4.Dataset) -> None:
@@ -412,14 +435,14 @@ def test_a_row_out_of_range_is_dropped_and_counted(
 
     edited(copy.weather / f"{first['time']:%Y%m%d}_met.nc", spike)
     table, season = ingested(copy, tmp_path / "data")
-    pd.testing.assert_frame_equal(table, whole[1].iloc[1:].reset_index(drop=True))
+    pd.testing.assert_frame_equal(table, two_days[1].iloc[1:].reset_index(drop=True))
     assert season.outcomes[0].dropped["range"] == 1
 
 
 def test_silence_of_the_radar_is_an_echo_missing_only_while_it_was_on(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    first = whole[1].iloc[0]
+    first = two_days[1].iloc[0]
     minute = first["time"].hour * 60 + first["time"].minute
     path = copy.radar / f"{first['time']:%Y%m%d}_mrr.nc"
 
@@ -428,7 +451,7 @@ def test_silence_of_the_radar_is_an_echo_missing_only_while_it_was_on(
 
     edited(path, silent)
     table, _ = ingested(copy, tmp_path / "silent")
-    assert len(table) == len(whole[1])
+    assert len(table) == len(two_days[1])
     assert table.loc[0, [f"reflectivity_{k}" for k in GATES]].isna().all()
     assert np.isnan(table.loc[0, "ETH"])
 
@@ -445,14 +468,14 @@ def test_silence_of_the_radar_is_an_echo_missing_only_while_it_was_on(
             made.units = units[name]
             made[:] = values[kept]
     table, season = ingested(copy, tmp_path / "off")
-    assert len(table) == len(whole[1]) - 1
+    assert len(table) == len(two_days[1]) - 1
     assert season.outcomes[0].dropped["radar"] == 1
 
 
 def test_hourly_packed_profiles_of_a_grid_are_interpolated_at_the_nearest_point(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
-    date = days_of(whole[1])[0]
+    date = days_of(two_days[1])[0]
     path = copy.profile / f"era5_{date}.nc"
     path.unlink()
     with netCDF4.Dataset(path, "w", format="NETCDF3_64BIT_OFFSET") as file:
@@ -514,10 +537,10 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
 
 
 def test_a_day_whose_file_changed_is_read_again_and_no_other(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
     out = tmp_path / "data"
-    date = days_of(whole[1])[4]
+    date = days_of(two_days[1])[1]
     good = (copy.radar / f"{date}_mrr.nc").read_bytes()
     truncate(copy.radar / f"{date}_mrr.nc")
     assert len(ingested(copy, out)[1].lost) == 1
@@ -527,15 +550,15 @@ def test_a_day_whose_file_changed_is_read_again_and_no_other(
     after = {path.name: path.stat().st_mtime_ns for path in parts_folder(out).iterdir()}
     assert [name for name in before if before[name] != after[name]] == [f"{date}.parquet"]
     assert not season.lost
-    pd.testing.assert_frame_equal(table, whole[1])
+    pd.testing.assert_frame_equal(table, two_days[1])
 
 
-def test_a_damaged_part_is_made_again(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> None:
-    ingested(written[0], tmp_path / "data")
+def test_a_damaged_part_is_made_again(short: Folders, tmp_path: Path) -> None:
+    ingested(short, tmp_path / "data")
     before = bytes_of(tmp_path / "data")
     part = min(parts_folder(tmp_path / "data").iterdir())
     part.write_bytes(b"PAR1")
-    ingested(written[0], tmp_path / "data")
+    ingested(short, tmp_path / "data")
     assert bytes_of(tmp_path / "data") == before
 
 
@@ -581,28 +604,26 @@ def test_a_folder_without_files_of_the_site_is_said(tmp_path: Path, capsys: pyte
 
 
 def test_an_archive_of_which_every_day_is_lost_leaves_the_earlier_table_alone(
-    copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
+    long_copy: Folders, whole: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:
     out = tmp_path / "data"
     shutil.copytree(whole[0], out)
-    shutil.rmtree(copy.radar)
-    copy.radar.mkdir()
+    shutil.rmtree(long_copy.radar)
+    long_copy.radar.mkdir()
     with pytest.raises(
         ArchiveError, match=rf"has {DAYS} days, {DAYS} of them lost, .*no radar file of the day, expected"
     ):
-        ingested(copy, out)
+        ingested(long_copy, out)
     assert bytes_of(out) == bytes_of(whole[0])
     assert (parts_folder(out) / REPORT).read_text().count("lost") == DAYS
 
 
-def test_a_table_that_cannot_be_written_leaves_what_was_there(
-    written: tuple[Folders, pd.DataFrame], tmp_path: Path
-) -> None:
+def test_a_table_that_cannot_be_written_leaves_what_was_there(short: Folders, tmp_path: Path) -> None:
     out = tmp_path / "data"
     (out / "observations.parquet").mkdir(parents=True)
     (out / "source.json").write_text("earlier")
     with pytest.raises(OutputError, match=r"observations\.parquet: cannot be written, a folder stands where the file"):
-        ingested(written[0], out)
+        ingested(short, out)
     assert sorted(path.name for path in out.iterdir()) == ["observations.parquet", "source.json"]
     assert (out / "source.json").read_text() == "earlier"
 
@@ -621,9 +642,9 @@ def test_a_table_without_a_source_is_refused_and_a_simulation_leaves_no_report_b
     assert not (out / REPORT).exists()
 
 
-def test_the_folder_of_one_year_is_an_archive_too(copy: Folders, whole: tuple[Path, pd.DataFrame]) -> None:
+def test_the_folder_of_one_year_is_an_archive_too(long_copy: Folders, whole: tuple[Path, pd.DataFrame]) -> None:
     year = str(whole[1]["time"].dt.year.iloc[0])
-    found = archive.find_days(copy.pip / f"{year}_MQT", copy.weather, copy.radar, None, "MQT")
+    found = archive.find_days(long_copy.pip / f"{year}_MQT", long_copy.weather, long_copy.radar, None, "MQT")
     assert [day.name for day in found.days] == [day for day in days_of(whole[1]) if day.startswith(year)]
 
 

@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
@@ -136,6 +134,10 @@ def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
     Returns:
         {baseline: logarithms of the classes' probabilities [rows, classes], or responses [rows] in the table's unit}.
     """
+    # most of a second, which the stages that only predict do without
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
     train, test = prepared.train, prepared.test
     if prepared.data.kind == "classification":
         shares = np.bincount(train.y, minlength=len(prepared.data.classes)) / len(train)

@@ -7,6 +7,7 @@ King et al. (2025, doi 10.1029/2025JH000769) and the 24 GHz Micro Rain Radar bes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from precip_sae.errors import TableError
@@ -120,6 +121,7 @@ COLUMNS: tuple[Column, ...] = (*_SURFACE, *_RADAR, *_ALOFT, *_LABELS)
 BY_NAME: dict[str, Column] = {column.name: column for column in COLUMNS}
 
 
+@cache
 def schema() -> DataFrameSchema:
     """The pandera schema of the table of observations, built from `COLUMNS`. Other columns are refused.
 
