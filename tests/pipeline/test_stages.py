@@ -1,6 +1,8 @@
 """What is derived from dvc.yaml, and what dvc.yaml has to keep to."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -120,3 +122,14 @@ def test_a_misspelt_stage_gets_a_suggestion():
 def test_a_task_that_does_not_fit_the_stage_is_refused(project, stage, task, error, sentence):
     with pytest.raises(error, match=sentence):
         named(stage).check_task(load_settings(project.params), task)
+
+
+@pytest.mark.parametrize("notebook", ["collect", "interpret"])
+def test_a_stage_does_not_wait_for_packages_that_it_does_without(repository, notebook):
+    # each takes most of a second, in the kernel of every such stage
+    cells = json.loads((repository.notebooks / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
+    lines = [line for cell in cells if cell["cell_type"] == "code" for line in "".join(cell["source"]).splitlines()]
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    code = "\n".join([*imports, "import sys", "print({'sklearn', 'scipy.stats'} & sys.modules.keys())"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
