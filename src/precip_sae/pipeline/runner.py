@@ -8,8 +8,6 @@ one sentence. Data flows between stages through files, never through notebooks.
 import ast
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +48,7 @@ def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
     with set_aside(paths.root, stage.label(task), stage.outputs(task)), tempfile.TemporaryDirectory() as scratch:
         executed = Path(scratch) / stage.notebook
         given = {"task": task} if stage.per_task else {}
-        with ThreadPoolExecutor(1) as beside:
-            # what makes the page takes half a second to import: meanwhile, since only the kernel has work to do
-            beside.submit(import_module, "nbconvert")
-            _execute(source, executed, given, stage.phrase(task), failed, paths)
+        _execute(source, executed, given, stage.phrase(task), failed, paths)
         refuse_changes(stage, task, paths, before, depends, values)
         _refuse_missing(stage, task, paths)
         _publish(executed, stage.label(task), paths)
