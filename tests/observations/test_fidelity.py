@@ -22,8 +22,9 @@ MISSED = {
     # its heaviest rates were heavier than the published errors allow
     "snow: mean of log10 Sr",
 }
-# Of any seed: the worst of the seeds 1-4, 6, 7, 9, 10, 12 and 13, which were not looked at while tuning, missed nine.
-MOST_MISSED = 10
+# Of any seed. What is asked of seeds other than the default one, 70 of 75; the constants were chosen by the means over
+# seeds 1-4, 6, 7, 9, 10, 12, 13 and the default one, each of which missed three at most. Seed 17 is none of them.
+MOST_MISSED = 5
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smi
 # Reflectivity grows from the cloud top downward as (distance fallen)^growth: chosen to meet 0.3 dB per 100 m in
 # deep snow; lake-effect snow grows fast near its top.
 DEEP_GROWTH, LAKE_GROWTH = 2.4, 0.85
-MELTING_STEP = 5.0  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
+MELTING_STEP = 5.4  # dB that snow above the melting layer lies below the rain: chosen to meet 8 dBZ at 3 km
 BRIGHT_BAND = 6.0  # dB, where half of the mass has melted: assumed
 # One-way attenuation by rain, dB/km = k R^alpha: at 24.23 GHz the formula of ITU-R P.838-3 gives k = 0.146 for
 # horizontal polarisation.
@@ -58,9 +58,9 @@ COLLAPSE = 2.0
 # RATE_RIMING of log10 riming. It scatters about the integral by log10 bias and spreads. Minutes with too little to see
 # count as none, which takes half of a snowfall of LIGHT_LOSS (mm/h). All chosen to meet log10 Sr = -1.37 +- 0.99 and
 # what the shipped regressor says of snowfall by reflectivity, n0, lambda and temperature. No rate is bounded.
-RATE_RIMING, RATE_POWER, RATE_DIAMETER = 0.55, 0.2, 2.0
-RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = 0.105, 0.265, 0.15
-LIGHT_LOSS = 0.06
+RATE_RIMING, RATE_POWER, RATE_DIAMETER = 0.55, 0.3, 2.0
+RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = 0.07, 0.265, 0.15
+LIGHT_LOSS = 0.05
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
 WET_ANTENNA = 2.7
 RUN = 4  # gates in a row that make an echo

@@ -27,21 +27,21 @@ RECORDS_PER_WINTER = 12_500
 MOST_RECORDS = 2_000_000
 
 # Storms are more frequent in midwinter than in summer: chosen to meet the published means of T and Rho.
-MIDWINTER_EXCESS = 0.95
+MIDWINTER_EXCESS = 0.94
 MIDWINTER_DAY = 139.0  # days after the season's start: 18 January
 
 # Site climate (C): mean and amplitude of the air temperature, coldest on 22 January (a usual day at Marquette goes from
-# -11 to -4 at the end of January and from 14 to 24 in late July; winter is 1.5 K colder here, chosen to meet the
+# -11 to -4 at the end of January and from 14 to 24 in late July; winter is nearly 2 K colder here, chosen to meet the
 # published quartiles of T in snow), and of the surface of Lake Superior, coldest in March (assumed).
-AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 5.25, 14.3, 143.0
+AIR_MEAN, AIR_AMPLITUDE, AIR_COLDEST = 5.25, 14.5, 143.0
 LAKE_MEAN, LAKE_AMPLITUDE, LAKE_COLDEST = 7.5, 6.5, 186.0
 # Standard deviation (K) and memory (days) of the storms' anomalies: chosen to meet T 271.16 +- 9.00 K.
-ANOMALY, ANOMALY_DAYS = 4.0, 3.0
+ANOMALY, ANOMALY_DAYS = 4.1, 3.0
 
 # Lake-effect convection wants air at 900 hPa about 12 K colder than the lake (Holroyd 1971: 13 K at 850 hPa) and
 # the northwesterly flow that follows a cold front, here a cold anomaly; the latter is chosen to meet the share of
 # echo tops at the highest gate.
-LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.4, 2.0
+LAKE_CONTRAST, LAKE_CONTRAST_WIDTH, LAKE_ANOMALY, LAKE_ANOMALY_WIDTH = 12.0, 2.0, -1.1, 2.0
 LAKE_900 = 8.0  # K, by which air at 900 hPa is colder than at the ground: dry adiabatic
 
 # Fronts: fall of the temperature (K, gamma distributed) and rise of the pressure (as many hPa) as one passes, within
@@ -60,13 +60,13 @@ WS_MEDIAN, WS_LAKE, WS_PER_K, WS_WARM, WS_SPREAD, WS_SPREAD_WARM = 2.75, 0.10, -
 # logarithms), less some evaporation below cloud (%, log-normal), of which heavy precipitation leaves less. Chosen to
 # meet its quartiles by phase. Saturation over ice / over water = exp(0.00972 T) from Murphy and Koop (2005).
 ICE_PER_K, ICE_WEIGHT = 0.00972, 0.4
-RH_DEFICIT, RH_WARM, RH_SPREAD, RH_INTENSITY, RH_LEAST = 7.1, -2.8, 0.60, -0.15, 55.0
+RH_DEFICIT, RH_WARM, RH_SPREAD, RH_INTENSITY, RH_LEAST = 7.1, -2.8, 0.615, -0.15, 55.0
 # Where the air counts as warm (C), and over how many K: about where snow turns to rain.
 WARM_AT, WARM_WIDTH = 1.5, 1.0
 
 # Lapse rate (K/m): dry convection over the lake has some 8 K/km, deep clouds between isothermal layers and the moist
 # adiabat; chosen to meet t_15. Warm air aloft (K) ahead of warm fronts, less the warmer it is below: assumed.
-LAPSE_LAKE, LAPSE_DEEP, LAPSE_SPREAD = 8.0e-3, 3.6e-3, 0.8e-3
+LAPSE_LAKE, LAPSE_DEEP, LAPSE_SPREAD = 8.0e-3, 3.4e-3, 0.8e-3
 NOSE, NOSE_SPREAD, NOSE_PER_K, NOSE_MOST = 1.0, 1.2, -0.05, 4.0
 # Cloud top (m): lake-effect clouds end at an inversion, chosen to meet echo tops at gates 5-12; deep ones assumed.
 TOP_LAKE, TOP_LAKE_SPREAD = 1100.0, 0.20
@@ -80,8 +80,8 @@ SHALLOW_LAYER = 0.7
 WEATHER_LATENT, PARTICLE_LATENT = 9, 7
 LATENT = WEATHER_LATENT + PARTICLE_LATENT
 RECORD_MEMORY = 0.93  # correlation of successive 5-minute records: an hour or so; assumed
-# Share of the variance of each latent variable that is common to a storm: chosen so that parts of the table differ in
-# snowfall no more than the two published learning curves do.
+# Share of the variance of each latent variable that is common to a storm, beside what its records have in common by
+# their memory: chosen so that parts of the table differ in snowfall no more than the two published learning curves do.
 STORM_SHARE = 0.15
 
 
@@ -94,7 +94,7 @@ class Storms:
     season: Array  # days since the season's start
     anomaly: Array  # K
     lake: NDArray[np.bool_]  # shallow lake-effect snow rather than deep synoptic precipitation
-    character: Array  # (storms, LATENT) standard normal: what the records of a storm have in common
+    character: Array  # (storms, LATENT): mean of each latent variable over the records of a storm
 
 
 @dataclass(frozen=True)
@@ -119,15 +119,27 @@ class Weather:
 def latent(rng: np.random.Generator, lengths: NDArray[np.int64], character: Array) -> Array:
     """Standard normal variables of shape (records, columns) that remember their storm and the record before.
 
-    lengths is (storms,), character (storms, columns).
+    lengths is (storms,), character (storms, columns): the means over every storm.
     """
     rows = []
     for length, common in zip(lengths, character, strict=True):
         noise = rng.standard_normal((length + 1, len(common)))
         noise[1:] *= np.sqrt(1 - RECORD_MEMORY**2)
         within = lfilter([1.0], [1.0, -RECORD_MEMORY], noise, axis=0)[1:]
-        rows.append(np.sqrt(STORM_SHARE) * common + np.sqrt(1 - STORM_SHARE) * within)
+        within -= within.sum(axis=0) / max(length, 1)  # rounding leaves a storm of a small table without records
+        rows.append(common + np.sqrt(1 - STORM_SHARE) * within)
     return np.concatenate(rows)
+
+
+def mean_variance(lengths: NDArray[np.int64]) -> Array:
+    """Variance of the mean of a latent variable over a storm, (storms,): 1 for a single record.
+
+    What is common to the storm, and the mean of n records of a first-order autoregressive process of variance 1,
+    1/n ((1 + r) / (1 - r) - 2 r (1 - r^n) / (n (1 - r)^2)).
+    """
+    r, n = RECORD_MEMORY, np.maximum(lengths, 1).astype(float)
+    within = ((1 + r) / (1 - r) - 2 * r * (1 - r**n) / (n * (1 - r) ** 2)) / n
+    return STORM_SHARE + (1 - STORM_SHARE) * within
 
 
 def normalised(values: Array, weights: Array) -> Array:
@@ -175,12 +187,17 @@ def calendar(records: int, rng: np.random.Generator) -> Storms:
     for k in range(1, storms):
         r = np.exp(-(days[k] - days[k - 1]) / ANOMALY_DAYS)
         memory[k] = r * memory[k - 1] + np.sqrt(1 - r * r) * memory[k]
-    # uncorrelated with time and season, so that there is no trend and no chance that ties cold spells to midwinter
+    # Uncorrelated with time and season, so that there is no trend, no slow swing over the winters, and no chance that
+    # ties cold spells to midwinter.
     waves = [wave(2 * np.pi * k * season / 365.25) for k in (1, 2) for wave in (np.cos, np.sin)]
+    waves += [wave(2 * np.pi * position / winters) for wave in (np.cos, np.sin)]
     seasonal = np.column_stack([position, *waves, memory])
-    character = rng.standard_normal((storms, LATENT))
     anomaly = ANOMALY * normalised(seasonal, length)[:, -1]
-    character = normalised(np.column_stack([seasonal, character]), length)[:, -LATENT:]
+    # The whole mean of a storm, with what the memory of its records adds: else that would move the mean of all records.
+    variance = mean_variance(length)
+    spread = np.sqrt(np.average(variance, weights=length))
+    character = rng.standard_normal((storms, LATENT)) * (np.sqrt(variance) / spread)[:, None]
+    character = spread * normalised(np.column_stack([seasonal, character]), length)[:, -LATENT:]
     contrast = lake_temperature(season) - (air_temperature(season) + anomaly - LAKE_900)
     chance = _logistic((contrast - LAKE_CONTRAST) / LAKE_CONTRAST_WIDTH) * _logistic(
         (LAKE_ANOMALY - anomaly) / LAKE_ANOMALY_WIDTH
