@@ -49,23 +49,13 @@ reproduce: $(READY) ## Redo everything, from the data to the PDF, and compare th
 	dvc repro --force
 	precip-sae headline
 
-# The published networks, from the store inside the repository; a table of somebody's own stays where it is.
-.PHONY: networks
-networks: $(READY)
-	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
-	if [ ! -d data/published ]; then dvc pull --quiet data.dvc; fi
-
 .PHONY: test
-test: networks ## Run the tests
+test: $(READY) ## Run the tests
 	@python -m pytest $(SIDE_BY_SIDE)
 
 .PHONY: test-all
-test-all: networks ## Run the tests, and those that take minutes
-	@python -m pytest $(SIDE_BY_SIDE) -m ""
-
-.PHONY: test-all
 test-all: $(READY) ## Run the tests, and those that take minutes
-	@python -m pytest -m ""
+	@python -m pytest $(SIDE_BY_SIDE) -m ""
 
 .PHONY: verify
 verify: $(READY) ## Redo what is out of date and hold every claim against the numbers
@@ -74,7 +64,7 @@ verify: $(READY) ## Redo what is out of date and hold every claim against the nu
 	cat paper/claims.md
 
 .PHONY: smoke
-smoke: networks ## Make the whole paper from little data, in SMOKE_DIR, in about three minutes
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about three minutes
 	@precip-sae smoke $(SMOKE_DIR)
 
 # Keras as published has an environment of its own: TensorFlow 2.17 and numpy 2 do not go together.

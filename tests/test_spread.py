@@ -47,11 +47,16 @@ def test_the_bootstrap_of_episodes_agrees_with_that_of_scipy():
 
 
 def test_long_storms_weigh_by_their_rows():
-    values, storms = np.array([1.0, 1.0, 1.0, 5.0]), np.array([7, 7, 7, 9])
-    found = over_episodes(values, storms, over="storms")
-    assert found["mean"] == 2.0
-    assert (found["low"], found["high"]) == (1.0, 5.0)
-    assert found["over"] == "storms"
+    storms = np.repeat(np.arange(10), [91, *[1] * 9])
+    found = over_episodes(np.where(storms == 0, 1.0, 5.0), storms)
+    assert found["mean"] == pytest.approx(1.36)
+    # a resample without the long storm has a mean of 5, and about a third are
+    assert (found["low"], found["high"]) == (pytest.approx(1.0, abs=0.3), 5.0)
+
+
+def test_two_groups_are_too_few_to_speak_of_others():
+    found = over_episodes(np.array([1.0, 1.0, 2.0]), np.array([0, 0, 1]), over="groups of station")
+    assert (found["mean"], found["low"], found["high"], found["n"]) == (pytest.approx(4 / 3), None, None, 2)
 
 
 def test_a_crossed_table_by_hand():

@@ -36,7 +36,7 @@ class Paths:
     @property
     def published(self) -> Path:
         """The networks that the study shipped."""
-        return self.data / "published"
+        return self.root / "published"
 
     @property
     def notebooks(self) -> Path:

@@ -178,6 +178,11 @@ class DataSettings(Section):
     source: str = Field("", description="where the table comes from, in words; the report of the task says it")
 
     @property
+    def outputs(self) -> int:
+        """Outputs of a network: one per class, or one response."""
+        return len(self.classes) or 1
+
+    @property
     def columns(self) -> list[str]:
         """Every column that the task uses, once."""
         asked = [*self.predictors, self.response, self.time, self.groups]

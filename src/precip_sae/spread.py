@@ -11,9 +11,11 @@ from precip_sae.quantities import SIGNIFICANT
 Spread = dict[str, Any]
 
 RESAMPLES = 2000
+FEWEST_EPISODES = 10
+"""With fewer episodes an interval over them is left open: they say too little about others."""
 
 
-def over_seeds(values: ArrayLike, form: str = SIGNIFICANT, confidence: float = 0.95) -> Spread:
+def over_seeds(values: ArrayLike, form: str = SIGNIFICANT) -> Spread:
     """Mean, standard deviation and interval of the mean over models that differ in their seed alone.
 
     The interval is Student's t with n - 1 degrees of freedom: it says how far the mean could differ with other seeds on
@@ -31,7 +33,7 @@ def over_seeds(values: ArrayLike, form: str = SIGNIFICANT, confidence: float = 0
     kept = numbers[np.isfinite(numbers)]
     result = _summary(kept, len(numbers) - len(kept), form, "seeds")
     if len(kept) > 1:
-        half = float(stdtrit(len(kept) - 1, 0.5 + confidence / 2)) * result["sd"] / np.sqrt(len(kept))
+        half = float(stdtrit(len(kept) - 1, 0.975)) * result["sd"] / np.sqrt(len(kept))
         result |= {"low": result["mean"] - half, "high": result["mean"] + half}
     return result
 
@@ -41,13 +43,13 @@ def over_episodes(
     episodes: NDArray[np.int64],
     form: str = SIGNIFICANT,
     over: str = "storms",
-    confidence: float = 0.95,
 ) -> Spread:
     """Mean over rows, and its interval if other episodes of the kind had been observed.
 
     The bootstrap of whole episodes (Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 8.6): rows
     within a storm are alike, so storms are drawn with replacement and the mean over their rows is taken; the interval
-    holds the middle `confidence` of 2,000 such means. The draws are the same in every run.
+    holds the middle 95 % of 2,000 such means. The draws are the same in every run. With fewer than FEWEST_EPISODES it
+    is left open.
 
     Args:
         values: one number per row [rows].
@@ -60,10 +62,10 @@ def over_episodes(
     _, number = np.unique(episodes, return_inverse=True)
     rows, sums = np.bincount(number), np.bincount(number, weights=values)
     result = _summary(sums / rows, 0, form, over) | {"mean": float(values.mean())}
-    if len(rows) > 1:
+    if len(rows) >= FEWEST_EPISODES:
         draws = np.random.default_rng(0).multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=RESAMPLES)
         means = (draws * sums).sum(axis=1) / (draws * rows).sum(axis=1)
-        low, high = np.quantile(means, (0.5 - confidence / 2, 0.5 + confidence / 2))
+        low, high = np.quantile(means, (0.025, 0.975))
         result |= {"low": float(low), "high": float(high)}
     return result
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, MLPSettings
+from precip_sae.spread import FEWEST_EPISODES
 from precip_sae.tables import values as columns
 from precip_sae.tables.read import BAD_ROWS
 
@@ -27,8 +28,7 @@ MINIMUM_PART = 10
 MINIMUM_CLASS = 5  # rows of the training part
 MOST_LABELS = 60  # named in one sentence
 STORM_PAUSE = 6.0  # hours without a row that end a storm
-FEWEST_EPISODES = 10  # for an interval over them; each part has at least as many rows
-LARGEST_RESPONSE = 1e15  # squares of more are beyond float32, in which networks are trained
+LARGEST_RESPONSE = 1e9  # derivatives of more leave the range of float32 in which networks are trained
 
 Values = NDArray[np.float64]
 # name: (transform, its inverse, numbers that have one)
@@ -216,22 +216,25 @@ class Episodes:
 
 
 def episodes(frame: pd.DataFrame, prepared: Prepared, part: str) -> Episodes:
-    """The episodes of a part: the task's groups, else storms, else stretches of rows.
+    """The episodes of a part: the task's groups, the blocks that its parts are made of, storms, or stretches of rows.
 
-    A storm ends with a pause of STORM_PAUSE hours in the task's times. With fewer than FEWEST_EPISODES storms, or
-    without times, the part is cut into that many stretches of as many rows: neighbours in time are alike as well.
+    A storm, or a spell of whatever the table holds, ends with a pause of STORM_PAUSE hours in the task's times. With
+    fewer than FEWEST_EPISODES spells, or without times, the part is cut into that many stretches of as many rows:
+    neighbours in time are alike as well.
 
     Args:
         frame: the table that was prepared.
     """
     rows = frame.loc[prepared.rows[part]]
     data = prepared.data
-    if data.groups and rows[data.groups].nunique() > 1:
+    if data.groups:
         return Episodes(pd.factorize(rows[data.groups])[0], f"groups of {data.groups}")
+    if data.parts == "blocks":
+        return Episodes(block_numbers(rows[data.time], data), f"blocks of {data.block_days:g} days")
     if data.time and pd.api.types.is_datetime64_any_dtype(rows[data.time]):
         pauses = rows[data.time].diff() > pd.Timedelta(hours=STORM_PAUSE)
         if pauses.sum() + 1 >= FEWEST_EPISODES:
-            return Episodes(pauses.cumsum().to_numpy(dtype=np.int64), "storms")
+            return Episodes(pauses.cumsum().to_numpy(dtype=np.int64), "spells")
     stretches = np.arange(len(rows)) * FEWEST_EPISODES // len(rows)
     return Episodes(stretches, f"{FEWEST_EPISODES} stretches of rows")
 
@@ -286,9 +289,10 @@ def part_rows(
 def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings, read: int) -> dict[str, Any]:
     """Which rows belong to which part where blocks of `data.block_days` days are drawn, each part's in order.
 
-    The blocks (counted from 1970, so that they do not depend on which rows are usable) are taken in the random order
-    of `data.block_seed`. Each goes to the part that lacks most of what the block holds: of each class, the share that
-    the part still lacks of what is due to it, weighted by the share of the class that stands in the block.
+    The blocks are counted from 1970 and taken in a random order, each block's place drawn from its number and
+    `data.block_seed`: a block without usable rows does not move the others. Each goes to the part that lacks most of
+    what the block holds: of each class, the share that the part still lacks of what is due to it, weighted by the
+    share of the class that stands in the block.
 
     Args:
         times: of every usable row, in the rows' order.
@@ -303,8 +307,7 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
             f"{data.table}: time column '{data.time}' holds numbers, expected times for data.parts: blocks (is "
             f"data.time_format '{columns.UNIX}'?)."
         )
-    length = round(data.block_days * 86_400e6)
-    block, days = pd.factorize(times.to_numpy("datetime64[us]").astype(np.int64) // length)
+    block, days = pd.factorize(block_numbers(times, data))
     classes = np.zeros(len(block), dtype=np.int64) if y is None else y
     held = np.zeros((len(days), classes.max(initial=0) + 1), dtype=np.int64)
     np.add.at(held, (block, classes), 1)
@@ -313,7 +316,8 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
     shares = (train, NETWORK_SHARE - train, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)
     filled = np.zeros((len(PARTS), len(total)), dtype=np.int64)
     part = np.empty(len(days), dtype=np.int64)
-    for b in np.random.default_rng(data.block_seed).permutation(len(days)):
+    drawn = [float(np.random.default_rng([data.block_seed, day % 2**32]).random()) for day in days.tolist()]
+    for b in np.argsort(drawn, kind="stable"):
         there = np.flatnonzero(held[b])
         # added up exactly: a part must not be chosen by the order in which a processor adds
         lacks = [
@@ -331,6 +335,11 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
         )
     _refuse_few(sizes, len(block), data, read)
     return chosen
+
+
+def block_numbers(times: pd.Series, data: DataSettings) -> NDArray[np.int64]:
+    """The block of `data.block_days` days that each time falls in, counted from 1970; [rows] -> [rows]."""
+    return times.to_numpy("datetime64[us]").astype(np.int64) // round(data.block_days * 86_400e6)
 
 
 def _refuse_few(sizes: NDArray[np.int64], rows: int, data: DataSettings, read: int) -> None:

@@ -37,14 +37,6 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path, observations: pd.Data
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_a_new_table_leaves_the_study_s_networks_beside_it_alone(tmp_path: Path, observations: pd.DataFrame) -> None:
-    network = Paths(tmp_path).published / "classifier.json"
-    network.parent.mkdir(parents=True)
-    network.write_text("{}")
-    deposit_simulation(tmp_path / "data", observations, SETTINGS)
-    assert network.read_text() == "{}"
-
-
 def test_a_changed_seed_cannot_go_unnoticed(tmp_path: Path, observations: pd.DataFrame) -> None:
     deposit_simulation(tmp_path / "data", observations, SETTINGS)
     with pytest.raises(StageError, match=r"simulation\.seed is 5, but data/ was simulated with 4; run"):

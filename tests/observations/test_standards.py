@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.errors import NetworkError
 from precip_sae.models.exchange import PublishedNetwork
 from precip_sae.models.initial import mlp_weights
 from precip_sae.models.mlp import MLP
@@ -161,13 +160,20 @@ def test_a_table_that_a_published_network_fits_perfectly_meets_its_standards() -
 @pytest.mark.parametrize(
     ("changes", "hidden", "sentence"),
     [
-        ({"predictors": ["T", "n0"]}, 2, r"inputs are \['T', 'n0'\], but those of its .* are \['n0', 'T'\]"),
-        ({"transforms": {"n0": "log10"}}, 2, r"log10 of are \['n0'\], but .* are \[\]"),
-        ({"response": "Rr"}, 2, r"outputs are \['Rr'\], but .* are \['Sr'\]"),
-        ({}, 6, r"hidden units are 6, but .* are 2"),
+        (
+            {"predictors": ["T", "n0"]},
+            2,
+            "inputs of the task: ['T', 'n0'], of its published network: ['n0', 'T']",
+        ),
+        ({"transforms": {"n0": "log10"}}, 2, "logarithms of the task: ['n0'], of its published network: []"),
+        ({"response": "Rr"}, 2, "outputs of the task: ['Rr'], of its published network: ['Sr']"),
+        ({"standardise_response": True}, 2, "response of the task: standardised, of its published network: as it is"),
+        ({"missing": "median"}, 2, "missing values of the task: median, of its published network: left out"),
+        ({}, 6, "hidden units of the task: 6, of its published network: 2"),
     ],
 )
 def test_a_task_of_another_shape_is_not_held_to_the_network(changes: dict, hidden: int, sentence: str) -> None:
-    standards.refuse_other_shape(regressor(), data(), MLPSettings(hidden=2))
-    with pytest.raises(NetworkError, match=sentence):
-        standards.refuse_other_shape(regressor(), data(**changes), MLPSettings(hidden=hidden))
+    assert standards.unlike(regressor(), data(), MLPSettings(hidden=2)) == ""
+    said = standards.unlike(regressor(), data(**changes), MLPSettings(hidden=hidden))
+    assert said == f"Not compared: {sentence}."
+    assert standards.summary(standards.nothing(), said) == {"passed": 0, "of": 0, "unlike": said}

@@ -156,7 +156,7 @@ def ranked(
 
 @styled
 def inputs(effects: pd.DataFrame, kind: str = "keras3") -> Figure:
-    """How much larger the reduction is with an input than without it, with 95 % intervals, a row per input.
+    """How much larger the reduction is with an input than without it, with 95 % intervals over seeds, a row per input.
 
     Rows go from the largest difference (by the first way of counting) to the smallest, those not defined last.
 
@@ -211,7 +211,7 @@ def best_of(
 
     Args:
         draws: numbers of subsets drawn [steps], above 0.
-        expected, low, high: expected largest reduction and the ends of its 95 % interval [steps], shares.
+        expected, low, high: expected largest reduction, and the ends of 95 % of draws and seeds [steps], shares.
         drawn: how many the study meant to draw; not marked unless it is among `draws`.
         published: the published reduction, a share.
         typical: mean reduction of all models, a share.
@@ -220,7 +220,7 @@ def best_of(
     draws = np.asarray(draws)
     expected, low, high = (100 * np.asarray(values, dtype=np.float64) for values in (expected, low, high))
     figure, axis = _single(0.78)
-    axis.fill_between(draws, low, high, color=KINDS[kind], alpha=0.25, linewidth=0, label="95 % interval")
+    axis.fill_between(draws, low, high, color=KINDS[kind], alpha=0.25, linewidth=0, label="95 % of draws and seeds")
     axis.plot(draws, expected, color=KINDS[kind], linewidth=1.4, label="expected largest")
     axis.set(xlabel="subsets drawn at random, one seed", ylabel="largest reduction (%)")
     # a logarithmic axis of less than a decade has no room for its labels

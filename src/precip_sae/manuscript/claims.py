@@ -52,13 +52,15 @@ def judge(claim: Claim, numbers: Mapping[str, dict[str, Any]]) -> dict[str, Any]
     An undefined number (None) fails.
 
     Raises:
-        ManuscriptError: the claim asks for a number that is not there, or has no bound.
+        ManuscriptError: the claim asks for a number (or an interval) that is not there, or has no bound.
     """
     if claim.at_least is None and claim.at_most is None:
         raise ManuscriptError(f"claims.yaml: claim '{claim.id}' has neither at_least nor at_most.")
     found = number(numbers, claim.key)
-    ends = ("low", "high") if claim.whole else ("mean", "mean")
-    low, high = (numbers.get(f"{claim.key}.{end}", found)["value"] for end in ends)
+    if claim.whole:
+        low, high = (number(numbers, f"{claim.key}.{end}")["value"] for end in ("low", "high"))
+    else:
+        low = high = numbers.get(f"{claim.key}.mean", found)["value"]
     holds = (
         low is not None
         and high is not None

@@ -1,8 +1,8 @@
 """Every number of the manuscript: gathered from the results of the stages, formatted once, asked for by key.
 
-`numbers.json` maps a key such as `classifier.interpret.variants.keras3.reduction.published` to
-`{"value": 0.33, "text": "33.0 % (95 % interval 28.1 to 37.9 %)"}`. The manuscript prints `text`; an unknown key
-does not compile.
+`numbers.json` maps a key such as `classifier.interpret.variants.keras3.reduction.published` to `{"value": 0.33,
+"text": "33.0 % (95 % interval over seeds 28.1 to 37.9 %)", "form": ".1%"}`. The manuscript prints `text`; an unknown
+key does not compile.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,13 +37,13 @@ def flatten(value: Any, words: Sequence[str] = (), form: str = SIGNIFICANT) -> I
     """
     key = ".".join(words)
     if isinstance(value, Mapping):
-        form = value.get("form", form)
+        form = value["form"] if isinstance(value.get("form"), str) else form
         if value.keys() == {"value", "form"}:
             yield key, _entry(value["value"], form)
             return
         if value.keys() >= _SPREAD:
             yield key, _entry(value["mean"], form) | {"text": spread_text(value, form)}
-        for name in sorted(value.keys() - _ABOUT):
+        for name in sorted(name for name in value if not (name in _ABOUT and isinstance(value[name], str))):
             yield from flatten(value[name], [*words, name], form)
     elif isinstance(value, list):
         if all(isinstance(item, str) for item in value):
@@ -89,6 +89,8 @@ def collect(
         numbers |= dict(flatten(_results(paths.task_results(task) / "search.json"), [task, "search"]))
     for task in held:
         numbers |= dict(flatten(_results(paths.task_results(task) / "standards.json"), [task, "standards"]))
+    compared = [task for task in held if f"{task}.standards.unlike" not in numbers]
+    numbers["compared"] = {"value": compared, "text": ", ".join(compared)}
     numbers["searched"] = {"value": list(searched), "text": ", ".join(searched)}
     numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
     return numbers
@@ -96,7 +98,7 @@ def collect(
 
 def choices(task: TaskSettings) -> dict[str, Any]:
     """What was chosen for a task's models, as the text needs it; the first L1 convention is the headline."""
-    sizes = {"inputs": len(task.data.predictors), "outputs": len(task.data.classes) or 1}
+    sizes = {"inputs": len(task.data.predictors), "outputs": task.data.outputs}
     shares = {"latents_per_unit": quantity(task.sae.latents / task.mlp.hidden, ".2g")}
     return sizes | shares | task.model_dump(include={"mlp", "sae", "sensitivity"}, exclude={"sae": {"l1_conventions"}})
 

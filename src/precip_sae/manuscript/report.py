@@ -58,7 +58,7 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "classes": data.classes,
         "split": describe_parts(data),
         "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
-        "network": f"{len(data.predictors)}–{task.mlp.hidden}–{len(data.classes) or 1}",
+        "network": f"{len(data.predictors)}–{task.mlp.hidden}–{data.outputs}",
         "sae": f"{task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}",
         "seeds": number(numbers, f"{name}.train.seeds")["text"],
         "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
@@ -119,14 +119,16 @@ def describe_source(paths: Paths, data: DataSettings) -> dict[str, Any]:
 
 
 def verdict(numbers: Numbers, name: str, kind: str) -> list[str]:
-    """A sentence for each baseline: whether the networks are better on the test part, by the interval over its rows."""
+    """A sentence for each baseline: whether the networks are better on the test part, by the interval of the gain."""
     score = JUDGED[kind]
     sentences = []
     for baseline, called in CALLED[kind].items():
         found = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
         key = f"{name}.train.gain_over.{baseline}.{score}"
         gain, low, high = (number(numbers, f"{key}{end}") for end in ("", ".low", ".high"))
-        if low["value"] > 0:
+        if low["value"] is None:
+            how = "cannot be told, from so few episodes, to do better or worse than"
+        elif low["value"] > 0:
             how = "do better than"
         elif high["value"] < 0:
             how = "do worse than"

@@ -55,7 +55,7 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
         columns[name] = {
             "Response": data.response,
             "Inputs": ", ".join(f"{data.transforms.get(p, '')} {p}".strip() for p in data.predictors),
-            "Network": f"{len(data.predictors)}–{mlp.hidden}–{len(data.classes) or 1}",
+            "Network": f"{len(data.predictors)}–{mlp.hidden}–{data.outputs}",
             "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}",
             "SAE": f"{mlp.hidden}–{sae.latents}–{mlp.hidden}",
             "SAE training": f"{'up to ' if sae.patience else ''}{sae.epochs} epochs, batch {sae.batch}, "
@@ -76,7 +76,7 @@ def skill(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
             for part in ("train", "validation", "test"):
                 row[part.capitalize()] = number(numbers, f"{name}.train.skill.{part}.{score}.mean")["text"]
             test = f"{name}.train.skill.test.{score}"
-            row["Test, 95 % interval"] = interval(numbers, test)
+            row["Test, 95 %, seeds"] = interval(numbers, test)
             for baseline, heading in BASELINES.items():
                 row[heading] = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
             rows.append(row)
@@ -99,7 +99,7 @@ def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFr
                         "MLP": number(numbers, f"{key}.mlp.sensitive.{counted}.mean")["text"],
                         "SAE": number(numbers, f"{key}.{variant}.sensitive.{counted}.mean")["text"],
                         "Reduction": number(numbers, f"{change}.mean")["text"],
-                        "95 % interval": interval(numbers, change),
+                        "95 %, seeds": interval(numbers, change),
                         "Seeds": number(numbers, f"{change}.n")["text"],
                         "Published": write(PUBLISHED_REDUCTION, ".0%") if counted == "published" else "–",
                     }
@@ -121,15 +121,15 @@ def searches(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequ
                     "Task": tasks[name].title,
                     "Units": counted,
                     "Mean": number(numbers, f"{key}.reduction.mean")["text"],
-                    "95 % interval": interval(numbers, f"{key}.reduction"),
+                    "95 %, seeds": interval(numbers, f"{key}.reduction"),
                     "SD, subsets": number(numbers, f"{key}.spread_between.subsets")["text"],
                     "SD, seeds": number(numbers, f"{key}.spread_between.seeds")["text"],
                     "SD, rest": number(numbers, f"{key}.spread_between.rest")["text"],
                     "Own subset": numbers[own]["text"] if own in numbers else "–",
                     "Best of drawn": number(numbers, f"{key}.best_of.expected")["text"],
-                    "Best, 95 %": interval(numbers, f"{key}.best_of"),
+                    "Best, 95 % of draws": interval(numbers, f"{key}.best_of"),
                     "Beyond untrained": number(numbers, f"{key}.beyond_untrained.mean")["text"],
-                    "Beyond, 95 %": interval(numbers, f"{key}.beyond_untrained"),
+                    "Beyond, 95 %, seeds": interval(numbers, f"{key}.beyond_untrained"),
                 }
             )
     return pd.DataFrame(rows)
@@ -201,9 +201,7 @@ def beside_published(paths: Paths, held: Sequence[str]) -> pd.DataFrame:
     """Every published statistic, and the standards of every task that is held to a published network."""
     files = [paths.results / "fidelity.csv", *(paths.task_results(task) / "standards.csv" for task in held)]
     found = [pd.read_csv(file) for file in files]
-    # the standards do not know what the table is; the statistics do
-    ours = "simulated" if "simulated" in found[0] else "observed"
-    return pd.concat([frame.rename(columns={"simulated": ours}) for frame in found], ignore_index=True)
+    return pd.concat([frame for frame in found if len(frame)], ignore_index=True)
 
 
 def reductions_by_seed(paths: Paths, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:

@@ -59,8 +59,13 @@ def beside_published(frame: pd.DataFrame, source: dict[str, Any]) -> pd.DataFram
     For a simulation this is the report on the simulator. For an archive it compares measurements with the statistics of
     the study's tables, which were made of the same archive by another hand.
     """
-    simulated = source["kind"] == SIMULATION or source.get("simulated", False)
-    return compare(frame).rename(columns={} if simulated else {"simulated": "observed"})
+    return named_after_source(compare(frame), source)
+
+
+def named_after_source(compared: pd.DataFrame, source: dict[str, Any]) -> pd.DataFrame:
+    """Rows of a comparison whose column of the table's own values says what the table is: simulated or observed."""
+    simulated = source.get("kind") == SIMULATION or source.get("simulated", False)
+    return compared.rename(columns={} if simulated else {"simulated": "observed"})
 
 
 def summary(frame: pd.DataFrame, source: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.errors import NetworkError
 from precip_sae.models.exchange import PublishedNetwork
 from precip_sae.models.mlp import MLP
 from precip_sae.models.skill import predict, regression_scores
@@ -141,7 +140,7 @@ def learning_standards(history: pd.DataFrame, published: Curves, network: str, f
         Two rows, of the training and of the validation part, for every one of EPOCHS.
     """
     median = history.groupby("epoch")[["loss", "val_loss"]].median()
-    why = f"Within a factor of {factor:g}: it leaves room for which storms a part holds; seeds differ by far less."
+    why = f"Within a factor of {factor:g}: it leaves room for which storms a part holds."
     rows = []
     for column, part in (("loss", "training"), ("val_loss", "validation")):
         theirs = getattr(published, column)
@@ -160,29 +159,30 @@ def _with_reasons(found: Iterable[tuple[str, str, Target, float, str]]) -> pd.Da
     return judged(row[:4] for row in rows).assign(why=[row[4] for row in rows])
 
 
-def refuse_other_shape(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) -> None:
-    """Refuses to hold a task to a network with other inputs, units or outputs.
-
-    Raises:
-        NetworkError: what differs.
-    """
+def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) -> str:
+    """Why a task cannot be held to a network: a sentence on what differs between the two; empty if nothing does."""
     ours = {
+        "kind": data.kind,
+        "response": "standardised" if data.standardise_response else "as it is",
+        "missing values": data.missing if data.missing == "median" else "left out",
         "inputs": list(data.predictors),
-        "log10 of": [name for name in data.predictors if data.transforms.get(name) == "log10"],
+        "logarithms": [name for name in data.predictors if data.transforms.get(name) == "log10"],
         "outputs": data.classes or [data.response],
         "hidden units": mlp.hidden,
     }
     theirs = {
+        "kind": published.kind,
+        "response": "as it is",
+        "missing values": "left out",
         "inputs": list(published.predictors),
-        "log10 of": list(published.logged),
+        "logarithms": list(published.logged),
         "outputs": list(published.responses),
         "hidden units": published.hidden_bias.shape[1],
     }
     for what, expected in theirs.items():
         if ours[what] != expected:
-            raise NetworkError(
-                f"params.yaml: the task's {what} are {ours[what]}, but those of its published network are {expected}."
-            )
+            return f"Not compared: {what} of the task: {ours[what]}, of its published network: {expected}."
+    return ""
 
 
 def compare(
@@ -191,7 +191,7 @@ def compare(
     """Every standard that a published network sets for a task of its inputs and shape.
 
     Args:
-        table: what `prepared` was made of.
+        table: what `prepared` was made of; all its usable rows are asked about, those that ours were trained on too.
         networks: ours, one per seed; history: of their training.
 
     Returns:
@@ -213,12 +213,18 @@ def compare(
     return pd.concat([found, learning_standards(history, published, name, LEARNING_FACTOR[kind])], ignore_index=True)
 
 
-def summary(compared: pd.DataFrame) -> dict[str, Any]:
-    """How many standards are met, and each by its name: what is published and what was found.
+def nothing() -> pd.DataFrame:
+    """The comparison of a task that is unlike its published network: no rows."""
+    return _with_reasons([])
+
+
+def summary(compared: pd.DataFrame, unlike: str = "") -> dict[str, Any]:
+    """How many standards are met, and each by its name: what is published and what was found; why not, if `unlike`.
 
     Names are the statistics' in lower case, with underscores for all but letters and digits.
     """
     found: dict[str, Any] = {"passed": int((compared["verdict"] == PASS).sum()), "of": len(compared)}
+    found |= {"unlike": unlike} if unlike else {}
     for row in compared.itertuples():
         form = PERCENT if "agreement" in row.statistic or "accuracy" in row.statistic else ".3g"
         name = re.sub(r"[^a-z0-9]+", "_", row.statistic.lower())

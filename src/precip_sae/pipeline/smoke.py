@@ -76,8 +76,6 @@ def copy_project(source: Paths, folder: Path) -> Paths:
 
     try:
         shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
-        if source.published.is_dir():
-            shutil.copytree(source.published, Paths(target).published)
     except shutil.Error as error:
         raise OutputError(f"{folder}: not everything could be copied there ({error.args[0][0][2]}).") from error
     except OSError as error:
@@ -99,8 +97,6 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
 
     if not (source.root / OVERLAY).is_file():
         raise SettingsError(f"{source.root / OVERLAY}: no such file.")
-    if not source.published.is_dir():
-        raise SettingsError(f"{source.published}: no such folder; `dvc pull data.dvc` brings it.")
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
     yaml = YAML(typ="safe", pure=True)

@@ -174,6 +174,8 @@ def _name(table: Path) -> str:
 
 
 def _link(table: Path, link: Path) -> None:
+    if table.exists() and link.exists() and not link.is_symlink() and table.samefile(link):
+        return
     if link.is_dir() and not link.is_symlink():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)

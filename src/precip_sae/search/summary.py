@@ -171,17 +171,18 @@ def summarise(models: pd.DataFrame, score: str, inputs: Sequence[str], published
         column = f"reduction_{counted}"
         reduction = over_subsets(models, column, PERCENT)
         defined = subsets.dropna(subset=[column]).sort_values(column, kind="stable", ignore_index=True)
+        gain = models[column] - models[f"reduction_untrained_{counted}"]
+        beyond = over_subsets(models.assign(gain=gain), "gain", POINTS)
         if defined.empty:
-            result["counted"][counted] = {"reduction": reduction, "defined": 0}
+            result["counted"][counted] = {"reduction": reduction, "beyond_untrained": beyond, "defined": 0}
             continue
         single = models[column].dropna()
-        gain = models[column] - models[f"reduction_untrained_{counted}"]
         ranked = {"best": len(defined) - 1, "typical": len(defined) // 2, "worst": 0}
         best = best_of(by_seed(models, column), DRAWN)
         found: dict[str, Any] = {
             "defined": len(defined),
             "reduction": reduction,
-            "beyond_untrained": over_subsets(models.assign(gain=gain), "gain", POINTS),
+            "beyond_untrained": beyond,
             "share": {
                 "gain": float((subsets[f"gain_{counted}"].dropna() > 0).mean()),
                 "models_at_published": float((single >= published).mean()),
