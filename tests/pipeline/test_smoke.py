@@ -16,8 +16,8 @@ def test_an_overlay_goes_deep_and_leaves_the_rest():
 
 def test_every_task_is_made_small_a_new_one_too(project):
     text = project.params.read_text()
-    rain = text[text.index("  rain:\n") : text.index("search:")]
-    project.params.write_text(text.replace("search:", rain.replace("rain:", "snow:") + "search:"))
+    rain = text[text.index("  rain:\n") : text.index("standards:")]
+    project.params.write_text(text.replace("standards:", rain.replace("rain:", "snow:") + "standards:"))
     write_text(project.root / "small.yaml", OVERLAY)
     small = parse(Settings, small_settings(project.params, project.root / "small.yaml"), "small")
     assert small.simulation.records == 250
