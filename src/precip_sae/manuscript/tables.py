@@ -10,7 +10,7 @@ from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
 from precip_sae.manuscript.numbers import number
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
-from precip_sae.quantities import signed, telling_apart, write
+from precip_sae.quantities import signed, telling_apart, write, written
 from precip_sae.settings import TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
@@ -243,12 +243,11 @@ def all_tables(
 
 def interval(numbers: Numbers, key: str) -> str:
     """`low to high` of a spread, with as many digits as tell them apart."""
-    ends = [number(numbers, f"{key}.{end}") for end in ("low", "high")]
-    if all("form" in end for end in ends):
-        low, high = (end["value"] for end in ends)
-        form = telling_apart(low, high, ends[0]["form"])
-        return f"{write(low, form)} to {write(high, form)}"
-    return " to ".join(end["text"] for end in ends)
+    low, high = (number(numbers, f"{key}.{end}") for end in ("low", "high"))
+    if "form" not in low or "form" not in high:
+        return f"{low['text']} to {high['text']}"
+    form = telling_apart(low["value"], high["value"], low["form"])
+    return f"{written(low['value'], form)[0]} to {write(high['value'], form)}"
 
 
 def write_tables(paths: Paths, tables: Mapping[str, pd.DataFrame]) -> None:
