@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from precip_sae.figures.style import DOUBLE, KIND_NAMES, KINDS, PARTS, PUBLISHED, logarithmic, styled
@@ -85,7 +86,11 @@ def beside_published(history: pd.DataFrame, published: Mapping[str, NDArray[np.f
         axis.set(xlabel="epoch", title=f"{part} part", xscale="log", yscale="log")
         axis.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
         axis.set_xticks([], minor=True)
-    axes[0].set_ylabel(name)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    # beside a low panel the unit needs a line of its own
+    axes[0].set_ylabel(name.replace(" (", "\n(", 1))
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
