@@ -100,6 +100,6 @@ def test_the_page_says_how_the_rows_were_parted() -> None:
 def test_the_ends_of_an_interval_in_a_table_are_told_apart() -> None:
     ends = {"k.low": 0.99961, "k.high": 0.99989}
     found = {key: {"value": value, "text": "100.0 %", "form": ".1%"} for key, value in ends.items()}
-    assert interval(found, "k") == f"99.96{THIN}% to 99.99{THIN}%"
+    assert interval(found, "k") == f"99.96 to 99.99{THIN}%"
     none = {key: {"value": None, "text": "–"} for key in ends}
     assert interval(none, "k") == "– to –"
