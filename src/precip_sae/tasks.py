@@ -290,9 +290,10 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
     """Which rows belong to which part where blocks of `data.block_days` days are drawn, each part's in order.
 
     The blocks are counted from 1970 and taken in a random order, each block's place drawn from its number and
-    `data.block_seed`: a block without usable rows does not move the others. Each goes to the part that lacks most of
+    `data.block_seed`, so that the order of two blocks depends on no other. Each goes to the part that lacks most of
     what the block holds: of each class, the share that the part still lacks of what is due to it, weighted by the
-    share of the class that stands in the block.
+    share of the class that stands in the block. What the parts lack does depend on which rows are usable: two sets of
+    predictors that miss different rows may have other parts.
 
     Args:
         times: of every usable row, in the rows' order.

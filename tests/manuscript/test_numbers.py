@@ -75,6 +75,8 @@ def test_a_claim_passes_only_inside_its_bounds(changes: dict, verdict: str) -> N
 def test_a_claim_without_bounds_or_number_is_refused() -> None:
     with pytest.raises(ManuscriptError, match="neither at_least nor at_most"):
         judge(claim(), NUMBERS)
+    with pytest.raises(ManuscriptError, match=r"no number 'none\.low'"):
+        judge(claim(key="none", at_least=0.0, whole=True), NUMBERS)
     with pytest.raises(ManuscriptError, match="no number 'y'"):
         judge(claim(key="y", at_least=0.0), NUMBERS)
 

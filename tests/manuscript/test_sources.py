@@ -29,11 +29,16 @@ def source(note: str = "", profile: bool = True) -> dict[str, Any]:
 
 def text_for(folder: Path, described: dict[str, Any]) -> str:
     """The manuscript of this repository, as LaTeX, with its observations described as given."""
-    shutil.copytree(ROOT / "paper", folder / "paper", ignore=shutil.ignore_patterns("supplement"))
-    shutil.copytree(ROOT / "figures", folder / "figures", ignore=shutil.ignore_patterns("*.png"))
     kept = read_json(ROOT / "paper" / "numbers.json")
     numbers = {key: value for key, value in kept.items() if not key.startswith("observe.source.")}
-    write_json(folder / "paper" / "numbers.json", numbers | dict(flatten(described, ["observe", "source"])))
+    return text_with(folder, numbers | dict(flatten(described, ["observe", "source"])))
+
+
+def text_with(folder: Path, numbers: dict[str, Any]) -> str:
+    """The manuscript of this repository, as LaTeX, with other numbers."""
+    shutil.copytree(ROOT / "paper", folder / "paper", ignore=shutil.ignore_patterns("supplement"))
+    shutil.copytree(ROOT / "figures", folder / "figures", ignore=shutil.ignore_patterns("*.png"))
+    write_json(folder / "paper" / "numbers.json", numbers)
     manuscript = folder / "paper" / "manuscript.typ"
     compile_pdf(manuscript, folder / "paper" / "manuscript.pdf", folder)
     compile_tex(manuscript, folder / "paper" / "manuscript.tex")
@@ -56,6 +61,22 @@ def test_a_paper_on_a_simulation_written_as_an_archive_says_that_it_is_one(tmp_p
     assert "seed 1: not a measurement" in text
     assert "Simulated observations." in text, "in the captions"
     assert "profiles of the reanalysis" not in text
+
+
+def test_a_paper_of_one_seed_has_no_intervals_and_claims_nothing_of_them(tmp_path: Path) -> None:
+    numbers = read_json(ROOT / "paper" / "numbers.json")
+    nothing = {"value": None, "text": "–"}
+    ends = (".low", ".high", ".sd")
+    text = text_with(tmp_path, {key: nothing if key.endswith(ends) else number for key, number in numbers.items()})
+    assert "cannot be compared with the published value" in text
+    assert "a gain" not in text
+    assert "the published effect is not reproduced" in text
+
+
+def test_tasks_unlike_the_published_networks_leave_their_section_out(tmp_path: Path) -> None:
+    numbers = read_json(ROOT / "paper" / "numbers.json")
+    text = text_with(tmp_path, numbers | {"compared": {"value": [], "text": ""}})
+    assert "own networks say of the observations" not in text
 
 
 def test_a_paper_on_the_simulation_says_so(tmp_path: Path) -> None:
