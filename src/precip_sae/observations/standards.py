@@ -2,8 +2,8 @@
 
 They are functions fitted to the real table, with the curves of how they were learnt: the only public things that have
 seen it. A table is like the real one as far as such a network finds in it what it has learnt, and as far as our own
-networks learn on it as fast and as well. Every function is pure and returns rows in the form of `fidelity.compare`,
-with one column more: `why` a standard is as it is.
+networks learn on it as fast and as well. Comparisons are rows in the form of `fidelity.compare`, with one column more:
+`why` a standard is as it is.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def regressor_standards(predicted: Array, observed: Array, own_error: float) -> 
         ("shipped regressor: its mean over the mean of Sr", Target(1.0, BIAS, "V"), ratio,
          "A network trained on squared errors has the mean of the table that it was trained on."),
         ("shipped regressor: correlation with Sr", Target(1.0, 1.0 - LEAST_CORRELATION, "V"), r,
-         f"At least {LEAST_CORRELATION}: on the real table its final error leaves about half of the variance."),
+         f"At least {LEAST_CORRELATION}: chosen here, since no correlation is published."),
         ("shipped regressor: its error over that of our networks", Target(1.0, MOST_ERROR - 1.0, "V"), error,
          f"At most {MOST_ERROR}: on the real table no network of its shape is known to do better."),
     )  # fmt: skip
