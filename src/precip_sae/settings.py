@@ -338,7 +338,7 @@ class InspectorSettings(Section):
         4000,
         ge=20,
         le=20_000,
-        description="records of the test parts that it holds, in whole storms where there are any",
+        description="records of the test parts that it holds, in whole storms if it can",
     )
 
 

@@ -1,4 +1,4 @@
-"""The activity penalty on the hidden layer: reference by hand, engine against the reference, weights after every epoch."""
+"""The penalty on the hidden layer: reference by hand, engine against reference, weights after every epoch."""
 
 import numpy as np
 import pytest
