@@ -10,7 +10,8 @@ from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
 from precip_sae.quantities import PERCENT, POINTS, quantity
 from precip_sae.spread import over_episodes, over_seeds
-from precip_sae.tasks import Episodes, Part, Prepared
+from precip_sae.tasks.episodes import Episodes
+from precip_sae.tasks.prepare import Part, Prepared
 
 # How scores are written; errors are in the unit of anybody's response, or its square.
 FORMS = {

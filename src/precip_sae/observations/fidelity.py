@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from precip_sae.observations.labels import FREEZING, TRANSITIONS
-from precip_sae.tasks import NETWORK_SHARE
+from precip_sae.tasks.parts import NETWORK_SHARE
 
 CAP = 3000.0  # height (m) of gate 29, the highest
 

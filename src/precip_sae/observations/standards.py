@@ -23,7 +23,8 @@ from precip_sae.models.skill import predict, regression_scores
 from precip_sae.observations.fidelity import PASS, Target, judged
 from precip_sae.quantities import PERCENT
 from precip_sae.settings import DataSettings, MLPSettings
-from precip_sae.tasks import PARTS, Part, Prepared
+from precip_sae.tasks.parts import PARTS
+from precip_sae.tasks.prepare import Part, Prepared
 
 Array = NDArray[np.float64]
 

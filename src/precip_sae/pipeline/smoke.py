@@ -91,9 +91,9 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
     """
     from ruamel.yaml import YAML
 
-    from precip_sae.observations.deposit import deposit_simulation
     from precip_sae.observations.schema import validate
-    from precip_sae.observations.simulate import simulate
+    from precip_sae.simulation.deposit import deposit_simulation
+    from precip_sae.simulation.simulate import simulate
 
     if not (source.root / OVERLAY).is_file():
         raise SettingsError(f"{source.root / OVERLAY}: no such file.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, SubsetSettings
-from precip_sae.tasks import Prepared, prepare, present, rows_in_time_order
+from precip_sae.tasks.prepare import Prepared, prepare, present, rows_in_time_order
 
 UNIT_MODELS = 256  # models that are trained, saved and resumed together
 

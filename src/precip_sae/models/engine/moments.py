@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from precip_sae.models.engine import kernels
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.engine.train import Block, Feed, NetworkShape, lanes_of
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 CHUNK_BYTES = 2**20  # inputs that are looked at together, so that their activations stay in the cache
 

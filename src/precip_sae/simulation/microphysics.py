@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from precip_sae.observations.weather import Weather
+from precip_sae.simulation.weather import Weather
 
 Array = NDArray[np.float64]
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.observations import instruments, labels, microphysics
+from precip_sae.observations import labels
 from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
-from precip_sae.observations.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
+from precip_sae.simulation import instruments, microphysics
+from precip_sae.simulation.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
 
 Progress = Callable[[int, int], None]
 
