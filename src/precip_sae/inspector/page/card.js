@@ -1,0 +1,98 @@
+// A latent's card: what it responds to, from which value on, whether other seeds have it, what it is good for.
+
+import { chart, colour, element } from "./chart.js";
+import { drawResponse } from "./draw_lines.js";
+import { latentEffects } from "./model.js";
+import { binned, correlation, threshold as cutOf, unitOf } from "./statistics.js";
+import { latentName, number, percent, sensitiveTo, signed } from "./text.js";
+
+const WELL = 0.75; // share of records on the right side from which a threshold is worth a sentence
+
+export function card(parent) {
+  const heading = element("h3", {}, "");
+  const facts = element("dl", { class: "facts" });
+  const small = element("div", { class: "multiples" });
+  const figure = element("section", { class: "panel card", "aria-label": "The latent's card" }, heading, facts, small);
+  parent.append(figure);
+  let charts = [];
+  let shown = null;
+
+  return {
+    figure,
+    update(now, state, threshold) {
+      const { set, model, table } = now;
+      const k = state.latent;
+      const r = now.latentR[k];
+      const activity = unitOf(now.latentsAll, model.latents, k);
+      const active = activity.reduce((sum, a) => sum + (a > 0 ? 1 : 0), 0) / activity.length;
+      const sensitive = sensitiveTo(r, set.inputs, threshold);
+      heading.textContent = `${latentName(k)} of the ${state.sae} SAE${active === 0 ? ": silent" : sensitive ? `: ${sensitive}` : ""}`;
+      const values = set.inputs.map((input) => Float64Array.from(set.rows, (row) => table.columns[input.name][row]));
+      const cuts = values.map((v) => cutOf(v, activity));
+      facts.replaceChildren(...[
+        ["Speaks in", `${percent(active, 0)} of the records`],
+        ["Strongest inputs", strongest(r, set.inputs)],
+        ["Threshold", sentence(cuts, set.inputs)],
+        ["Other seeds", stability(now, state, activity)],
+        ["Without it", ablation(now, k)],
+        ["Adds per unit", effects(now, k)],
+      ].flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
+      if (shown !== set) {
+        shown = set;
+        small.replaceChildren();
+        charts = set.inputs.map((input, i) => chart(small, {
+          title: input.label, height: 150, className: "small", rows: () => charts[i].rows,
+        }));
+      }
+      set.inputs.forEach((input, i) => {
+        const bins = binned(values[i], activity);
+        charts[i].rows = [[`${input.label} ${input.unit}`, "lower quartile", "median", "upper quartile"], ...bins.map((b) => [b.x, b.low, b.median, b.high].map((v) => number(v)))];
+        drawResponse(charts[i], { bins, input, name: "activation", cut: cuts[i] && cuts[i].share > WELL ? cuts[i].at : null, now: now.values[i], line: colour(state.sae) });
+        charts[i].heading.textContent = `${input.label}: r ${signed(r[i])}`;
+        charts[i].retable();
+      });
+    },
+  };
+}
+
+function strongest(r, inputs) {
+  const order = r.map((v, i) => [v, inputs[i].label]).filter(([v]) => !Number.isNaN(v)).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
+  return order.length ? order.slice(0, 3).map(([v, name]) => `${name} (r ${signed(v)})`).join(", ") : "none: it never speaks";
+}
+
+// The input whose value best tells where it speaks from where it is silent.
+function sentence(cuts, inputs) {
+  const best = cuts.map((cut, i) => ({ ...cut, input: inputs[i] })).filter((c) => c.share > WELL).sort((a, b) => b.share - a.share)[0];
+  if (!best) return "no single value of an input tells when it speaks";
+  return `speaks ${best.above ? "above" : "below"} ${best.input.label} = ${number(best.at)} ${best.input.unit}, right for ${percent(best.share, 0)} of the records`;
+}
+
+// The most alike latent of every other seed's SAE, by |r| of activations over the records.
+function stability(now, state, activity) {
+  const { models } = now;
+  if (models.length < 2) return "no other seed here";
+  const found = models.flatMap((model, seed) => {
+    if (seed === state.seed) return [];
+    const others = now.latentsFor(state.sae, seed);
+    const all = Array.from({ length: model.latents }, (_, k) => Math.abs(correlation(activity, unitOf(others, model.latents, k))) || 0);
+    const best = all.indexOf(Math.max(...all));
+    return [`seed ${model.seed}: ${latentName(best)} (|r| ${number(all[best], 2)})`];
+  });
+  return `most alike in ${found.join(", ")}`;
+}
+
+// What switching it off does to the scores on all records.
+function ablation(now, k) {
+  const before = now.finalScores;
+  const after = now.scoresWith({ [k]: { how: "off", value: 0 } });
+  if (now.set.blind) return "not known: nothing was observed";
+  if (now.set.kind === "classification") return `accuracy ${percent(before.accuracy, 2)} → ${percent(after.accuracy, 2)}`;
+  const unit = now.set.response.unit;
+  return `mean squared error ${number(before.mse)} → ${number(after.mse)} (${unit})²`;
+}
+
+function effects(now, k) {
+  const all = latentEffects(now.finalNet, now.sae);
+  const outs = now.finalNet.outs;
+  return now.outputs.map((name, o) => `${name} ${signed(all[k * outs + o])}`).join(", ") + (outs > 1 ? " (logits)" : "");
+}

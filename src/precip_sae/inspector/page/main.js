@@ -1,0 +1,100 @@
+// Puts the page together: one state, the views that show it, and what is around them.
+
+import { element } from "./chart.js";
+import { readContent } from "./content.js";
+import { createCurrent } from "./current.js";
+import { picker } from "./picker.js";
+import { createClock } from "./player.js";
+import { createStore, VIEWS } from "./state.js";
+import { tour } from "./tour.js";
+import { featuresView } from "./view_features.js";
+import { modelsView } from "./view_models.js";
+import { testingView } from "./view_testing.js";
+import { trainingView } from "./view_training.js";
+
+const TITLES = { training: "Training", testing: "Testing", features: "Features", models: "Own models" };
+const PANELS = { training: trainingView, testing: testingView, features: featuresView, models: modelsView };
+
+const content = readContent(document);
+const alone = /^#step=\d+$/.test(location.hash);
+const current = createCurrent(content);
+const store = createStore(content);
+const clock = createClock(store, () => current(store.get()).lastEpoch);
+const byId = (id) => document.getElementById(id);
+
+const source = byId("source");
+if (content.source.simulated) {
+  source.append(element("p", { class: "simulated" }, element("strong", {}, "Simulated observations: no number on this page is a measurement. "), content.source.sentence));
+} else source.append(element("p", {}, content.source.sentence));
+
+const tabs = VIEWS.map((view) => element("button", {
+  type: "button", role: "tab", id: `tab-${view}`, "aria-controls": `view-${view}`, onclick: () => store.set({ view }),
+}, TITLES[view]));
+byId("tabs").append(...tabs);
+byId("tabs").addEventListener("keydown", (event) => {
+  const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!by) return;
+  const view = VIEWS[(VIEWS.indexOf(store.get().view) + by + VIEWS.length) % VIEWS.length];
+  store.set({ view });
+  byId(`tab-${view}`).focus();
+});
+
+const chosen = picker(byId("picker"), { store, content, current });
+const guide = tour(byId("tour"), { store, current, content });
+const tools = { store, clock, current, content, announce: () => {} };
+const views = Object.fromEntries(VIEWS.map((view) => [view, PANELS[view](byId(`view-${view}`), tools)]));
+
+let spokenOf = "";
+function render(state) {
+  const now = current(state);
+  if (clock.isRunning() && state.view !== "training" && state.view !== "testing") clock.stop();
+  VIEWS.forEach((view, k) => {
+    byId(`view-${view}`).hidden = view !== state.view;
+    tabs[k].setAttribute("aria-selected", String(view === state.view));
+    tabs[k].tabIndex = view === state.view ? 0 : -1;
+  });
+  chosen.update(now, state);
+  guide.update(now, state);
+  views[state.view].update(now, state);
+  if (spokenOf !== now.id) {
+    spokenOf = now.id;
+    byId("spoken").textContent = `${now.set.title}, ${now.model.hidden} hidden units, ${now.model.l1 > 0 ? "with" : "without"} penalty.`;
+  }
+}
+store.listen(render);
+
+byId("tour-start").addEventListener("click", () => guide.go(1));
+byId("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  byId("main").focus();
+});
+
+// The theme is the system's until the button is used.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let picked = null;
+function theme() {
+  const now = picked ?? (dark.matches ? "dark" : "light");
+  document.documentElement.dataset.theme = now;
+  byId("theme").textContent = now === "dark" ? "Light" : "Dark";
+  byId("theme").setAttribute("aria-pressed", String(now === "dark"));
+  render(store.get());
+}
+byId("theme").addEventListener("click", () => {
+  picked = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+  theme();
+});
+dark.addEventListener("change", theme);
+let wide = 0;
+addEventListener("resize", () => {
+  if (document.body.clientWidth === wide) return;
+  wide = document.body.clientWidth;
+  render(store.get());
+});
+// on paper everything is light, and as wide as the sheet
+addEventListener("beforeprint", () => render(store.get()));
+
+theme();
+if (alone) guide.go(store.get().step);
+
+// For tests and for whoever opens the console.
+window.inspector = { content, store, current, clock, open: views.models.open, render: () => render(store.get()) };
