@@ -49,8 +49,8 @@ Seeds = Annotated[
 # More models than this are a mistake in pool or size, not a search.
 MOST_MODELS = 5_000_000
 
-# Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search", "standards"}
+# Folders below figures/ and models/ that belong to no task.
+RESERVED = {"data", "reductions", "search", "standards", "companions"}
 
 
 class Section(BaseModel):
@@ -358,7 +358,7 @@ class Settings(Section):
             if not name.isidentifier():
                 raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
             if name in RESERVED:
-                raise ValueError(f"the task name '{name}' is taken by a folder of figures")
+                raise ValueError(f"the task name '{name}' is taken by a folder of figures or models")
         return self
 
     @model_validator(mode="after")

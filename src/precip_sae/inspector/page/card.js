@@ -21,7 +21,7 @@ export function card(parent) {
     figure,
     update(now, state, threshold) {
       const { set, model, table } = now;
-      const k = state.latent;
+      const k = now.latent;
       const r = now.latentR[k];
       const activity = unitOf(now.latentsAll, model.latents, k);
       const active = activity.reduce((sum, a) => sum + (a > 0 ? 1 : 0), 0) / activity.length;
@@ -64,7 +64,7 @@ function strongest(r, inputs) {
 function sentence(cuts, inputs) {
   const best = cuts.map((cut, i) => ({ ...cut, input: inputs[i] })).filter((c) => c.share > WELL).sort((a, b) => b.share - a.share)[0];
   if (!best) return "no single value of an input tells when it speaks";
-  return `speaks ${best.above ? "above" : "below"} ${best.input.label} = ${number(best.at)} ${best.input.unit}, right for ${percent(best.share, 0)} of the records`;
+  return `speaks ${best.above ? "above" : "below"} ${best.input.label} = ${number(best.at)} ${best.input.unit}, right in ${percent(best.share, 0)} (mean of active and silent records)`;
 }
 
 // The most alike latent of every other seed's SAE, by |r| of activations over the records.
@@ -83,9 +83,9 @@ function stability(now, state, activity) {
 
 // What switching it off does to the scores on all records.
 function ablation(now, k) {
+  if (now.set.blind) return "not known: nothing was observed";
   const before = now.finalScores;
   const after = now.scoresWith({ [k]: { how: "off", value: 0 } });
-  if (now.set.blind) return "not known: nothing was observed";
   if (now.set.kind === "classification") return `accuracy ${percent(before.accuracy, 2)} → ${percent(after.accuracy, 2)}`;
   const unit = now.set.response.unit;
   return `mean squared error ${number(before.mse)} → ${number(after.mse)} (${unit})²`;

@@ -46,7 +46,7 @@ export function chart(parent, { title, height, rows, className = "" }) {
     if (rows && details.open) body.replaceChildren(table(rows()));
   }
   const made = {
-    figure, svg, note, heading, place, retable,
+    figure, svg, note, heading, caption, place, retable,
     // Fits the drawing to its place; returns its width.
     fit(tall = height) {
       const width = Math.max(240, Math.round(place.clientWidth || 320));

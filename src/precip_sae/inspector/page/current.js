@@ -2,7 +2,7 @@
 // computed when it is first asked for, and kept until what it depends on changes.
 
 import { encode, forwardAll, hiddenOf, interveneAll, networkAt, outputOf, saeOf, standardise } from "./model.js";
-import { correlations, quantile, scores, unitOf } from "./statistics.js";
+import { correlations, largest, quantile, scores, unitOf } from "./statistics.js";
 
 // Remembers the last few values of a computation by the key that it is made from.
 function remembered(compute, most = 8) {
@@ -119,6 +119,15 @@ export function createCurrent(content) {
       },
       get latentScale() {
         return scaled(`${id}/${state.sae}`, found.latentsAll, model.latents);
+      },
+      // The output whose relevance is shown, and the latent whose card: those that were chosen, or the most telling.
+      get output() {
+        return state.output ?? largest(found.z, 0, net.outs);
+      },
+      get latent() {
+        if (state.latent !== null || !set.rows.length) return state.latent ?? 0;
+        const closest = found.latentR.map((row) => Math.max(...row.map((v) => Math.abs(v) || 0)));
+        return closest.indexOf(Math.max(...closest));
       },
       get scores() {
         return scored(`${id}/${state.epoch}`, set, found.all.z);

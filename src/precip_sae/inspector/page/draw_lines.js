@@ -1,7 +1,7 @@
 // Lines: learning curves, a unit's response along an input, a storm in time.
 
 import { axis, colour, label } from "./chart.js";
-import { time } from "./text.js";
+import { ticks, time } from "./text.js";
 
 /* global d3 */
 
@@ -21,15 +21,17 @@ export function drawCurves(chart, { lines, epoch, last, title, logarithmic, heig
     chart.built = key;
     svg.selectAll("*").remove();
     axis(svg, "x", 0, box.bottom, d3.axisBottom(x).ticks(Math.min(8, last)).tickFormat(d3.format("d")));
-    const plain = d3.axisLeft(y).ticks(4, "~g");
-    axis(svg, "y", box.left, 0, plain);
+    axis(svg, "y", box.left, 0, ticks(y, d3.axisLeft(y), 4));
     label(svg, "below", "epoch", (box.left + box.right) / 2, height - 6);
     label(svg, "beside", title, 13, (box.top + box.bottom) / 2, "middle", -90);
+    const finals = lines.map((l) => y(l.values[l.values.length - 1]));
+    const below = Math.min(...finals) < (box.top + box.bottom) / 2; // the key keeps out of the lines' way
+    const keys = below ? box.bottom - 10 - 15 * lines.length : box.top + 4;
     lines.forEach((line, k) => {
       svg.append("path").attr("class", "curve").attr("stroke", line.colour).attr("stroke-dasharray", line.dash ?? null)
         .attr("d", d3.line((_, i) => x(line.first + i), (v) => y(v))(Array.from(line.values)));
       svg.append("circle").attr("class", `spot s${k}`).attr("r", 4).attr("fill", line.colour);
-      const key = svg.append("g").attr("transform", `translate(${box.right - 92},${box.top + 4 + 15 * k})`);
+      const key = svg.append("g").attr("transform", `translate(${box.right - 92},${keys + 15 * k})`);
       key.append("line").attr("x2", 20).attr("class", "curve").attr("stroke", line.colour)
         .attr("stroke-dasharray", line.dash ?? null);
       key.append("text").attr("class", "label").attr("x", 25).attr("dy", "0.35em").text(line.name);
@@ -59,8 +61,8 @@ export function drawResponse(chart, { bins, input, name, cut, now, line, height 
   const logarithmic = input.transform === "log10" && ends[0] > 0;
   const x = (logarithmic ? d3.scaleLog() : d3.scaleLinear()).domain(ends).range([box.left, box.right]);
   const y = d3.scaleLinear([0, d3.max(bins, (b) => b.high) || 1], [box.bottom, box.top]).nice();
-  axis(svg, "x", 0, box.bottom, d3.axisBottom(x).ticks(logarithmic ? 3 : 4, "~g"));
-  axis(svg, "y", box.left, 0, d3.axisLeft(y).ticks(3, "~g"));
+  axis(svg, "x", 0, box.bottom, ticks(x, d3.axisBottom(x), logarithmic ? 3 : 4));
+  axis(svg, "y", box.left, 0, ticks(y, d3.axisLeft(y), 3));
   label(svg, "below", input.unit ? `${input.label} (${input.unit})` : input.label, (box.left + box.right) / 2, height - 5);
   label(svg, "beside", name, 11, (box.top + box.bottom) / 2, "middle", -90);
   svg.append("path").attr("class", "band").attr("fill", line)
@@ -87,8 +89,9 @@ export function drawSeries(chart, { places, dated, name, below, line, now, pick,
   const ends = [d3.min(times), d3.max(times)];
   const x = (dated ? d3.scaleUtc() : d3.scaleLinear()).domain(ends).range([box.left, box.right]);
   const y = d3.scaleLinear([0, d3.max(places, (p) => p.value) || 1], [box.bottom, box.top]).nice();
-  axis(svg, "y", box.left, 0, d3.axisLeft(y).ticks(4, "~g"));
-  axis(svg, "x", 0, box.bottom + 18, d3.axisBottom(x).ticks(Math.max(3, Math.floor(width / 110))));
+  axis(svg, "y", box.left, 0, ticks(y, d3.axisLeft(y), 4));
+  axis(svg, "x", 0, box.bottom + 18, d3.axisBottom(x).ticks(Math.max(3, Math.floor(width / 110)))
+    .tickFormat(dated ? d3.utcFormat(ends[1] - ends[0] < 1.3e8 ? "%H:%M" : "%d %b") : null));
   label(svg, "beside", name, 13, (box.top + box.bottom) / 2, "middle", -90);
   label(svg, "below", dated ? `${time(ends[0], true)} UTC and after; strip: ${below}` : `record; strip: ${below}`,
     (box.left + box.right) / 2, height - 6);

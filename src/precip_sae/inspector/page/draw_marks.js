@@ -1,7 +1,7 @@
 // Bars and points: probabilities, relevance, predicted against observed.
 
 import { axis, colour, label } from "./chart.js";
-import { number } from "./text.js";
+import { number, ticks } from "./text.js";
 
 /* global d3 */
 
@@ -13,9 +13,10 @@ export function drawBars(chart, { bars, ends, axisTitle, tall = 26 }) {
   svg.selectAll("*").remove();
   const longest = d3.max(bars, (b) => b.label.length) || 1;
   const left = Math.min(width * 0.42, 14 + longest * 7.2);
-  const x = d3.scaleLinear(ends ?? reach(bars), [left, width - 58]).nice();
-  axis(svg, "x", 0, bars.length * tall + 2, d3.axisBottom(x).ticks(Math.max(2, Math.floor(width / 110)), "~g"));
-  if (axisTitle) label(svg, "below", axisTitle, (left + width - 58) / 2, height - 4);
+  const right = width - 12 - 7.2 * d3.max(bars, (b) => b.text.length);
+  const x = d3.scaleLinear(ends ?? reach(bars), [left, right]).nice();
+  axis(svg, "x", 0, bars.length * tall + 2, ticks(x, d3.axisBottom(x), Math.max(2, Math.floor(width / 110))));
+  if (axisTitle) label(svg, "below", axisTitle, (left + right) / 2, height - 4);
   const rows = svg.append("g").selectAll("g").data(bars).join("g").attr("transform", (_, k) => `translate(0,${k * tall})`);
   const bar = (of, thick) => (b) => {
     const value = of(b);
@@ -46,8 +47,8 @@ export function drawScatter(chart, { observed, predicted, now, unit, height = 30
   const top = Math.max(d3.quantile(observed, 0.998), d3.quantile(predicted, 0.998)) || 1;
   const x = d3.scaleLinear([0, top], [box.left, box.right]).nice();
   const y = d3.scaleLinear([Math.min(0, d3.min(predicted)), top], [box.bottom, box.top]).nice();
-  axis(svg, "x", 0, box.bottom, d3.axisBottom(x).ticks(5, "~g"));
-  axis(svg, "y", box.left, 0, d3.axisLeft(y).ticks(5, "~g"));
+  axis(svg, "x", 0, box.bottom, ticks(x, d3.axisBottom(x), 5));
+  axis(svg, "y", box.left, 0, ticks(y, d3.axisLeft(y), 5));
   label(svg, "below", `observed${unit}`, (box.left + box.right) / 2, height - 6);
   label(svg, "beside", `predicted${unit}`, 13, (box.top + box.bottom) / 2, "middle", -90);
   const step = Math.max(1, Math.floor(observed.length / 800));

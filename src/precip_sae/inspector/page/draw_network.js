@@ -103,8 +103,8 @@ function repaint(chart, { columns, links, radius }) {
     const { fill, ink, bias, value, detail, chosen, faded, label } = columns[c].nodes[k];
     put(parts.unit, "fill", fill);
     put(parts.unit, "class", chosen ? "unit chosen" : "unit");
-    put(parts.node, "opacity", faded ? "0.45" : "1");
-    if (!parts.outer) put(parts.name, "fill", ink);
+    put(parts.unit, "fill-opacity", faded ? "0.25" : "1");
+    if (!parts.outer) parts.name.style.fill = ink;
     const text = value ?? "";
     if (parts.value.textContent !== text) parts.value.textContent = text;
     const spoken = `${label}${detail ? `: ${detail}` : ""}`;
@@ -113,7 +113,7 @@ function repaint(chart, { columns, links, radius }) {
       put(parts.node, "aria-label", spoken);
       put(parts.node, "aria-pressed", String(Boolean(chosen)));
     }
-    const size = bias === null || bias === undefined ? 0 : Math.min(1, Math.abs(bias)) * radius * 0.55 + 1.5;
+    const size = bias === null || bias === undefined ? 0 : Math.min(1, Math.abs(bias)) * radius * 0.4 + 1.5;
     put(parts.bias, "r", size.toFixed(1));
     put(parts.bias, "fill", bias < 0 ? negative : positive);
   }));

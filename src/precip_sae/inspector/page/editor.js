@@ -21,13 +21,14 @@ export function editor(parent, { store }) {
     element("div", { class: "row" }, element("label", { for: "latent" }, "Latent"), chooser),
     element("fieldset", { class: "choice" }, element("legend", {}, "Make it"), element("div", { class: "options" }, ...radios.map((r) => r.label))),
     amountRow, list, reset));
+  let latent = 0;
   let top = 1;
   let size = 0;
 
-  const how = () => store.get().edits[store.get().latent]?.how ?? "as";
+  const how = () => store.get().edits[latent]?.how ?? "as";
 
   function change(kind, value) {
-    const { latent, edits } = store.get();
+    const { edits } = store.get();
     const rest = Object.fromEntries(Object.entries(edits).filter(([k]) => Number(k) !== latent));
     if (kind === "as") return store.set({ edits: rest });
     const start = { off: 0, scale: 2, clamp: Number(top.toPrecision(3)) }[kind];
@@ -37,15 +38,16 @@ export function editor(parent, { store }) {
 
   return {
     update(now, state, changed) {
-      top = now.latentScale[state.latent];
+      latent = now.latent;
+      top = now.latentScale[latent];
       if (size !== now.model.latents) {
         size = now.model.latents;
         chooser.replaceChildren(...Array.from({ length: size }, (_, k) => element("option", { value: k }, latentName(k))));
       }
-      chooser.value = state.latent;
-      const edit = state.edits[state.latent];
+      chooser.value = now.latent;
+      const edit = state.edits[now.latent];
       const kind = edit?.how ?? "as";
-      heading.textContent = `Change ${latentName(state.latent)}`;
+      heading.textContent = `Change ${latentName(now.latent)}`;
       for (const { input } of radios) input.checked = input.value === kind;
       amountRow.hidden = kind === "as" || kind === "off";
       amount.min = 0;
@@ -53,9 +55,9 @@ export function editor(parent, { store }) {
       amount.value = edit?.value ?? 0;
       said.textContent = kind === "scale" ? `× ${number(edit.value)}` : number(edit?.value ?? 0);
       amount.setAttribute("aria-valuetext", said.textContent);
-      const before = now.latents[state.latent];
+      const before = now.latents[now.latent];
       const others = Object.entries(state.edits).map(([k, e]) => `${latentName(Number(k))} ${{ off: "off", scale: `× ${number(e.value)}`, clamp: `= ${number(e.value)}` }[e.how]}`);
-      list.textContent = `Here it says ${number(before)}${edit ? `, changed to ${number(changed.latents[state.latent])}` : ""}.${others.length ? ` Changed: ${others.join(", ")}.` : ""}`;
+      list.textContent = `Here it says ${number(before)}${edit ? `, changed to ${number(changed.latents[now.latent])}` : ""}.${others.length ? ` Changed: ${others.join(", ")}.` : ""}`;
       reset.disabled = others.length === 0;
     },
   };

@@ -7,8 +7,8 @@ const groupName = (set) => (set.kind === "classification" ? `Class: ${set.classe
 const inputsName = (set) => `${set.inputs.map((i) => i.label).join(", ")}${set.published ? " · the published network" : set.opened ? ` · ${set.title}` : ""}`;
 
 export function picker(parent, { store, content, current }) {
-  const go = (patch) => store.set({ epoch: null, latent: 0, edits: {}, ...patch });
-  const move = (set) => go({ task: set.id, record: 0, values: null, output: 0, hidden: current(store.get()).set.own === store.get().hidden ? set.own : store.get().hidden });
+  const go = (patch) => store.set({ epoch: null, latent: null, edits: {}, ...patch });
+  const move = (set) => go({ task: set.id, record: null, values: null, output: null, hidden: current(store.get()).set.own === store.get().hidden ? set.own : store.get().hidden });
   const group = element("select", { id: "group", onchange: () => move(content.sets.find((set) => groupOf(set) === group.value)) });
   const task = element("select", { id: "task", onchange: () => move(content.sets.find((set) => set.id === task.value)) });
   parent.append(

@@ -4,6 +4,21 @@ import { element } from "./chart.js";
 
 const EPOCHS_A_SECOND = 10;
 
+// Drawn, since not every font has them.
+const SHAPES = {
+  restart: "M3 3h2v10H3zM13 3v10L6 8z", back: "M11 3v10L4 8z", play: "M4 2v12l10-6z", pause: "M4 2h3v12H4zM9 2h3v12H9z", on: "M5 3v10l7-5z",
+};
+
+function icon(path) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 16 16");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(document.createElementNS("http://www.w3.org/2000/svg", "path"));
+  svg.firstChild.setAttribute("d", path);
+  return svg;
+}
+
 // The clock: `toggle` starts and stops it. frames: {between, work} of each frame while it runs, in milliseconds.
 export function createClock(store, lastEpoch) {
   const listeners = [];
@@ -56,21 +71,21 @@ export function player(parent, { store, clock, current }) {
     clock.stop();
     store.set({ epoch });
   };
-  const button = (name, text, act) => element("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
-  const play = button("Play", "▶", () => clock.toggle(first));
+  const button = (name, shape, act) => element("button", { type: "button", "aria-label": name, title: name, onclick: act }, icon(shape));
+  const play = button("Play", SHAPES.play, () => clock.toggle(first));
   const slider = element("input", {
     type: "range", min: 0, max: 1, step: 1, "aria-label": "Epoch", oninput: (event) => go(Number(event.target.value)),
   });
   const said = element("output", { class: "epoch" });
   const bar = element("div", { class: "player", role: "group", "aria-label": "Epochs" },
-    button("Restart", "⏮", () => go(first())),
-    button("Step back", "◂", () => go(Math.max(first(), store.get().epoch - 1))),
+    button("Restart", SHAPES.restart, () => go(first())),
+    button("Step back", SHAPES.back, () => go(Math.max(first(), store.get().epoch - 1))),
     play,
-    button("Step on", "▸", () => go(store.get().epoch + 1)),
+    button("Step on", SHAPES.on, () => go(store.get().epoch + 1)),
     slider, said);
   parent.append(bar);
   clock.listen((running) => {
-    play.textContent = running ? "⏸" : "▶";
+    play.replaceChildren(icon(running ? SHAPES.pause : SHAPES.play));
     play.setAttribute("aria-label", running ? "Pause" : "Play");
     play.title = running ? "Pause" : "Play";
   });

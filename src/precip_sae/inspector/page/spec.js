@@ -69,7 +69,7 @@ export function featureSpec(now, state, changed) {
       nodes: Array.from(changed.latents, (value, k) => ({
         label: latentName(k),
         detail: `activation ${number(value)}${state.edits[k] ? ", changed by you" : ""}`,
-        ...activationFill(value / tops[k]), bias: sae.firstBias[k], chosen: k === state.latent,
+        ...activationFill(value / tops[k]), bias: sae.firstBias[k], chosen: k === now.latent,
       })),
     },
     { title: now.set.kind === "classification" ? "classes" : "response", nodes: outputNodes(now, changed.z, null) },

@@ -1,5 +1,7 @@
 // The one place where the page's state lives, and how it is written into the address after `#`.
 
+/* global d3 */
+
 export const VIEWS = ["training", "testing", "features", "models"];
 
 export const START = {
@@ -10,12 +12,12 @@ export const START = {
   seed: 0, // position among the set's seeds
   sae: "trained", // or "untrained"
   epoch: null, // null: the last one
-  record: 0, // position among the set's records
+  record: null, // position among the set's records; null: one in which much happens
   values: null, // inputs in their own units, set by hand; null: those of the record
-  latent: 0,
+  latent: null, // null: the one that follows an input most closely
   edits: {}, // latent: {how: "off" | "scale" | "clamp", value}
   lines: "weights", // what the network's lines show: "weights", or "signal", what flows for the record
-  output: 0, // whose relevance is shown
+  output: null, // whose relevance is shown; null: that of the predicted class
   step: 0, // of the tour, from 1; 0: no tour
 };
 
@@ -73,6 +75,19 @@ export function fromAddress(text) {
 
 const nearest = (wanted, known) => known.reduce((a, b) => (Math.abs(b - wanted) < Math.abs(a - wanted) ? b : a));
 
+// The record to begin with: of a regression that of the largest response, of classes one in the middle of the spell
+// that holds the most of them.
+function eventful(set, content) {
+  if (set.eventful === undefined) {
+    const spells = d3.group(set.rows.keys(), (k) => (set.table === null ? 0 : content.tables[set.table].spell[set.rows[k]]));
+    const worth = (records) => (set.kind === "classification"
+      ? new Set(records.map((k) => set.y[k])).size + Math.min(records.length, 99) / 100 : Math.max(...records.map((k) => set.y[k])));
+    const best = [...spells.values()].reduce((a, b) => (a === null || worth(b) > worth(a) ? b : a), null) ?? [0];
+    set.eventful = set.kind === "classification" ? best[best.length >> 1] : best.reduce((a, b) => (set.y[b] > set.y[a] ? b : a));
+  }
+  return set.eventful;
+}
+
 // A state whose every part exists: the nearest size, a record that is there.
 export function fitted(state, content) {
   const set = content.sets.find((one) => one.id === state.task) ?? content.sets[0];
@@ -89,9 +104,9 @@ export function fitted(state, content) {
   const edits = Object.fromEntries(Object.entries(state.edits).filter(([k]) => Number(k) < model.latents));
   return {
     ...state, task: set.id, hidden, l1, seed, epoch, edits,
-    record: within(state.record, set.rows.length),
-    latent: within(state.latent, model.latents),
-    output: within(state.output, outputs),
+    record: state.record === null ? eventful(set, content) : within(state.record, set.rows.length),
+    latent: state.latent === null ? null : within(state.latent, model.latents),
+    output: state.output === null ? null : within(state.output, outputs),
     values: state.values && state.values.length === set.inputs.length ? state.values : null,
   };
 }

@@ -111,8 +111,8 @@ export function binned(values, activations, bins = 16) {
   return found;
 }
 
-// The value of an input that best tells a unit's zeros from its activity: {at, above, share}, by the share of records
-// on the right side; null for a unit that is always or never active.
+// The value of an input that best tells a unit's zeros from its activity: {at, above, share}; `share` is the mean of
+// the shares of active and of silent records on the right side. null for a unit that is always or never active.
 export function threshold(values, activations) {
   const order = Array.from(values.keys()).filter((k) => Number.isFinite(values[k]));
   order.sort((a, b) => values[a] - values[b]);
@@ -123,7 +123,8 @@ export function threshold(values, activations) {
   for (let n = 1; n < order.length; n++) {
     below += activations[order[n - 1]] > 0 ? 1 : 0;
     if (values[order[n]] === values[order[n - 1]]) continue;
-    const right = (n - below + (total - below)) / order.length; // zeros below, active above
+    const silent = order.length - total;
+    const right = ((n - below) / silent + (total - below) / total) / 2; // zeros below, active above
     for (const [above, share] of [[true, right], [false, 1 - right]]) {
       if (share > best.share) best = { at: (values[order[n]] + values[order[n - 1]]) / 2, above, share };
     }

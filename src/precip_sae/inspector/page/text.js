@@ -16,6 +16,10 @@ export function number(value, digits = 3) {
 const trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
 const raised = (text) => text.replace(/[-\d]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"["0123456789".indexOf(c)] ?? "⁻");
 
+// Ticks of an axis; a logarithmic one says itself which of them have room for a number.
+export const ticks = (scale, made, count) =>
+  (scale.base ? made.ticks(count, (v) => number(v)) : made.ticks(count).tickFormat((v) => number(v)));
+
 export const signed = (value) =>
   Number.isNaN(value) ? "–" : `${value > 0 ? "+" : ""}${value.toFixed(2).replace("-", MINUS)}`;
 

@@ -62,7 +62,7 @@ const STEPS = [
       const [before, after] = [now.finalScores, now.scoresWith(state.edits)];
       const change = now.set.kind === "classification"
         ? `accuracy goes from ${percent(before.accuracy)} to ${percent(after.accuracy)}` : `the squared error goes from ${number(before.mse)} to ${number(after.mse)}`;
-      return `A feature that the network uses is missed when it is gone: without ${latentName(state.latent)} the ${change}. What deserves belief is a latent with a clear threshold, found again with other seeds, and missed like this; the paper counts how many there are.`;
+      return `A feature that the network uses is missed when it is gone: without ${latentName(now.latent)} the ${change}. What deserves belief is a latent with a clear threshold, found again with other seeds, and missed like this; the paper counts how many there are.`;
     },
   },
 ];
@@ -84,7 +84,7 @@ export function tour(parent, { store, current, content }) {
   // Every step starts from the first task's own network, so that it looks the same for everybody.
   function go(step) {
     if (step < 1 || step > STEPS.length) return store.set({ step: 0, edits: {} });
-    const start = { task: first.id, hidden: first.own, l1: false, seed: 0, epoch: null, record: 0, values: null, latent: 0, edits: {}, output: 0, sae: "trained" };
+    const start = { task: first.id, hidden: first.own, l1: false, seed: 0, epoch: null, record: null, values: null, latent: null, edits: {}, output: null, sae: "trained" };
     const plain = STEPS[step - 1].patch;
     const now = current({ ...store.get(), ...start, epoch: first.models[0].first_epoch + first.models[0].weights.shape[0] - 1 });
     store.set({ ...start, ...plain(now), step });
@@ -95,11 +95,13 @@ export function tour(parent, { store, current, content }) {
     go,
     steps: STEPS.length,
     update(now, state) {
+      document.body.classList.toggle("touring", state.step > 0);
       parent.hidden = state.step === 0 || !now.sae || !now.hasRecords;
       if (parent.hidden) return;
       const step = STEPS[Math.min(state.step, STEPS.length) - 1];
       heading.textContent = `${state.step}. ${step.title}`;
       text.textContent = step.text(quoted(now, content.threshold), now, content.threshold, state);
+      document.body.style.setProperty("--tour", `${parent.offsetHeight}px`);
       back.disabled = state.step === 1;
       next.textContent = state.step === STEPS.length ? "Done" : "Next";
       dots.querySelectorAll("button").forEach((dot, k) => (k + 1 === state.step ? dot.setAttribute("aria-current", "step") : dot.removeAttribute("aria-current")));

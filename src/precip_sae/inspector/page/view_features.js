@@ -12,7 +12,7 @@ import { intervene, outputOf, predictionOf } from "./model.js";
 import { featureSpec } from "./spec.js";
 import { meanSensitive, sensitiveInputs } from "./statistics.js";
 import { latentName, number, percent, signed, time, unitName } from "./text.js";
-import { stripText } from "./view_training.js";
+import { stripOf, stripText } from "./view_training.js";
 
 export const SAES = [["trained", "trained"], ["untrained", "untrained: the control"]];
 
@@ -33,12 +33,13 @@ export function featuresView(parent, { store, current, content }) {
   const effect = chart(side, { title: "The prediction, and with your changes", height: 140, rows: () => effects });
   const network = chart(wide, { title: "From inputs to latents", height: 360, rows: () => linkRows(spec.columns, spec.links), className: "network" });
   const lines = choice(wide, { legend: "Lines show", name: "lines-features", options: [], chosen: (value) => store.set({ lines: value }) });
+  network.caption.after(lines.field);
   const pair = element("div", { class: "pair" });
   wide.append(pair);
   const units = chart(pair, { title: "Hidden units and inputs", height: 200, rows: () => relatedRows(now.r, unitName) });
   const latents = chart(pair, { title: "Latents and inputs", height: 300, rows: () => relatedRows(now.latentR, latentName) });
   const about = card(wide, { store });
-  const series = chart(wide, { title: "In a storm", height: 190, rows: () => [["time", latentName(state.latent)], ...places.map((p) => [time(p.time, now.table.dated), number(p.value)])] });
+  const series = chart(wide, { title: "In a storm", height: 190, rows: () => [["time", latentName(now.latent)], ...places.map((p) => [time(p.time, now.table.dated), number(p.value)])] });
   const most = element("ol", { class: "most", "aria-label": "Records that excite the latent most" });
   series.figure.append(most);
   const both = element("div", { class: "pair" });
@@ -99,15 +100,15 @@ export function featuresView(parent, { store, current, content }) {
     counts(threshold);
     const names = (name, number_) => Array.from({ length: number_ }, (_, k) => name(k));
     drawCorrelations(units, { r: now.r, inputs, names: names(unitName, model.hidden), threshold, spoken: "Correlation of hidden units with inputs" });
-    drawCorrelations(latents, { r: now.latentR, inputs, names: names(latentName, model.latents), threshold, chosen: state.latent, pick: pickLatent, spoken: "Correlation of latents with inputs" });
+    drawCorrelations(latents, { r: now.latentR, inputs, names: names(latentName, model.latents), threshold, chosen: now.latent, pick: pickLatent, spoken: "Correlation of latents with inputs" });
     units.note.textContent = `Pearson's r over the records; outlined: |r| above ${threshold}, which counts as sensitive.`;
     latents.note.textContent = `The same for the ${state.sae} SAE's latents. Choose one by its row.`;
     about.update(now, state, threshold);
     storm();
     const columns = set.columns ?? (set.columns = columnsOf(set));
-    const common = { columns, strip: observedColour(set), below: stripText(set) };
+    const common = { columns, strip: stripOf(set), below: stripText(set) };
     drawActivations(heat, { ...common, units: now.finalAll.h, count: model.hidden, tops: now.finalScale, names: names(unitName, model.hidden) });
-    drawActivations(latentHeat, { ...common, units: now.latentsAll, count: model.latents, tops: now.latentScale, names: names(latentName, model.latents), chosen: state.latent });
+    drawActivations(latentHeat, { ...common, units: now.latentsAll, count: model.latents, tops: now.latentScale, names: names(latentName, model.latents), chosen: now.latent });
   }
 
   function counts(threshold) {
@@ -130,15 +131,15 @@ export function featuresView(parent, { store, current, content }) {
     const { set, model, table } = now;
     const records = spellsOf(set, table).find((one) => one.includes(state.record));
     const strip = observedColour(set);
-    const at = (k) => now.latentsAll[k * model.latents + state.latent];
+    const at = (k) => now.latentsAll[k * model.latents + now.latent];
     const when = (k) => (table.time ? table.time[set.rows[k]] : k);
     places = records.map((k) => ({ time: when(k), value: at(k), colour: strip(set.y[k]) }));
     drawSeries(series, {
-      places, dated: Boolean(table.time && table.dated), name: `activation of ${latentName(state.latent)}`,
+      places, dated: Boolean(table.time && table.dated), name: `activation of ${latentName(now.latent)}`,
       below: set.kind === "classification" ? "observed class" : `observed ${set.response.label}`,
       line: colour(state.sae), now: when(state.record), pick: (k) => store.set({ record: records[k], values: null }),
     });
-    series.heading.textContent = `${latentName(state.latent)} in this storm`;
+    series.heading.textContent = `${latentName(now.latent)} in this storm`;
     // the strongest record of each spell, so that the list is not one storm
     const best = spellsOf(set, table).map((one) => one.reduce((a, b) => (at(b) > at(a) ? b : a)));
     const strongest = best.filter((k) => at(k) > 0).sort((a, b) => at(b) - at(a)).slice(0, 5);

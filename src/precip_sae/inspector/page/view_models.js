@@ -57,7 +57,7 @@ export function modelsView(parent, { store, current, content, announce }) {
     store.set({ ...fresh(set), view: store.get().view });
   }
 
-  const fresh = (set) => ({ task: set.id, hidden: set.own, seed: 0, epoch: null, record: 0, values: null, latent: 0, edits: {}, output: 0, step: 0 });
+  const fresh = (set) => ({ task: set.id, hidden: set.own, seed: 0, epoch: null, record: null, values: null, latent: null, edits: {}, output: null, step: 0 });
   const show = (set) => store.set({ ...fresh(set), view: "training" });
 
   function download() {

@@ -25,9 +25,10 @@ export function testingView(parent, { store, clock, current }) {
   const why = chart(pair, { title: "Why: relevance of the inputs", height: 200, rows: () => [["input", "relevance"], ...bars.relevance.map((b) => [b.label, b.text])] });
   const network = chart(wide, { title: "The signal through the network", height: 340, rows: () => linkRows(spec.columns, spec.links), className: "network" });
   const lines = choice(wide, { legend: "Lines show", name: "lines-testing", options: [], chosen: (value) => store.set({ lines: value }) });
+  network.caption.after(lines.field);
   wide.append(pair);
   const output = choice(pair, { legend: "Relevance for", name: "output", options: [], chosen: (value) => store.set({ output: Number(value) }) });
-  why.figure.append(output.field);
+  why.caption.after(output.field);
   const overall = element("div", { class: "pair" });
   wide.append(overall);
   const matrix = chart(overall, { title: "Confusion matrix", height: 200, rows: () => confusionRows() });
@@ -64,7 +65,7 @@ export function testingView(parent, { store, clock, current }) {
       drawNetwork(network, spec);
       lines.update([["weights", "weights"], ["signal", "what flows for this record"]], state.lines);
       const prediction = predictionOf(set, now.z);
-      const share = relevance(now.net, now.x, state.output);
+      const share = relevance(now.net, now.x, now.output);
       bars = {
         prediction: now.outputs.map((name, k) => ({
           label: classes ? name : set.response.label, value: prediction[k], text: classes ? percent(prediction[k]) : `${number(prediction[k])} ${set.response.unit}`,
@@ -76,10 +77,10 @@ export function testingView(parent, { store, clock, current }) {
       };
       drawBars(said, { bars: bars.prediction, ends: classes ? [0, 1] : undefined, axisTitle: classes ? "probability" : `${set.response.label} (${set.response.unit})`, tall: 30 });
       said.note.textContent = state.values || !now.hasRecords ? "For inputs that you set." : `Observed: ${observedText(set, state.record)}.`;
-      drawBars(why, { bars: bars.relevance, axisTitle: classes ? `share in the logit of ${now.outputs[state.output]}` : "share in the output" });
-      why.note.textContent = `Layer-wise relevance (LRP-0). Inputs and biases add up to ${number(now.z[state.output], 4)}, the output before ${classes ? "softmax" : "scaling"}.`;
+      drawBars(why, { bars: bars.relevance, axisTitle: classes ? `share in the logit of ${now.outputs[now.output]}` : "share in the output" });
+      why.note.textContent = `Layer-wise relevance (LRP-0). Inputs and biases add up to ${number(now.z[now.output], 4)}, the output before ${classes ? "softmax" : "scaling"}.`;
       output.field.hidden = !classes;
-      output.update(now.outputs.map((name, k) => [k, name]), state.output);
+      output.update(now.outputs.map((name, k) => [k, name]), now.output);
       overall.hidden = !now.hasRecords || set.blind;
       if (!overall.hidden) whole(state);
       [said, why, network, matrix, scatter].forEach((one) => one.retable());

@@ -23,6 +23,7 @@ export function trainingView(parent, { store, clock, current }) {
     legend: "Lines show", name: "lines-training", options: [["weights", "weights"], ["signal", "what flows for this record"]],
     chosen: (value) => store.set({ lines: value }),
   });
+  network.caption.after(lines.field);
   const loss = chart(side, { title: "Loss", height: 190, rows: () => curveRows("loss", "val_loss") });
   const skill = chart(side, { title: "Skill", height: 190, rows: () => curveRows("score", "val_score") });
   const heat = chart(wide, { title: "Activations on held-out records", height: 200, rows: () => unitRows(), className: "heat" });
@@ -80,7 +81,7 @@ export function trainingView(parent, { store, clock, current }) {
       drawBars(units, {
         tall: Math.max(17, Math.min(26, 240 / strong.length)), ends: [0, 1], axisTitle: "share of a unit's strongest input weight in all its weights",
         bars: strong.map((d, j) => ({
-          label: unitName(j), value: d || 0, text: number(d, 2), colour: d > MONOSEMANTIC ? colour("accent") : colour("training"),
+          label: unitName(j), value: d || 0, text: d.toFixed(2), colour: d > MONOSEMANTIC ? colour("accent") : colour("training"),
         })),
       });
       const alone = strong.filter((d) => d > MONOSEMANTIC).length;
@@ -94,13 +95,19 @@ export function trainingView(parent, { store, clock, current }) {
     const columns = set.columns ?? (set.columns = columnsOf(set));
     drawActivations(heat, {
       units: now.all.h, count: model.hidden, tops: now.scale, columns, names: Array.from({ length: model.hidden }, (_, j) => unitName(j)),
-      strip: observedColour(now.set), below: stripText(set),
+      strip: stripOf(set), below: stripText(set),
     });
     const silent = zeros(now.all.h, model.hidden);
     const mean = silent.reduce((a, b) => a + b, 0) / silent.length;
     const dead = silent.filter((s) => s >= 1).length;
     heat.note.textContent = `Sparsity: a unit is silent in ${percent(mean, 0)} of ${number(set.rows.length, 4)} records on average; ${dead} of ${silent.length} never speak.`;
   }
+}
+
+// The colour of what was observed in a record.
+export function stripOf(set) {
+  const colour_ = observedColour(set);
+  return (record) => colour_(set.y[record]);
 }
 
 // What the coloured strip under activations shows.
