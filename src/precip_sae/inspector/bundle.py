@@ -6,7 +6,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w]+)\.js";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (?:\{([^}]*)\}|\* as (\w+)) from "\./(\w+)\.js";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
 _PLACE = re.compile(r"<!-- (\w+) -->")
 ENTRY = "main"
@@ -33,7 +33,7 @@ def in_order(folder: Traversable, entry: str = ENTRY) -> dict[str, str]:
             return
         text = (folder / f"{name}.js").read_text(encoding="utf-8")
         for imported in _IMPORT.finditer(text):
-            visit(imported[2], (*waiting, name))
+            visit(imported[3], (*waiting, name))
         found[name] = text
 
     visit(entry, ())
@@ -57,8 +57,8 @@ def bundled(modules: dict[str, str]) -> str:
 
 
 def _taken(imported: re.Match[str]) -> str:
-    names = imported[1].replace(" as ", ": ")
-    return f"const {{{names}}} = ${imported[2]};\n"
+    names = f"{{{imported[1].replace(' as ', ': ')}}}" if imported[1] else imported[2]
+    return f"const {names} = ${imported[3]};\n"
 
 
 def page(content: dict[str, Any], numbers: str) -> str:

@@ -3,9 +3,11 @@
 import { element } from "./chart.js";
 import { readContent } from "./content.js";
 import { createCurrent } from "./current.js";
+import * as maths from "./model.js";
 import { picker } from "./picker.js";
 import { createClock } from "./player.js";
 import { createStore, VIEWS } from "./state.js";
+import * as statistics from "./statistics.js";
 import { tour } from "./tour.js";
 import { featuresView } from "./view_features.js";
 import { modelsView } from "./view_models.js";
@@ -97,4 +99,4 @@ theme();
 if (alone) guide.go(store.get().step);
 
 // For tests and for whoever opens the console.
-window.inspector = { content, store, current, clock, open: views.models.open, render: () => render(store.get()) };
+window.inspector = { maths, statistics, content, store, current, clock, open: views.models.open, render: () => render(store.get()) };
