@@ -49,7 +49,7 @@ export function chart(parent, { title, height, rows, className = "" }) {
     figure, svg, note, heading, caption, place, retable,
     // Fits the drawing to its place; returns its width.
     fit(tall = height) {
-      const width = Math.max(240, Math.round(place.clientWidth || 320));
+      const width = Math.max(150, Math.round(place.clientWidth || 320));
       drawing.setAttribute("viewBox", `0 0 ${width} ${tall}`);
       drawing.setAttribute("width", width);
       drawing.setAttribute("height", tall);
@@ -93,7 +93,7 @@ export function choice(parent, { legend, name, options, chosen }) {
   const fill = (list) => {
     shown = JSON.stringify(list);
     holder.replaceChildren(...list.map(([value, text]) => element("label", {},
-      element("input", { type: "radio", name, value, onchange: () => chosen(value) }), element("span", {}, text))));
+      element("input", { type: "radio", name, value: String(value), onchange: () => chosen(value) }), element("span", {}, text))));
   };
   fill(options);
   return {

@@ -17,7 +17,7 @@ export function drawNetwork(chart, { columns, links, pick, spoken }) {
   const height = 54 + Math.max(260, tallest * (2 * radius + 5));
   const width = chart.fit(height);
   const sizes = columns.map((c) => c.nodes.length);
-  const key = `${sizes}/${width}/${columns.map((c) => c.nodes.map((n) => n.label))}`;
+  const key = `${sizes}/${width}/${columns.map((c) => [c.title, ...c.nodes.map((n) => n.label)])}`;
   if (chart.built !== key) build(chart, { columns, links, pick, width, height, radius });
   chart.built = key;
   chart.svg.attr("aria-label", spoken).attr("aria-labelledby", null);

@@ -6,7 +6,7 @@ import { createCurrent } from "./current.js";
 import * as maths from "./model.js";
 import { picker } from "./picker.js";
 import { createClock } from "./player.js";
-import { createStore, VIEWS } from "./state.js";
+import { createStore, fromAddress, VIEWS } from "./state.js";
 import * as statistics from "./statistics.js";
 import { tour } from "./tour.js";
 import { featuresView } from "./view_features.js";
@@ -18,7 +18,6 @@ const TITLES = { training: "Training", testing: "Testing", features: "Features",
 const PANELS = { training: trainingView, testing: testingView, features: featuresView, models: modelsView };
 
 const content = readContent(document);
-const alone = /^#step=\d+$/.test(location.hash);
 const current = createCurrent(content);
 const store = createStore(content);
 const clock = createClock(store, () => current(store.get()).lastEpoch);
@@ -96,7 +95,15 @@ addEventListener("resize", () => {
 addEventListener("beforeprint", () => render(store.get()));
 
 theme();
-if (alone) guide.go(store.get().step);
+
+// A link to a step alone means the whole state that the step begins with.
+function follow() {
+  const state = fromAddress(location.hash);
+  if (/^#step=\d+$/.test(location.hash)) guide.go(state.step);
+  else store.set(state);
+}
+addEventListener("hashchange", follow);
+follow();
 
 // For tests and for whoever opens the console.
 window.inspector = { maths, statistics, content, store, current, clock, open: views.models.open, render: () => render(store.get()) };

@@ -50,7 +50,7 @@ export function address(state) {
       if (value) found.set(key, value.map((v) => Number(v.toPrecision(7))).join(","));
     } else if (value !== start && value !== null) found.set(key, key === "l1" ? "1" : String(value));
   }
-  return found.toString().replaceAll("%3A", ":").replaceAll("%3B", ";").replaceAll("%2C", ",");
+  return found.toString().replaceAll("%3A", ":").replaceAll("%3B", ";").replaceAll("%2C", ",").replaceAll("%3D", "=");
 }
 
 // The state that an address means; whatever it does not say, or says wrongly, is as at the start.
@@ -111,6 +111,17 @@ export function fitted(state, content) {
   };
 }
 
+// The address without what a page that knows nothing would show anyway.
+function shortest(state, content) {
+  const plain = fitted({ ...START, task: state.task, hidden: state.hidden }, content);
+  const own = fitted({ ...START, task: state.task }, content);
+  const first = content.sets[0].id;
+  return address({
+    ...state, task: state.task === first ? null : state.task, hidden: state.hidden === own.hidden ? null : state.hidden,
+    epoch: state.epoch === plain.epoch ? null : state.epoch, record: state.record === plain.record ? null : state.record,
+  });
+}
+
 // Holds the state; everybody who listens is told once per change.
 export function createStore(content) {
   let state = fitted(fromAddress(location.hash), content);
@@ -118,8 +129,7 @@ export function createStore(content) {
   let waiting = 0;
   const write = () => {
     waiting = 0;
-    const last = fitted({ ...state, epoch: null }, content).epoch;
-    const text = address({ ...state, epoch: state.epoch === last ? null : state.epoch });
+    const text = shortest(state, content);
     if (location.hash.replace(/^#/, "") !== text) history.replaceState(null, "", `#${text}`);
   };
   const store = {
@@ -134,12 +144,11 @@ export function createStore(content) {
     },
     listen: (listener) => listeners.push(listener),
     // The address of the state as it would be with `patch`.
-    link: (patch) => `#${address(fitted({ ...state, ...patch }, content))}`,
+    link: (patch) => `#${shortest(fitted({ ...state, ...patch }, content), content)}`,
     flush() {
       clearTimeout(waiting);
       write();
     },
   };
-  addEventListener("hashchange", () => store.set(fromAddress(location.hash)));
   return store;
 }

@@ -30,7 +30,7 @@ const STEPS = [
   {
     title: "What a unit responds to",
     patch: () => ({ view: "testing", lines: "signal" }),
-    text: (q) => `A hidden unit adds up the inputs, each times a weight, and speaks when the sum is above zero; move a slider and watch the circles light up. Here ${q.several} of ${q.units} units follow more than one input, so hardly one of them can be read as “warm” or “dense” alone.`,
+    text: (q) => `A hidden unit adds up the inputs, each times a weight, and speaks when the sum is above zero; move a slider and watch the circles light up. Here ${q.several} of ${q.units} units follow more than one input, so few can be read as “warm” or “dense” alone.`,
   },
   {
     title: "What the SAE makes of it",
