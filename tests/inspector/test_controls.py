@@ -68,9 +68,9 @@ def test_records_and_inputs_are_chosen_in_physical_units(looking):
     looking.go("view=testing&task=classifier&record=0")
     page.click('button[aria-label="Later record"]')
     assert looking.state()["record"] == 1
-    page.select_option("#spell", index=1)
+    page.select_option("#view-testing .spell", index=1)
     assert looking.state()["record"] > 1
-    page.locator("#view-testing #record").fill("1")
+    page.locator("#view-testing .within").fill("1")
     page.locator('#view-testing input[aria-label^="T (K)"]').fill("290")
     page.keyboard.press("Tab")
     values = looking.state()["values"]

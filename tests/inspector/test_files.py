@@ -159,7 +159,8 @@ def test_what_is_saved_is_read_again_by_the_page_and_by_python(looking, study, t
     x = np.random.default_rng(0).standard_normal((50, 5)).astype(np.float32)
     script = """(x) => {
       const now = inspector.current(inspector.store.get());
-      return x.map((row) => inspector.maths.softmax(inspector.maths.outputOf(now.net, inspector.maths.hiddenOf(now.net, row)))); }"""
+      const { maths } = inspector;
+      return x.map((row) => maths.softmax(maths.outputOf(now.net, maths.hiddenOf(now.net, row)))); }"""
     page = looking.ask(script, x.tolist())
     np.testing.assert_allclose(network.outputs(x.astype(float)), page, atol=1e-6)
     assert network.epochs == 4
@@ -189,7 +190,8 @@ def test_config_and_safetensors_of_this_package_open(looking, study, tmp_path):
     x = np.random.default_rng(0).standard_normal((20, 5)).astype(np.float32)
     page = looking.ask("""(x) => {
       const now = inspector.current(inspector.store.get());
-      return x.map((row) => Array.from(inspector.maths.outputOf(now.net, inspector.maths.hiddenOf(now.net, row)))); }""",
+      const { maths } = inspector;
+      return x.map((row) => Array.from(maths.outputOf(now.net, maths.hiddenOf(now.net, row)))); }""",
                        x.tolist())  # fmt: skip
     with torch.no_grad():
         np.testing.assert_allclose(page, stack(torch.from_numpy(x))[1].numpy(), atol=1e-5)

@@ -150,7 +150,8 @@ def test_correlations_counts_and_scores_are_the_librarys(looking, study, task):
       const { statistics } = inspector;
       return { x: Array.from(now.xAll), h: Array.from(now.finalAll.h), f: Array.from(now.latentsAll),
                z: Array.from(now.finalAll.z), y: Array.from(now.set.y), r: now.r, latentR: now.latentR,
-               mean: statistics.meanSensitive(statistics.sensitiveInputs(now.latentR, 0.4)), scores: now.finalScores }; }""")
+               mean: statistics.meanSensitive(statistics.sensitiveInputs(now.latentR, 0.4)),
+               scores: now.finalScores }; }""")
     x = np.array(found["x"], np.float32).reshape(-1, 5)
     for key, units in (("r", "h"), ("latentR", "f")):
         r = correlations(np.array(found[units], np.float32).reshape(1, len(x), -1), x)

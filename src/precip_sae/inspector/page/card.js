@@ -3,7 +3,7 @@
 import { chart, colour, element } from "./chart.js";
 import { drawResponse } from "./draw_lines.js";
 import { latentEffects } from "./model.js";
-import { binned, correlation, threshold as cutOf, unitOf } from "./statistics.js";
+import { binned, correlations, inOrder, threshold as cutOf, unitOf } from "./statistics.js";
 import { latentName, number, percent, sensitiveTo, signed } from "./text.js";
 
 const WELL = 0.75; // share of records on the right side from which a threshold is worth a sentence
@@ -16,27 +16,32 @@ export function card(parent) {
   parent.append(figure);
   let charts = [];
   let shown = null;
+  let about = { key: "" };
+
+  // What does not depend on the chosen record: the card is not counted again while a reader moves through a storm.
+  function described(now, state, threshold) {
+    const key = `${now.id}/${state.sae}/${now.latent}`;
+    if (about.key === key) return about;
+    const { set, model, table } = now;
+    const activity = unitOf(now.latentsAll, model.latents, now.latent);
+    const active = activity.reduce((sum, a) => sum + (a > 0 ? 1 : 0), 0) / activity.length;
+    const values = set.inputs.map((input) => Float64Array.from(set.rows, (row) => table.columns[input.name][row]));
+    const orders = values.map((v) => inOrder(v));
+    const cuts = values.map((v, i) => cutOf(v, activity, orders[i]));
+    const bins = values.map((v, i) => binned(v, activity, orders[i]));
+    about = { key, active, cuts, bins, sensitive: sensitiveTo(now.latentR[now.latent], set.inputs, threshold), facts: factsOf(now, state, activity, active, cuts) };
+    return about;
+  }
 
   return {
     figure,
     update(now, state, threshold) {
-      const { set, model, table } = now;
+      const { set } = now;
       const k = now.latent;
       const r = now.latentR[k];
-      const activity = unitOf(now.latentsAll, model.latents, k);
-      const active = activity.reduce((sum, a) => sum + (a > 0 ? 1 : 0), 0) / activity.length;
-      const sensitive = sensitiveTo(r, set.inputs, threshold);
+      const { active, sensitive, cuts, bins, facts: rows } = described(now, state, threshold);
       heading.textContent = `${latentName(k)} of the ${state.sae} SAE${active === 0 ? ": silent" : sensitive ? `: ${sensitive}` : ""}`;
-      const values = set.inputs.map((input) => Float64Array.from(set.rows, (row) => table.columns[input.name][row]));
-      const cuts = values.map((v) => cutOf(v, activity));
-      facts.replaceChildren(...[
-        ["Speaks in", `${percent(active, 0)} of the records`],
-        ["Strongest inputs", strongest(r, set.inputs)],
-        ["Threshold", sentence(cuts, set.inputs)],
-        ["Other seeds", stability(now, state, activity)],
-        ["Without it", ablation(now, k)],
-        ["Adds per unit", effects(now, k)],
-      ].flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
+      facts.replaceChildren(...rows.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
       if (shown !== set) {
         shown = set;
         small.replaceChildren();
@@ -45,14 +50,25 @@ export function card(parent) {
         }));
       }
       set.inputs.forEach((input, i) => {
-        const bins = binned(values[i], activity);
-        charts[i].rows = [[`${input.label} ${input.unit}`, "lower quartile", "median", "upper quartile"], ...bins.map((b) => [b.x, b.low, b.median, b.high].map((v) => number(v)))];
-        drawResponse(charts[i], { bins, input, name: "activation", cut: cuts[i] && cuts[i].share > WELL ? cuts[i].at : null, now: now.values[i], line: colour(state.sae) });
+        charts[i].rows = [[`${input.label} ${input.unit}`, "lower quartile", "median", "upper quartile"], ...bins[i].map((b) => [b.x, b.low, b.median, b.high].map((v) => number(v)))];
+        drawResponse(charts[i], { bins: bins[i], input, name: "activation", cut: cuts[i] && cuts[i].share > WELL ? cuts[i].at : null, now: now.values[i], line: colour(state.sae) });
         charts[i].heading.textContent = `${input.label}: r ${signed(r[i])}`;
         charts[i].retable();
       });
     },
   };
+}
+
+function factsOf(now, state, activity, active, cuts) {
+  const { inputs } = now.set;
+  return [
+    ["Speaks in", `${percent(active, 0)} of the records`],
+    ["Strongest inputs", strongest(now.latentR[now.latent], inputs)],
+    ["Threshold", sentence(cuts, inputs)],
+    ["Other seeds", stability(now, state, activity)],
+    ["Without it", ablation(now, now.latent)],
+    ["Adds per unit", effects(now, now.latent)],
+  ];
 }
 
 function strongest(r, inputs) {
@@ -74,7 +90,7 @@ function stability(now, state, activity) {
   const found = models.flatMap((model, seed) => {
     if (seed === state.seed) return [];
     const others = now.latentsFor(state.sae, seed);
-    const all = Array.from({ length: model.latents }, (_, k) => Math.abs(correlation(activity, unitOf(others, model.latents, k))) || 0);
+    const all = correlations(others, model.latents, activity, 1).map(([r]) => Math.abs(r) || 0);
     const best = all.indexOf(Math.max(...all));
     return [`seed ${model.seed}: ${latentName(best)} (|r| ${number(all[best], 2)})`];
   });

@@ -2,9 +2,13 @@
 
 /* global d3 */
 
-// The theme's colour of a meaning, see style.css.
+const known = new Map();
+
+// The theme's colour of a meaning, see style.css. Kept, since asking for a style while drawing costs a layout.
 export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  const key = `${document.documentElement.dataset.theme}/${matchMedia("print").matches}/${name}`;
+  if (!known.has(key)) known.set(key, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return known.get(key);
 }
 
 // A new element with attributes and children; text stays text, whatever it holds.
@@ -20,6 +24,12 @@ export function element(name, attributes = {}, ...children) {
 }
 
 let drawn = 0;
+const charts = [];
+
+// Takes the widths of all charts in a view at once, before anything is drawn in it: one layout, not one for each.
+export function measure(view) {
+  for (const one of charts) if (view.contains(one.place)) one.width = one.place.clientWidth;
+}
 
 // A figure in `parent`. `rows()` gives its table: the first row the heads. Returns {figure, svg, note, wide, retable}.
 // height: of the drawing's own units; its width is that of the place, `svg.size` says it.
@@ -46,16 +56,17 @@ export function chart(parent, { title, height, rows, className = "" }) {
     if (rows && details.open) body.replaceChildren(table(rows()));
   }
   const made = {
-    figure, svg, note, heading, caption, place, retable,
+    figure, svg, note, heading, caption, place, retable, width: 0,
     // Fits the drawing to its place; returns its width.
     fit(tall = height) {
-      const width = Math.max(150, Math.round(place.clientWidth || 320));
+      const width = Math.max(150, Math.round(made.width || place.clientWidth || 320));
       drawing.setAttribute("viewBox", `0 0 ${width} ${tall}`);
       drawing.setAttribute("width", width);
       drawing.setAttribute("height", tall);
       return width;
     },
   };
+  charts.push(made);
   return made;
 }
 

@@ -5,6 +5,7 @@ import { TRANSFORMS } from "./model.js";
 import { number, time, withUnit } from "./text.js";
 
 const STEPS = 400;
+let made = 0;
 
 // The set's records of every spell: [[position, ...], ...], in time order.
 export function spellsOf(set, table) {
@@ -28,8 +29,10 @@ export function observedText(set, record) {
 
 // Chooses a spell, and a record in it.
 export function recordControl(parent, { store, current }) {
-  const spell = element("select", { id: "spell", onchange: () => go(spells()[Number(spell.value)][0]) });
-  const slider = element("input", { type: "range", id: "record", min: 0, step: 1, oninput: () => go(mine()[Number(slider.value)]) });
+  made += 1;
+  const [spellId, recordId] = [`spell-${made}`, `record-${made}`];
+  const spell = element("select", { id: spellId, class: "spell", onchange: () => go(spells()[Number(spell.value)][0]) });
+  const slider = element("input", { type: "range", id: recordId, class: "within", min: 0, step: 1, oninput: () => go(mine()[Number(slider.value)]) });
   const said = element("output", { class: "record" });
   const go = (record) => store.set({ record, values: null });
   const spells = () => {
@@ -43,8 +46,8 @@ export function recordControl(parent, { store, current }) {
   };
   const random = () => go(Math.floor(Math.random() * current(store.get()).set.rows.length));
   const box = element("div", { class: "record-control", role: "group", "aria-label": "Record" },
-    element("label", { for: "spell" }, "Storm"), spell,
-    element("label", { for: "record" }, "Record"), slider,
+    element("label", { for: spellId }, "Storm"), spell,
+    element("label", { for: recordId }, "Record"), slider,
     element("span", { class: "buttons" },
       element("button", { type: "button", "aria-label": "Earlier record", onclick: () => step(-1) }, "◂"),
       element("button", { type: "button", "aria-label": "Later record", onclick: () => step(1) }, "▸"),

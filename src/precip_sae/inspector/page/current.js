@@ -16,9 +16,25 @@ function remembered(compute, most = 8) {
   };
 }
 
+// The same object whose getters compute once.
+function lazily(object) {
+  for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(object))) {
+    if (!get) continue;
+    let [done, value] = [false, null];
+    Object.defineProperty(object, name, {
+      get() {
+        if (!done) [done, value] = [true, get.call(object)];
+        return value;
+      },
+    });
+  }
+  return object;
+}
+
 // All records of a set, standardised, flat [rows x inputs].
 function inputsOf(set, table) {
   const x = new Float32Array(set.rows.length * set.inputs.length);
+  if (!set.rows.length) return x;
   set.inputs.forEach((input, i) => {
     const column = table.columns[input.name];
     for (let r = 0; r < set.rows.length; r++) x[r * set.inputs.length + i] = standardise(input, column[set.rows[r]]);
@@ -28,12 +44,12 @@ function inputsOf(set, table) {
 
 export function createCurrent(content) {
   const inputs = remembered(inputsOf, 12);
-  const forward = remembered(forwardAll, 6);
-  const encoded = remembered((sae, h) => forwardAll(sae, h).h, 6);
-  const related = remembered(correlations, 8);
+  const forward = remembered(forwardAll, 24);
+  const encoded = remembered((sae, h) => forwardAll(sae, h).h, 12);
+  const related = remembered(correlations, 12);
   const changed = remembered(interveneAll, 3);
   const scored = remembered(scores, 6);
-  const scaled = remembered((h, count) => Array.from({ length: count }, (_, j) => top(unitOf(h, count, j))), 8);
+  const scaled = remembered((h, count) => Array.from({ length: count }, (_, j) => top(unitOf(h, count, j))), 16);
 
   // The 99th percentile, so that one record does not make all others dark; 1 for a unit that is silent.
   function top(values) {
@@ -54,7 +70,7 @@ export function createCurrent(content) {
     const finalNet = networkAt(set, model, last);
     const sae = saeOf(model, state.sae);
     const row = set.rows[state.record];
-    const found = {
+    const found = lazily({
       set, models, model, id, table, net, finalNet, sae, row, position,
       outputs: set.kind === "classification" ? set.classes : [set.response.label],
       lastEpoch: model.first_epoch + last,
@@ -140,7 +156,7 @@ export function createCurrent(content) {
         const key = `${id}/${state.sae}/${JSON.stringify(edits)}`;
         return scored(key, set, changed(key, finalNet, sae, found.finalAll.z, found.latentsAll, edits));
       },
-    };
+    });
     return found;
   };
 }

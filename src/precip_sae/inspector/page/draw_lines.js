@@ -12,6 +12,7 @@ export function drawCurves(chart, { lines, epoch, last, title, logarithmic, heig
   const { svg } = chart;
   const box = { left: 58, right: width - 12, top: 12, bottom: height - 38 };
   const x = d3.scaleLinear([0, last], [box.left, box.right]);
+  lines = lines.filter((l) => l.values.some(Number.isFinite));
   const all = lines.flatMap((l) => Array.from(l.values)).filter(Number.isFinite);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   const key = `${width}/${last}/${low}/${high}/${lines.length}/${document.documentElement.dataset.theme}/${title}`;

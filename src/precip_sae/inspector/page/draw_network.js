@@ -25,8 +25,10 @@ export function drawNetwork(chart, { columns, links, pick, spoken }) {
 }
 
 function places(columns, width, height) {
-  const left = Math.min(118, width * 0.24);
-  const right = Math.min(112, width * 0.22);
+  // room for the longest name beside the first and the last column
+  const room = (column) => 30 + 6.9 * Math.max(...column.nodes.flatMap((n) => [n.label.length, 0.9 * (n.value ?? "").length]));
+  const left = Math.min(room(columns[0]), width * 0.34);
+  const right = Math.min(room(columns[columns.length - 1]), width * 0.34);
   return columns.map((column, c) => {
     const x = left + ((width - left - right) * c) / (columns.length - 1);
     const step = (height - 54) / column.nodes.length;

@@ -77,7 +77,8 @@ export function drawCorrelations(chart, { r, inputs, names, threshold, chosen, p
   const rows = svg.append("g").selectAll("g").data(r).join("g").attr("transform", (_, k) => `translate(0,${22 + k * tall})`);
   rows.append("text").attr("class", (_, k) => (k === chosen ? "label strong" : "label")).attr("text-anchor", "end")
     .attr("x", left - 6).attr("y", tall / 2).attr("dy", "0.35em").text((_, k) => names[k]);
-  const cells = rows.selectAll("g").data((row) => row).join("g").attr("transform", (_, i) => `translate(${left + i * wide},0)`);
+  const cells = rows.selectAll("g").data((row) => row).join("g").attr("transform", (_, i) => `translate(${left + i * wide},0)`)
+    .attr("aria-hidden", pick ? "true" : null);
   cells.append("rect").attr("width", wide - 2).attr("height", tall - 2)
     .attr("fill", (v) => (Number.isNaN(v) ? colour("nothing") : (v < 0 ? down : up)(Math.abs(v))))
     .attr("class", (v) => (Math.abs(v) > threshold ? "cell sensitive" : "cell"));

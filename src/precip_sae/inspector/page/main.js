@@ -1,6 +1,6 @@
 // Puts the page together: one state, the views that show it, and what is around them.
 
-import { element } from "./chart.js";
+import { element, measure } from "./chart.js";
 import { readContent } from "./content.js";
 import { createCurrent } from "./current.js";
 import * as maths from "./model.js";
@@ -56,6 +56,7 @@ function render(state) {
   });
   chosen.update(now, state);
   guide.update(now, state);
+  measure(byId(`view-${state.view}`));
   views[state.view].update(now, state);
   if (spokenOf !== now.id) {
     spokenOf = now.id;
@@ -106,4 +107,4 @@ addEventListener("hashchange", follow);
 follow();
 
 // For tests and for whoever opens the console.
-window.inspector = { maths, statistics, content, store, current, clock, open: views.models.open, render: () => render(store.get()) };
+window.inspector = { ready: performance.now(), maths, statistics, content, store, current, clock, open: views.models.open, render: () => render(store.get()) };

@@ -95,15 +95,19 @@ export function quantile(sorted, q) {
   return sorted[low] + (sorted[high] - sorted[low]) * (at - low);
 }
 
+// Positions of the finite values, from the smallest to the largest.
+export function inOrder(values) {
+  const order = Uint32Array.from(Array.from(values.keys()).filter((k) => Number.isFinite(values[k])));
+  return order.sort((a, b) => values[a] - values[b]);
+}
+
 // A unit's activation along an input in bins of equal numbers of records: [{x, low, median, high}].
-export function binned(values, activations, bins = 16) {
-  const order = Array.from(values.keys()).filter((k) => Number.isFinite(values[k]));
-  order.sort((a, b) => values[a] - values[b]);
+export function binned(values, activations, order, bins = 16) {
   const found = [];
   for (let b = 0; b < bins; b++) {
     const rows = order.slice(Math.floor((b * order.length) / bins), Math.floor(((b + 1) * order.length) / bins));
     if (!rows.length) continue;
-    const here = rows.map((k) => activations[k]).sort((p, q) => p - q);
+    const here = Float64Array.from(rows, (k) => activations[k]).sort();
     found.push({
       x: values[rows[rows.length >> 1]], low: quantile(here, 0.25), median: quantile(here, 0.5), high: quantile(here, 0.75),
     });
@@ -113,10 +117,9 @@ export function binned(values, activations, bins = 16) {
 
 // The value of an input that best tells a unit's zeros from its activity: {at, above, share}; `share` is the mean of
 // the shares of active and of silent records on the right side. null for a unit that is always or never active.
-export function threshold(values, activations) {
-  const order = Array.from(values.keys()).filter((k) => Number.isFinite(values[k]));
-  order.sort((a, b) => values[a] - values[b]);
-  const total = order.reduce((sum, k) => sum + (activations[k] > 0 ? 1 : 0), 0);
+export function threshold(values, activations, order) {
+  let total = 0;
+  for (const k of order) total += activations[k] > 0 ? 1 : 0;
   if (total === 0 || total === order.length) return null;
   let below = 0;
   let best = { at: NaN, above: true, share: 0 };
@@ -130,12 +133,6 @@ export function threshold(values, activations) {
     }
   }
   return best;
-}
-
-// r of two units over the same records.
-export function correlation(a, b) {
-  const r = correlations(Float64Array.from(a), 1, Float64Array.from(b), 1);
-  return r[0][0];
 }
 
 // One unit's activations out of a flat [rows x count].

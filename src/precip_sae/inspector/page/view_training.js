@@ -52,12 +52,15 @@ export function trainingView(parent, { store, clock, current }) {
       { name: "training", values: known[a], first: 1, colour: colour("training") },
       { name: "validation", values: known[b], first: 1, colour: colour("validation"), dash: "5 3" },
     ];
+    const there = (name) => known[name].some(Number.isFinite);
+    loss.figure.hidden = !there("loss");
+    skill.figure.hidden = !there("score");
     const common = { epoch: state.epoch, last: now.lastEpoch, seek };
     const classes = now.set.kind === "classification";
     const unit = now.set.response.unit;
-    drawCurves(loss, { ...common, lines: drawn("loss", "val_loss"), logarithmic: true,
+    if (there("loss")) drawCurves(loss, { ...common, lines: drawn("loss", "val_loss"), logarithmic: true,
       title: classes ? "cross-entropy (nat)" : `mean squared error${unit ? ` ((${unit})²)` : ""}` });
-    drawCurves(skill, { ...common, lines: drawn("score", "val_score"), logarithmic: false,
+    if (there("score")) drawCurves(skill, { ...common, lines: drawn("score", "val_score"), logarithmic: false,
       title: classes ? "accuracy" : `mean absolute error${unit ? ` (${unit})` : ""}` });
     skill.heading.textContent = classes ? "Skill: share of records told right" : "Skill: mean absolute error";
     loss.note.textContent = now.model.l1 > 0
