@@ -6,6 +6,7 @@ import { number } from "./text.js";
 /* global d3 */
 
 const MOST_WIDTH = 7;
+const NARROW = 430; // below this there is no room for values beside the names
 
 // Draws columns of nodes and the lines between them.
 // columns: [{title, nodes: [{label, detail, fill, ink, bias, value, chosen, faded}]}], `fill` a colour, `ink` that of text
@@ -26,7 +27,8 @@ export function drawNetwork(chart, { columns, links, pick, spoken }) {
 
 function places(columns, width, height) {
   // room for the longest name beside the first and the last column
-  const room = (column) => 30 + 6.9 * Math.max(...column.nodes.flatMap((n) => [n.label.length, 0.9 * (n.value ?? "").length]));
+  const values = width < NARROW ? 0 : 0.9;
+  const room = (column) => 30 + 6.9 * Math.max(...column.nodes.flatMap((n) => [n.label.length, values * (n.value ?? "").length]));
   const left = Math.min(room(columns[0]), width * 0.34);
   const right = Math.min(room(columns[columns.length - 1]), width * 0.34);
   return columns.map((column, c) => {
@@ -41,7 +43,7 @@ function build(chart, { columns, links, pick, width, height, radius }) {
   const at = places(columns, width, height);
   svg.selectAll("*").remove();
   svg.append("g").selectAll("text").data(columns).join("text").attr("class", "head").attr("text-anchor", "middle")
-    .attr("x", (_, c) => at[c][0][0]).attr("y", 16).text((d) => d.title);
+    .attr("x", (_, c) => at[c][0][0]).attr("y", 16).text((d) => (width < NARROW ? d.title.split(" ")[0] : d.title));
   chart.lines = links.map((_, gap) => {
     const [from, to] = [at[gap], at[gap + 1]];
     const pairs = from.flatMap((a) => to.map((b) => [a, b]));
@@ -63,7 +65,7 @@ function build(chart, { columns, links, pick, width, height, radius }) {
       .attr("x", outer ? (last ? radius + 6 : -radius - 6) : 0)
       .attr("text-anchor", outer ? (last ? "start" : "end") : "middle").text((d) => d.label)
       .style("font-size", outer ? null : `${Math.min(12, Math.max(7, radius * 0.8))}px`);
-    groups.append("text").attr("class", "value").attr("dy", "1.55em")
+    groups.append("text").attr("class", "value").attr("display", width < NARROW ? "none" : null).attr("dy", "1.55em")
       .attr("x", last ? radius + 6 : -radius - 6).attr("text-anchor", last ? "start" : "end");
     if (column.pick) {
       groups.attr("role", "button").attr("tabindex", 0).classed("pickable", true)

@@ -74,11 +74,12 @@ export function drawCorrelations(chart, { r, inputs, names, threshold, chosen, p
   const [up, down] = [d3.interpolateLab(panel, colour("positive")), d3.interpolateLab(panel, colour("negative"))];
   svg.append("g").selectAll("text").data(inputs).join("text").attr("class", "head").attr("text-anchor", "middle")
     .attr("x", (_, i) => left + (i + 0.5) * wide).attr("y", 14).text((d) => d.label);
-  const rows = svg.append("g").selectAll("g").data(r).join("g").attr("transform", (_, k) => `translate(0,${22 + k * tall})`);
+  const lines = svg.append("g").selectAll("g").data(r).join("g").attr("transform", (_, k) => `translate(0,${22 + k * tall})`);
+  const rows = lines.append("g");
+  rows.append("rect").attr("class", "row").attr("width", left - 3).attr("height", tall - 2).attr("rx", 4);
   rows.append("text").attr("class", (_, k) => (k === chosen ? "label strong" : "label")).attr("text-anchor", "end")
     .attr("x", left - 6).attr("y", tall / 2).attr("dy", "0.35em").text((_, k) => names[k]);
-  const cells = rows.selectAll("g").data((row) => row).join("g").attr("transform", (_, i) => `translate(${left + i * wide},0)`)
-    .attr("aria-hidden", pick ? "true" : null);
+  const cells = lines.append("g").selectAll("g").data((row) => row).join("g").attr("transform", (_, i) => `translate(${left + i * wide},0)`);
   cells.append("rect").attr("width", wide - 2).attr("height", tall - 2)
     .attr("fill", (v) => (Number.isNaN(v) ? colour("nothing") : (v < 0 ? down : up)(Math.abs(v))))
     .attr("class", (v) => (Math.abs(v) > threshold ? "cell sensitive" : "cell"));
@@ -86,10 +87,10 @@ export function drawCorrelations(chart, { r, inputs, names, threshold, chosen, p
     .attr("text-anchor", "middle").attr("fill", (v) => (Math.abs(v) > 0.55 ? colour("on-strong") : colour("ink")))
     .text((v) => (Number.isNaN(v) ? "silent" : wide > 38 ? signed(v) : ""));
   if (!pick) return;
+  lines.on("click", (event) => pick(lines.nodes().indexOf(event.currentTarget))).style("cursor", "pointer");
   rows.attr("class", "pickable").attr("role", "button").attr("tabindex", 0)
     .attr("aria-label", (row, k) => `${names[k]}: ${row.map((v, i) => `${inputs[i].label} ${signed(v)}`).join(", ")}`)
     .attr("aria-pressed", (_, k) => String(k === chosen))
-    .on("click", (event) => pick(rows.nodes().indexOf(event.currentTarget)))
     .on("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
       event.preventDefault();

@@ -46,6 +46,7 @@ const tools = { store, clock, current, content, announce: () => {} };
 const views = Object.fromEntries(VIEWS.map((view) => [view, PANELS[view](byId(`view-${view}`), tools)]));
 
 let spokenOf = "";
+let measured = null; // the view whose charts know their widths
 function render(state) {
   const now = current(state);
   if (clock.isRunning() && state.view !== "training" && state.view !== "testing") clock.stop();
@@ -56,7 +57,8 @@ function render(state) {
   });
   chosen.update(now, state);
   guide.update(now, state);
-  measure(byId(`view-${state.view}`));
+  if (measured !== state.view) measure(byId(`view-${state.view}`));
+  measured = state.view;
   views[state.view].update(now, state);
   if (spokenOf !== now.id) {
     spokenOf = now.id;
@@ -86,14 +88,19 @@ byId("theme").addEventListener("click", () => {
   theme();
 });
 dark.addEventListener("change", theme);
-let wide = 0;
-addEventListener("resize", () => {
-  if (document.body.clientWidth === wide) return;
-  wide = document.body.clientWidth;
+// Charts are drawn for the width that they have: again when it changes, and for paper, where everything is light.
+function redraw() {
+  measured = null;
   render(store.get());
-});
-// on paper everything is light, and as wide as the sheet
-addEventListener("beforeprint", () => render(store.get()));
+}
+let wide = byId("main").clientWidth;
+new ResizeObserver(() => {
+  if (byId("main").clientWidth === wide) return;
+  wide = byId("main").clientWidth;
+  redraw();
+}).observe(byId("main"));
+addEventListener("beforeprint", redraw);
+addEventListener("afterprint", redraw);
 
 theme();
 
@@ -107,4 +114,4 @@ addEventListener("hashchange", follow);
 follow();
 
 // For tests and for whoever opens the console.
-window.inspector = { ready: performance.now(), maths, statistics, content, store, current, clock, open: views.models.open, render: () => render(store.get()) };
+window.inspector = { ready: performance.now(), maths, statistics, content, store, current, clock, open: views.models.open, render: redraw };

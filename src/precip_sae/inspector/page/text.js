@@ -24,7 +24,7 @@ export const signed = (value) =>
   Number.isNaN(value) ? "–" : `${value > 0 ? "+" : ""}${value.toFixed(2).replace("-", MINUS)}`;
 
 export const percent = (share, digits = 1) =>
-  Number.isNaN(share) ? "–" : `${(100 * share).toFixed(digits).replace("-", MINUS)} %`;
+  Number.isNaN(share) ? "–" : `${(100 * share).toFixed(digits).replace("-", MINUS)}\u00a0%`;
 
 export const withUnit = (column) => (column.unit ? `${column.label} (${column.unit})` : column.label);
 

@@ -58,8 +58,8 @@ const STEPS = [
       const latent = neededLatent(now);
       return { view: "features", sae: "trained", lines: "weights", latent, edits: { [latent]: { how: "off", value: 0 } } };
     },
-    text: (q, now, threshold, state) => {
-      const [before, after] = [now.finalScores, now.scoresWith(state.edits)];
+    text: (q, now) => {
+      const [before, after] = [now.finalScores, now.scoresWith({ [now.latent]: { how: "off", value: 0 } })];
       const change = now.set.kind === "classification"
         ? `accuracy goes from ${percent(before.accuracy)} to ${percent(after.accuracy)}` : `the squared error goes from ${number(before.mse)} to ${number(after.mse)}`;
       return `A feature that the network uses is missed when it is gone: without ${latentName(now.latent)} the ${change}. What deserves belief is a latent with a clear threshold, found again with other seeds, and missed like this; the paper counts how many there are.`;
@@ -100,7 +100,7 @@ export function tour(parent, { store, current, content }) {
       if (parent.hidden) return;
       const step = STEPS[Math.min(state.step, STEPS.length) - 1];
       heading.textContent = `${state.step}. ${step.title}`;
-      text.textContent = step.text(quoted(now, content.threshold), now, content.threshold, state);
+      text.textContent = step.text(quoted(now, content.threshold), now, content.threshold);
       document.body.style.setProperty("--tour", `${parent.offsetHeight}px`);
       back.disabled = state.step === 1;
       next.textContent = state.step === STEPS.length ? "Done" : "Next";
