@@ -18,7 +18,7 @@ from precip_sae.manuscript.report import describe_source
 from precip_sae.models.exchange import PublishedNetwork, read_published
 from precip_sae.models.mlp import MLP
 from precip_sae.paths import Paths
-from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings
+from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings, load_settings
 from precip_sae.tables.read import read_table
 from precip_sae.tasks.prepare import Part, Prepared, prepare
 
@@ -41,6 +41,17 @@ def read_task(paths: Paths, name: str, settings: TaskSettings) -> Task:
     """
     frame = read_table(paths.root / settings.data.table, settings.data)
     return Task(name, settings, frame, prepare(frame, settings.data))
+
+
+def project_page(paths: Paths) -> str:
+    """The page of a project's tasks, as HTML: of the paper, or of a folder that `precip-sae task run` made.
+
+    Raises:
+        PaperError: see `read_task` and `study_page`.
+    """
+    settings = load_settings(paths.params)
+    tasks = [read_task(paths, name, task) for name, task in settings.tasks.items()]
+    return study_page(paths, tasks, settings.standards, settings.inspector)
 
 
 def study_page(
