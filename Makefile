@@ -80,11 +80,12 @@ bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras
 	python benchmarks/scaling.py
 
 .PHONY: lint
-lint: $(READY) ## Check the style of the code
+lint: $(READY) ## Check the style and the types of the code
 	@ruff check .
 	ruff format --check .
+	mypy
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; results stay
-	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
+	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .mypy_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
