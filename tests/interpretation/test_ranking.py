@@ -1,4 +1,4 @@
-"""A measure is credited with what it ranks as truth does, seed by seed and among dictionaries of the same activations."""
+"""A measure is credited with what it ranks as truth does, seed by seed, among dictionaries of the same activations."""
 
 import numpy as np
 import pandas as pd
