@@ -46,7 +46,7 @@ $(READY): requirements.lock pyproject.toml
 reproduce: $(READY) ## Redo everything, from the data to the PDF, and compare the headline claims
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
 	dvc pull --quiet data.dvc
-	dvc repro --force
+	precip-sae repro --force
 	precip-sae headline
 
 .PHONY: test
@@ -60,7 +60,7 @@ test-all: $(READY) ## Run the tests, and those that take minutes
 .PHONY: verify
 verify: $(READY) ## Redo what is out of date and hold every claim against the numbers
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
-	dvc repro
+	precip-sae repro
 	cat paper/claims.md
 
 .PHONY: smoke

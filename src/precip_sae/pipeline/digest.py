@@ -9,6 +9,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,16 @@ def code_digests(notebook: Path, package: Path) -> dict[str, str]:
         file = _file(package, name)
         if file is None or name in found or name in WITHOUT_EFFECT:
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        found[name] = hashlib.sha256(meaning(tree).encode()).hexdigest()[:16]
-        waiting += _imported(tree)
+        found[name], imported = _read(file.read_bytes())
+        waiting += imported
     return dict(sorted(found.items()))
+
+
+@cache
+def _read(source: bytes) -> tuple[str, tuple[str, ...]]:
+    """A module's digest, and what it imports; a process asks for the same ones again and again."""
+    tree = ast.parse(source)
+    return hashlib.sha256(meaning(tree).encode()).hexdigest()[:16], tuple(_imported(tree))
 
 
 def write_digests(paths: Paths, package: Path, stages: Iterable[str]) -> None:

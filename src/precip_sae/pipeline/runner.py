@@ -21,6 +21,7 @@ from precip_sae.pipeline.digest import code_digests
 from precip_sae.pipeline.environment import kernel_environment
 from precip_sae.pipeline.inputs import fingerprints, first_difference
 from precip_sae.pipeline.stages import Stage
+from precip_sae.pipeline.warm import warm_kernels
 from precip_sae.settings import Settings, load_settings
 
 
@@ -204,7 +205,7 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
     from papermill.exceptions import PapermillExecutionError
 
     try:
-        with kernel_environment(paths.root):
+        with kernel_environment(paths.root), warm_kernels():
             papermill.execute_notebook(
                 source,
                 executed,
