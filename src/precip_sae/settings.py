@@ -317,6 +317,31 @@ class StandardSettings(Section):
     network: str = Field(description="JSON file in the format of the study's page, relative to the project")
 
 
+class CompanionSettings(Section):
+    """Networks of other sizes beside each task's own, kept after every epoch: what the Inspector shows."""
+
+    hidden: list[Annotated[int, Field(ge=1, le=64)]] = Field(
+        [1, 2, 4, 8, 16], description="hidden units; the task's own number is added"
+    )
+    seeds: Seeds = Field([0, 1, 2], description="one network each: a list, or a number")
+    l1: NonNegative = Field(
+        0.01,
+        description="weight of the activity penalty on the hidden layer of a second set (times the sum over batch and "
+        "units, as in Keras 3); 0: no second set",
+    )
+
+
+class InspectorSettings(Section):
+    """The page in which a reader sees networks learn (paper/inspector.html)."""
+
+    records: int = Field(
+        4000,
+        ge=20,
+        le=20_000,
+        description="records of the test parts that it holds, in whole storms if it can",
+    )
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -324,6 +349,8 @@ class Settings(Section):
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
+    companions: CompanionSettings = CompanionSettings()
+    inspector: InspectorSettings = InspectorSettings()
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":

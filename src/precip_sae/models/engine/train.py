@@ -140,6 +140,8 @@ class Networks:
         loss, score: over the epochs, while the weights moved [epochs, models].
         val_loss, val_score: at the end of each epoch [epochs, models]; of the last epoch alone if not every
             epoch was validated.
+        course: the weights before training and after each epoch [epochs + 1, models, parameters]; without
+            `every_epoch` only those after the last [1, models, parameters].
     """
 
     weights: NDArray[np.float32]
@@ -147,6 +149,7 @@ class Networks:
     score: NDArray[np.float64]
     val_loss: NDArray[np.float64]
     val_score: NDArray[np.float64]
+    course: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def train_block(
     seeds: NDArray[np.int64],
     every_epoch: bool,
     after_epoch: Callable[[int], None] | None = None,
+    hidden_l1: float = 0.0,
 ) -> Networks:
     """Trains the networks of one block; see `train_networks`. Spare lanes are left out of the result."""
     kernel = shape.kernels(settings.batch)
@@ -184,6 +188,7 @@ def train_block(
     steps = -(-len(train) // settings.batch)
     sizes = step_sizes(settings.learning_rate, steps * settings.epochs).reshape(settings.epochs, steps)
     records: list[list[NDArray[np.float64]]] = [[], [], [], []]
+    course = [weights.copy()] if every_epoch else []
     laid_out = None
     for epoch in range(settings.epochs):
         if laid_out is None or settings.shuffle == "per_epoch" or not feed.fits:
@@ -191,11 +196,12 @@ def train_block(
             laid_out = list(laid_out) if feed.fits else laid_out
         loss, score, at = np.zeros(LANES), np.zeros(LANES), 0
         for x, y, rows in laid_out:
-            kernel.epoch(x, y, rows, weights, m, v, sizes[epoch, at:], loss, score)
+            kernel.epoch(x, y, rows, weights, m, v, sizes[epoch, at:], np.float32(hidden_l1), loss, score)
             at += -(-rows // settings.batch)
         records[0].append(loss[: block.used] / len(train))
         records[1].append(score[: block.used] / len(train))
         if every_epoch or epoch == settings.epochs - 1:
+            course.append(weights.copy())
             val_loss, val_score = np.zeros(LANES), np.zeros(LANES)
             for x, y, rows in checked or check.in_time_order():
                 kernel.evaluate(x, y, rows, weights, val_loss, val_score)
@@ -203,7 +209,8 @@ def train_block(
             records[3].append(val_score[: block.used] / len(validation))
         if after_epoch:
             after_epoch(block.used)
-    return Networks(np.ascontiguousarray(weights.T[: block.used]), *(np.stack(record) for record in records))
+    after = np.stack([w.T[: block.used] for w in course])
+    return Networks(after[-1], *(np.stack(record) for record in records), course=after)
 
 
 def _lanes_of_initial(seeds: NDArray[np.int64], shape: NetworkShape) -> NDArray[np.float32]:
@@ -232,6 +239,7 @@ def train_networks(
     every_epoch: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
+    hidden_l1: float = 0.0,
 ) -> Networks:
     """Trains one network per row of `columns`.
 
@@ -239,16 +247,17 @@ def train_networks(
         train, validation: parts of a prepared table; their inputs may hold more columns than one network uses.
         columns: the inputs of each network, in its order [models, inputs].
         seeds: the seed of each network [models].
-        every_epoch: evaluate the validation part after every epoch, not after the last alone.
+        every_epoch: evaluate the validation part and keep the weights after every epoch, not after the last alone.
         progress: called as progress(epochs done, epochs of all blocks).
         threads: blocks that are trained at once (default: all CPUs); changes no bit.
+        hidden_l1: see `reference.train_mlps`.
     """
     pieces = blocks(len(seeds))
     count = _Counter(progress, settings.epochs * len(pieces))
 
     def work(block: Block) -> Networks:
         return train_block(
-            block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1)
+            block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1), hidden_l1
         )
 
     done = side_by_side(work, pieces, threads)
@@ -258,7 +267,7 @@ def train_networks(
     )
 
 
-_RECORDS = ("loss", "score", "val_loss", "val_score")
+_RECORDS = ("loss", "score", "val_loss", "val_score", "course")
 
 
 class _Counter:
