@@ -50,7 +50,7 @@ Seeds = Annotated[
 MOST_MODELS = 5_000_000
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search", "standards"}
+RESERVED = {"data", "reductions", "search", "standards", "measures", "noise", "controls"}
 
 
 class Section(BaseModel):
@@ -342,6 +342,13 @@ class InspectorSettings(Section):
     )
 
 
+class MeasureSettings(Section):
+    """Every measure of how many inputs units respond to, on a task's own models."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    resamples: int = Field(500, ge=10, description="times that the storms of the test part are drawn for an interval")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -349,6 +356,7 @@ class Settings(Section):
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
+    measures: dict[str, MeasureSettings] = Field({}, description="task: measures of what its units respond to")
     companions: CompanionSettings = CompanionSettings()
     inspector: InspectorSettings = InspectorSettings()
 
@@ -381,6 +389,16 @@ class Settings(Section):
                 raise ValueError(f"standards.{name}: there is no task of that name; {closest(name, self.tasks)}")
             if standard.table != (table := self.tasks[name].data.table):
                 raise ValueError(f"standards.{name}.table is {standard.table}, expected {table}, the task's")
+        return self
+
+    @model_validator(mode="after")
+    def _on_tasks(self) -> "Settings":
+        for section in ("measures",):
+            for name, chosen in getattr(self, section).items():
+                if name not in self.tasks:
+                    raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")
+                if chosen.table != (table := self.tasks[name].data.table):
+                    raise ValueError(f"{section}.{name}.table is {chosen.table}, expected {table}, the task's")
         return self
 
     @model_validator(mode="after")
