@@ -349,6 +349,16 @@ class MeasureSettings(Section):
     resamples: int = Field(500, ge=10, description="times that the storms of the test part are drawn for an interval")
 
 
+class NoiseSettings(Section):
+    """Models that differ from a task's own in one thing alone."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(30, description="how many of the task's seeds, its first ones, are trained again")
+    tables: int = Field(10, ge=0, description="further simulated tables; none are made if the task's is no simulation")
+    table_seeds: Count = Field(16, description="how many of the task's seeds are trained on each of these tables")
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -356,6 +366,7 @@ class Settings(Section):
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
+    noise: dict[str, NoiseSettings] = Field({}, description="task: how far its reduction moves by chance")
     measures: dict[str, MeasureSettings] = Field({}, description="task: measures of what its units respond to")
     companions: CompanionSettings = CompanionSettings()
     inspector: InspectorSettings = InspectorSettings()
@@ -393,7 +404,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _on_tasks(self) -> "Settings":
-        for section in ("measures",):
+        for section in ("measures", "noise"):
             for name, chosen in getattr(self, section).items():
                 if name not in self.tasks:
                     raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")

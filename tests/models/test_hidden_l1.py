@@ -9,7 +9,7 @@ from precip_sae.models.engine.train import NetworkShape, train_networks, unpack
 from precip_sae.models.initial import mlp_weights, row_order
 from precip_sae.models.mlp import MLP
 from precip_sae.settings import MLPSettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 
 def parts(kind: str, rows: int = 203) -> tuple[Part, Part]:

@@ -23,7 +23,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress
 from precip_sae.models.store import load_config, load_history
 from precip_sae.settings import CompanionSettings, MLPSettings, SAESettings
-from precip_sae.tasks import Prepared
+from precip_sae.tasks.prepare import Prepared
 
 Array = NDArray[np.float32]
 
