@@ -39,6 +39,11 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return {name: corrected[name] for name in p}
 
 
+def few_digits(p: float) -> float:
+    """A p-value to three significant digits, not less than 1e-6: more would not be the same on every processor."""
+    return p if np.isnan(p) else max(float(f"{p:.3g}"), 1e-6)
+
+
 def episode_draws(episodes: NDArray[np.int64], resamples: int = RESAMPLES) -> NDArray[np.float64]:
     """How often each episode is drawn in each resample, as `spread.over_episodes` draws: [resamples, episodes].
 

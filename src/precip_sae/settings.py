@@ -359,6 +359,18 @@ class NoiseSettings(Section):
     resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn")
 
 
+class ControlSettings(Section):
+    """Dictionaries and networks that a task's SAEs are held against."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(30, description="how many of the task's seeds, its first ones, are taken")
+    hidden_l1: NonNegative = Field(
+        0.01, description="weight of the activity penalty on the hidden layer of the network that is sparse itself"
+    )
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn for an interval")
+    shifts: int = Field(200, ge=10, description="circular shifts of the inputs, for correlations by chance")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -367,6 +379,7 @@ class Settings(Section):
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
     noise: dict[str, NoiseSettings] = Field({}, description="task: how far its reduction moves by chance")
+    controls: dict[str, ControlSettings] = Field({}, description="task: what its SAEs are held against")
     measures: dict[str, MeasureSettings] = Field({}, description="task: measures of what its units respond to")
     companions: CompanionSettings = CompanionSettings()
     inspector: InspectorSettings = InspectorSettings()
@@ -404,7 +417,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _on_tasks(self) -> "Settings":
-        for section in ("measures", "noise"):
+        for section in ("measures", "noise", "controls"):
             for name, chosen in getattr(self, section).items():
                 if name not in self.tasks:
                     raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.comparisons import episode_draws, holm, over_both, t_test
+from precip_sae.comparisons import episode_draws, few_digits, holm, over_both, t_test
 from precip_sae.interpretation.dictionaries import OfModel
 from precip_sae.interpretation.measures import MEASURES, THRESHOLD
 from precip_sae.interpretation.resampled import redrawn_correlations
@@ -63,15 +63,10 @@ def compared(table: pd.DataFrame, trained: Sequence[str], base: str = BASE, cont
     corrected = holm({f"{name} {v}": p for (name, v), p in tests.items()})
     for (name, v), p in tests.items():
         result[name]["gain"][v] |= {
-            "p": quantity(_few(p), ".2g"),
-            "p_holm": quantity(_few(corrected[f"{name} {v}"]), ".2g"),
+            "p": quantity(few_digits(p), ".2g"),
+            "p_holm": quantity(few_digits(corrected[f"{name} {v}"]), ".2g"),
         }
     return result
-
-
-def _few(p: float) -> float:
-    """Three significant digits, not less than 1e-6: more would not be the same on every processor."""
-    return p if np.isnan(p) else max(float(f"{p:.3g}"), 1e-6)
 
 
 def redrawn_measures(

@@ -18,7 +18,7 @@ DIGITS = 9  # decimals of stored measures: more than differ between processors
 
 def hidden_units(networks: MLP, inputs: Inputs) -> OfModel:
     """The hidden units of each network."""
-    return lambda model: follow(inputs, [_hidden(networks, model)])
+    return lambda model: follow(inputs, [hidden_layer(networks, model)])
 
 
 def latents(networks: MLP, saes: SAE, inputs: Inputs) -> OfModel:
@@ -26,12 +26,13 @@ def latents(networks: MLP, saes: SAE, inputs: Inputs) -> OfModel:
 
     def of_model(model: int) -> Responses:
         sae = saes.arrays(model)
-        return follow(inputs, [_hidden(networks, model), Layer(sae["encoder.weight"], sae["encoder.bias"])])
+        return follow(inputs, [hidden_layer(networks, model), Layer(sae["encoder.weight"], sae["encoder.bias"])])
 
     return of_model
 
 
-def _hidden(networks: MLP, model: int) -> Layer:
+def hidden_layer(networks: MLP, model: int) -> Layer:
+    """The hidden layer of one network."""
     network = networks.arrays(model)
     return Layer(network["hidden.weight"], network["hidden.bias"])
 

@@ -192,7 +192,7 @@ def relevance_of(inputs: Inputs, layers: Sequence[Layer], epsilon: float = EPSIL
 
     The epsilon rule (Bach et al. 2015, doi 10.1371/journal.pone.0130140, eq. 58): a unit starts with its activation,
     and R_i = sum_j x_i w_ij R_j / (z_j + epsilon sign z_j), with sign 0 = 1; what the bias holds is not passed on. With
-    a small epsilon and ReLUs it is the gradient times the input (Ancona et al. 2018, proposition 2).
+    a small epsilon and ReLUs it is the gradient times the input (Ancona et al. 2018).
     """
     computed = sums(inputs, layers)
     below = [inputs.values, *(a for _, a in computed[:-1])]

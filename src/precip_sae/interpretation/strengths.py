@@ -66,7 +66,7 @@ def gradient_power(responses: Responses) -> Values | None:
     """Mean square over rows of d unit / d input, [units, inputs]; None where gradients are not known.
 
     With inputs of unit variance this is the derivative-based global sensitivity measure (Sobol and Kucherenko 2009,
-    doi 10.1016/j.matcom.2009.01.023, eq. 9).
+    doi 10.1016/j.matcom.2009.01.023).
     """
     return _power(responses.gradients() if responses.gradients else None)
 
