@@ -9,26 +9,30 @@ from precip_sae.interpretation.responses import Layer
 
 Values = NDArray[np.float64]
 
+NOTHING = 1e-9  # of the largest variance: what rounding leaves of a direction that does not vary
 NMF_ROWS = 2000  # evenly out of all rows: its dictionary has a few dozen numbers
 
 
 def principal(hidden: NDArray[np.floating]) -> Layer:
     """Scores on the principal components of hidden activations (Hotelling 1933), as a layer without a ReLU.
 
+    Directions in which nothing varies are left out.
+
     Args:
         hidden: activations to fit on [rows, hidden].
     """
     mean = hidden.mean(axis=0, dtype=np.float64)
     centred = hidden - mean
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    directions = directions[:, ::-1]
+    power, directions = np.linalg.eigh(centred.T @ centred)
+    kept = power > NOTHING * max(float(power.max()), np.finfo(np.float64).tiny)
+    directions = directions[:, kept][:, ::-1]
     return Layer(directions, -mean @ directions, relu=False)
 
 
 def independent(hidden: NDArray[np.floating], seed: int) -> Layer:
     """Scores on independent components, by FastICA (Hyvarinen 1999, doi 10.1109/72.761722), as a layer without a ReLU.
 
-    Hidden units that never vary leave fewer components.
+    As many as there are principal components.
 
     Args:
         hidden: activations to fit on [rows, hidden]; seed: of the initial rotation.
@@ -36,13 +40,16 @@ def independent(hidden: NDArray[np.floating], seed: int) -> Layer:
     from sklearn.decomposition import FastICA
     from sklearn.exceptions import ConvergenceWarning
 
-    values = hidden.astype(np.float64)
-    rank = int(np.linalg.matrix_rank(values - values.mean(axis=0), tol=1e-3 * np.sqrt(len(values))))
+    first = principal(hidden)
+    scores = hidden.astype(np.float64) @ first.weight + first.bias
+    if scores.shape[1] < 2:
+        return first
     with warnings.catch_warnings():
         # components that have not settled after 200 steps are a dictionary as well
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = FastICA(max(rank, 1), whiten="unit-variance", random_state=seed, max_iter=200).fit(values)
-    return Layer(found.components_.T, -found.mean_ @ found.components_.T, relu=False)
+        found = FastICA(whiten="unit-variance", random_state=seed, max_iter=200).fit(scores)
+    turn = found.components_.T
+    return Layer(first.weight @ turn, (first.bias - found.mean_) @ turn, relu=False)
 
 
 class NonNegative:
