@@ -30,6 +30,12 @@ tasks:
     sensitivity: {}
 standards:
   rain: {table: data/table.csv, network: data/network.json}
+measures:
+  rain: {table: data/table.csv}
+noise:
+  rain: {table: data/table.csv}
+controls:
+  rain: {table: data/table.csv}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}

@@ -50,7 +50,7 @@ Seeds = Annotated[
 MOST_MODELS = 5_000_000
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search", "standards"}
+RESERVED = {"data", "reductions", "search", "standards", "measures", "noise", "controls"}
 
 
 class Section(BaseModel):
@@ -317,6 +317,60 @@ class StandardSettings(Section):
     network: str = Field(description="JSON file in the format of the study's page, relative to the project")
 
 
+class CompanionSettings(Section):
+    """Networks of other sizes beside each task's own, kept after every epoch: what the Inspector shows."""
+
+    hidden: list[Annotated[int, Field(ge=1, le=64)]] = Field(
+        [1, 2, 4, 8, 16], description="hidden units; the task's own number is added"
+    )
+    seeds: Seeds = Field([0, 1, 2], description="one network each: a list, or a number")
+    l1: NonNegative = Field(
+        0.01,
+        description="weight of the activity penalty on the hidden layer of a second set (times the sum over batch and "
+        "units, as in Keras 3); 0: no second set",
+    )
+
+
+class InspectorSettings(Section):
+    """The page in which a reader sees networks learn (paper/inspector.html)."""
+
+    records: int = Field(
+        4000,
+        ge=20,
+        le=20_000,
+        description="records of the test parts that it holds, in whole storms if it can",
+    )
+
+
+class MeasureSettings(Section):
+    """Every measure of how many inputs units respond to, on a task's own models."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    resamples: int = Field(500, ge=10, description="times that the storms of the test part are drawn for an interval")
+
+
+class NoiseSettings(Section):
+    """Models that differ from a task's own in one thing alone."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(30, description="how many of the task's seeds, its first ones, are trained again")
+    tables: int = Field(10, ge=0, description="further simulated tables; none are made if the task's is no simulation")
+    table_seeds: Count = Field(16, description="how many of the task's seeds are trained on each of these tables")
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn")
+
+
+class ControlSettings(Section):
+    """Dictionaries and networks that a task's SAEs are held against."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(30, description="how many of the task's seeds, its first ones, are taken")
+    hidden_l1: NonNegative = Field(
+        0.01, description="weight of the activity penalty on the hidden layer of the network that is sparse itself"
+    )
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn for an interval")
+    shifts: int = Field(200, ge=10, description="circular shifts of the inputs, for correlations by chance")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -324,6 +378,11 @@ class Settings(Section):
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
+    noise: dict[str, NoiseSettings] = Field({}, description="task: how far its reduction moves by chance")
+    controls: dict[str, ControlSettings] = Field({}, description="task: what its SAEs are held against")
+    measures: dict[str, MeasureSettings] = Field({}, description="task: measures of what its units respond to")
+    companions: CompanionSettings = CompanionSettings()
+    inspector: InspectorSettings = InspectorSettings()
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -354,6 +413,16 @@ class Settings(Section):
                 raise ValueError(f"standards.{name}: there is no task of that name; {closest(name, self.tasks)}")
             if standard.table != (table := self.tasks[name].data.table):
                 raise ValueError(f"standards.{name}.table is {standard.table}, expected {table}, the task's")
+        return self
+
+    @model_validator(mode="after")
+    def _on_tasks(self) -> "Settings":
+        for section in ("measures", "noise", "controls"):
+            for name, chosen in getattr(self, section).items():
+                if name not in self.tasks:
+                    raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")
+                if chosen.table != (table := self.tasks[name].data.table):
+                    raise ValueError(f"{section}.{name}.table is {chosen.table}, expected {table}, the task's")
         return self
 
     @model_validator(mode="after")

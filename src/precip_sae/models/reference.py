@@ -100,6 +100,7 @@ def train_mlps(
     settings: MLPSettings,
     seeds: Sequence[int],
     progress: Progress | None = None,
+    hidden_l1: float = 0.0,
 ) -> tuple[MLP, pd.DataFrame]:
     """Trains one network per seed on the same rows, each with its own initial weights and row order.
 
@@ -108,6 +109,9 @@ def train_mlps(
         kind: `classification` (cross-entropy) or `regression` (mean squared error).
         outputs: number of classes, or 1.
         progress: called as progress(epochs done, epochs) after every epoch.
+        hidden_l1: weight of the activity penalty on the hidden layer, in Keras 3's convention: times the sum of the
+            activations over the rows of the batch and the units, added to the batch's loss. `loss` holds the penalty,
+            `val_loss` does not.
 
     Returns:
         The trained stack, in the order of `seeds`, and its history with the columns seed, epoch, loss, val_loss,
@@ -128,8 +132,11 @@ def train_mlps(
             x, y = torch.from_numpy(train.x[order]), torch.from_numpy(train.y[order])
         sums = torch.zeros(2, len(seeds), dtype=torch.float64)
         for rows in batches(len(train), settings.batch):
-            z = stack(x[:, rows])
+            hidden = stack.hidden(x[:, rows])
+            z = stack.output(hidden)
             loss = response_loss(z, y[:, rows], kind)
+            if hidden_l1:
+                loss = loss + hidden_l1 * hidden.sum(dim=(1, 2))
             adam.step(loss.sum())
             with torch.no_grad():
                 sums += torch.stack([loss, response_score(z, y[:, rows], kind)]) * z.shape[1]
