@@ -109,6 +109,10 @@ class Partners:
     similarity: NDArray[np.float64]
     nearest: NDArray[np.float64]
 
+    def first(self, models: int) -> "Partners":
+        """Those of the first so many models alone."""
+        return Partners(*(values[:models, :models] for values in (self.unit, self.similarity, self.nearest)))
+
 
 def partners(similarity: NDArray[np.float64]) -> Partners:
     """Pairs up the units of every two models so that the sum of their similarities is largest.
@@ -247,7 +251,7 @@ def returning(labels: NDArray[np.int64], similarity: NDArray[np.float64], least:
 def input_directions(
     networks: MLP, saes: SAE, x: NDArray[np.float32], hidden: NDArray[np.float32], latents: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """What each latent asks of the inputs: the mean of its gradient with respect to them over the rows where it is active.
+    """What each latent asks of the inputs: the mean of its gradient over the rows where it is active.
 
     Of f = ReLU(h E + e), h = ReLU(x W + b): df/dx = W diag(h > 0) E where f > 0, so the mean needs only how often each
     hidden unit is active together with the latent.
@@ -297,7 +301,7 @@ def share_over_episodes(
     Returns:
         [resamples].
     """
-    models, _, units = activations.shape
+    models = len(activations)
     a = activations.astype(np.float64).transpose(1, 0, 2)
     # far from zero, squares would lose digits
     a -= a.mean(axis=0)

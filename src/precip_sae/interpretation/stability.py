@@ -1,11 +1,13 @@
 """Whether latents hold up across seeds, beside what would hold up anyway.
 
-Kinds of units, all over the same rows: the SAE's `latents`; and four controls, the network's `hidden` units, the latents of
-the `untrained` SAE, `random` directions of the hidden space that are active as often as the latents, and the latents
+Kinds of units, all over the same rows: the SAE's `latents`; and four controls: the network's `hidden` units, the
+latents of the `untrained` SAE, `random` directions of the hidden space that are active as often as the latents, and the
+latents
 `shifted` in time (what autocorrelated series share by chance).
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,23 @@ KINDS = (LATENTS, HIDDEN, UNTRAINED, RANDOM, SHIFTED)
 STORM_MODELS = 30
 """Models whose pairs the bootstrap over storms uses."""
 
-Activations = Mapping[str, NDArray[np.float32]]
+
+@dataclass(frozen=True)
+class Matched:
+    """Units of one kind in all models, and how alike they are.
+
+    Attributes:
+        activations: [models, rows, units]; similarity, partners: see `matching`.
+    """
+
+    activations: NDArray[np.float32]
+    similarity: NDArray[np.float64]
+    partners: matching.Partners
+
+    @classmethod
+    def of(cls, activations: NDArray[np.float32]) -> "Matched":
+        similarity = matching.similarities(activations)
+        return cls(activations, similarity, matching.partners(similarity))
 
 
 def kinds(
@@ -40,12 +58,17 @@ def key(level: float) -> str:
 
 
 def compare(
-    activations: Activations, levels: list[float], cut: float, least: float, episodes: NDArray[np.int64], over: str
+    matched: Mapping[str, Matched],
+    levels: list[float],
+    cut: float,
+    least: float,
+    episodes: NDArray[np.int64],
+    over: str,
 ) -> dict[str, Any]:
     """Shares of units with a partner in another model, and the families that return, of every kind.
 
     Args:
-        activations: see `kinds`.
+        matched: of every kind, see `kinds`.
         levels: correlations above which two units count as alike.
         cut: see `matching.families`; least: share of the models that has to have a family for it to return.
         episodes: of each row [rows]; over: what they are called.
@@ -59,10 +82,9 @@ def compare(
     shares: dict[str, dict[str, NDArray[np.float64]]] = {}
     resampled: dict[str, dict[str, NDArray[np.float64]]] = {}
     found: dict[str, dict[str, Any]] = {}
-    for kind, values in activations.items():
-        similarity = matching.similarities(values)
-        partners, living = matching.partners(similarity), matching.living(similarity)
-        few = matching.partners(similarity[:STORM_MODELS, :STORM_MODELS])
+    for kind, one in matched.items():
+        similarity, living = one.similarity, matching.living(one.similarity)
+        few = one.partners.first(STORM_MODELS)
         labels = matching.families(similarity, cut)
         returning = matching.returning(labels, similarity, least)
         found[kind] = {
@@ -72,13 +94,13 @@ def compare(
         }
         for level in levels:
             name = key(level)
-            share = matching.by_model(matching.share_above(partners.similarity, level))
-            again = matching.share_over_episodes(values[:STORM_MODELS], few, episodes, draws, level)
+            share = matching.by_model(matching.share_above(one.partners.similarity, level))
+            again = matching.share_over_episodes(one.activations[:STORM_MODELS], few, episodes, draws, level)
             shares.setdefault(name, {})[kind], resampled.setdefault(name, {})[kind] = share, again
             found[kind][name] = {
                 "partner": over_seeds(share, PERCENT),
                 "partner_storms": storms.interval(again, episodes, PERCENT, over),
-                "nearest": over_seeds(matching.by_model(matching.share_above(partners.nearest, level)), PERCENT),
+                "nearest": over_seeds(matching.by_model(matching.share_above(one.partners.nearest, level)), PERCENT),
             }
     differences = {
         f"{name} {kind}": of[LATENTS] - of[kind] for name, of in shares.items() for kind in of if kind != LATENTS
@@ -152,12 +174,3 @@ def membership(labels: NDArray[np.int64], seeds: list[int]) -> pd.DataFrame:
     return pd.DataFrame(
         {"seed": np.repeat(seeds, units), "unit": np.tile(np.arange(units), models), "family": labels.ravel()}
     )
-
-
-def matched_similarities(activations: Activations) -> dict[str, NDArray[np.float64]]:
-    """Of every kind, the similarity of every living unit with its partner in every other model, one after the other."""
-    found = {}
-    for kind, values in activations.items():
-        similarity = matching.partners(matching.similarities(values)).similarity
-        found[kind] = similarity[np.isfinite(similarity)]
-    return found
