@@ -30,6 +30,8 @@ tasks:
     sensitivity: {}
 standards:
   rain: {table: data/table.csv, network: data/network.json}
+features:
+  rain: {table: data/table.csv}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}

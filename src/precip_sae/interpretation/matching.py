@@ -218,17 +218,17 @@ class Family:
         members: position of the model: its unit; of several in one model the one nearest to the others.
         units: how many units belong to it in all.
         share: share of the models that have a member.
-        similarity: mean similarity between members of different models; None with one member.
+        similarity: mean similarity between members of different models.
     """
 
     members: dict[int, int]
     units: int
     share: float
-    similarity: float | None
+    similarity: float
 
 
 def returning(labels: NDArray[np.int64], similarity: NDArray[np.float64], least: float) -> list[Family]:
-    """The families that at least a share `least` of the models have, in the order of their numbers.
+    """The families that at least a share `least` of the models, and at least two, have; in the order of their numbers.
 
     Args:
         labels: see `families`.
@@ -238,13 +238,13 @@ def returning(labels: NDArray[np.int64], similarity: NDArray[np.float64], least:
     for number in range(labels.max() + 1):
         model, unit = np.nonzero(labels == number)
         have = np.unique(model)
-        if len(have) / models < least:
+        if len(have) < max(2, least * models):
             continue
         near = similarity[model[:, None], model[None, :], unit[:, None], unit[None, :]].mean(axis=1)
         members = {int(m): int(unit[model == m][np.argmax(near[model == m])]) for m in have}
         m, u = np.array(list(members)), np.array(list(members.values()))
         between = similarity[m[:, None], m[None, :], u[:, None], u[None, :]][~np.eye(len(m), dtype=bool)]
-        found.append(Family(members, len(unit), len(have) / models, float(between.mean()) if len(between) else None))
+        found.append(Family(members, len(unit), len(have) / models, float(between.mean())))
     return found
 
 

@@ -2,8 +2,7 @@
 
 Kinds of units, all over the same rows: the SAE's `latents`; and four controls: the network's `hidden` units, the
 latents of the `untrained` SAE, `random` directions of the hidden space that are active as often as the latents, and the
-latents
-`shifted` in time (what autocorrelated series share by chance).
+latents `shifted` in time (what autocorrelated series share by chance).
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Where responses change: the turn of a two-piece line, the place of a step, and whether published ones stand there.
 
 The mean of an activation, a probability or a label in bins of an input is a curve. Its *turn* is the knot of the best
-continuous line of two pieces, its *step* the best place for a jump between two constants. A curve always has a best knot:
-how much of it each shape explains says whether there is a change point at all.
+continuous line of two pieces, its *step* the best place for a jump between two constants. A curve always has a best
+knot: how much of it each shape explains says whether there is a change point at all.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ PUBLISHED: dict[str, dict[str, tuple[float, float]]] = {
     },
     "Fs": {"mixed_rain": (1.5, 2.0)},
 }
-"""Input: border between phases: the interval in which a change point stands at it. Borders of the published regimes (King
-et al. 2025, "Decoding nonlinear signals", figures, read off): snow | mixed at about -5.6 C, mixed | rain at about +1 C,
-here within 1 K, and at 1.5 to 2 m/s."""
+"""Input: border between phases: the interval in which a change point stands at it. Borders of the published regimes
+(King et al. 2025, "Decoding nonlinear signals", figures, read off): snow | mixed at about -5.6 C, mixed | rain at about
++1 C, here within 1 K, and at 1.5 to 2 m/s."""
 
 LEAST_BINS = 3
 """Bins that have to lie on either side of a turn."""
