@@ -40,26 +40,39 @@ class Axis:
     """An input as responses are followed along it: transformed as the networks see it, told in its unit.
 
     Attributes:
-        column: its name; values: of the rows [rows]; told: from the axis to the unit of `form`; form: how places are
-            written; temperatures are told in degrees Celsius.
+        column: its name; mean, scale: of the standardised input; values: of the rows, not standardised [rows].
+        told: from `values` to the unit in which places are told: temperatures in degrees Celsius, others untransformed.
+        form: how places are written, with that unit.
     """
 
     column: str
+    mean: float
+    scale: float
     values: Values
     told: Callable[[Values], Values]
     form: str
+
+    @property
+    def unit(self) -> str:
+        """The unit in which places are told."""
+        return self.form.partition(" ")[2]
+
+    def place(self, standardised: Values) -> Values:
+        """From standardised values of the input to the unit in which places are told."""
+        return self.told(standardised * self.scale + self.mean)
 
     @classmethod
     def of(cls, prepared: Prepared, column: str) -> "Axis":
         """One of the predictors on the test part."""
         k = prepared.data.predictors.index(column)
-        values = prepared.test.x[:, k].astype(np.float64) * prepared.scale[k] + prepared.mean[k]
+        mean, scale = float(prepared.mean[k]), float(prepared.scale[k])
+        values = prepared.test.x[:, k].astype(np.float64) * scale + mean
         unit = prepared.data.units.get(column, BY_NAME[column].unit if column in BY_NAME else "")
         if unit == "K":
-            return cls(column, values, lambda places: places - FREEZING, ".1f °C")
+            return cls(column, mean, scale, values, lambda places: places - FREEZING, ".1f °C")
         transform = prepared.data.transforms.get(column)
         told = TRANSFORMS[transform][1] if transform else np.asarray
-        return cls(column, values, told, f".3g {unit}".strip())
+        return cls(column, mean, scale, values, told, f".3g {unit}".strip())
 
     @property
     def borders(self) -> dict[str, tuple[float, float]]:

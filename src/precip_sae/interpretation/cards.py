@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from precip_sae.interpretation import storms, thresholds
 from precip_sae.interpretation.borders import COARSE, Axis
+from precip_sae.interpretation.causes import effect_form
 from precip_sae.interpretation.interventions import Values
 from precip_sae.interpretation.matching import Family
 from precip_sae.interpretation.stability import LATENTS
 from precip_sae.interpretation.thresholds import Bins
 from precip_sae.quantities import PERCENT, quantity
+from precip_sae.settings import DataSettings
 from precip_sae.spread import Spread, over_seeds
 from precip_sae.tasks.episodes import Episodes
 from precip_sae.tasks.prepare import Prepared
@@ -79,6 +81,11 @@ NO_READING = "none by the rules"
 
 # Columns of the observations that only a simulation knows, and that no network sees.
 HIDDEN_FACTORS = {"melted": "melted mass fraction at the ground", "riming": "density over that of unrimed snow"}
+
+
+def with_factors(data: DataSettings, factors: Sequence[str]) -> DataSettings:
+    """The task with factors in the place of its predictors, to read them from its table."""
+    return data.model_copy(update={"predictors": list(factors), "transforms": {}})
 
 
 def signs(r: Mapping[str, float], threshold: float) -> dict[str, int]:
@@ -228,7 +235,7 @@ def card(
     unit_of = {seeds[m]: u for m, u in members.items()}
     chosen = effects[(effects["kind"] == LATENTS) & (effects["unit"] == effects["seed"].map(unit_of))]
     outputs = data.classes or [data.response]
-    form = PERCENT if data.kind == "classification" else ".3f mm/h"
+    form = effect_form(data)
     hidden = {}
     for name, values in factors.items():
         one = hidden_factor(mine, values, prepared.test.x)

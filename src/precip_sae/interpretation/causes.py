@@ -19,7 +19,9 @@ from precip_sae.interpretation.interventions import Values
 from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, UNTRAINED
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
+from precip_sae.observations.schema import BY_NAME
 from precip_sae.quantities import PERCENT, POINTS
+from precip_sae.settings import DataSettings
 from precip_sae.spread import over_seeds
 from precip_sae.tasks.prepare import Part
 
@@ -251,6 +253,14 @@ class Steering:
     def carried_random(self) -> Values:
         """The same of the random direction [seeds]."""
         return _ranges(self.random, self.moved)
+
+
+def effect_form(data: DataSettings) -> str:
+    """How the size of an effect on a task's predictions is written: as a share, or in the unit of the response."""
+    if data.kind == "classification":
+        return PERCENT
+    known = BY_NAME[data.response].unit if data.response in BY_NAME else ""
+    return f".3f {data.units.get(data.response, known)}".strip()
 
 
 def _ranges(curves: Values, moved: Values) -> Values:

@@ -281,6 +281,14 @@ def output_directions(networks: MLP, saes: SAE) -> NDArray[np.float64]:
     return effect - effect.mean(axis=2, keepdims=True) if effect.shape[2] > 1 else effect
 
 
+def decoder_rows(saes: SAE) -> NDArray[np.float64]:
+    """What a unit more of each latent adds to the hidden activations [models, latents, hidden].
+
+    They can be compared between SAEs on the same network alone.
+    """
+    return _array(saes.decoder_weight)
+
+
 def _array(value: torch.Tensor) -> NDArray[np.float64]:
     return value.detach().numpy().astype(np.float64)
 

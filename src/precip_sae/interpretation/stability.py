@@ -5,7 +5,7 @@ latents of the `untrained` SAE, `random` directions of the hidden space that are
 latents `shifted` in time (what autocorrelated series share by chance).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,11 +139,11 @@ def directions(found: Mapping[str, NDArray[np.float64]], levels: list[float]) ->
     return results
 
 
-def same_network(groups: Mapping[str, NDArray[np.float64]], levels: list[float]) -> dict[str, Any]:
+def same_network(groups: Mapping[str, Sequence[NDArray[np.float64]]], levels: list[float]) -> dict[str, Any]:
     """Shares of latents with a partner among SAEs of other seeds on the same network.
 
     Args:
-        groups: what is compared: similarities between SAEs of each network [networks, SAEs, SAEs, units, units].
+        groups: what is compared: similarities between SAEs of each network [SAEs, SAEs, units, units].
 
     Returns:
         {what: {above_70: spread over networks, ..}}.
@@ -173,3 +173,8 @@ def membership(labels: NDArray[np.int64], seeds: list[int]) -> pd.DataFrame:
     return pd.DataFrame(
         {"seed": np.repeat(seeds, units), "unit": np.tile(np.arange(units), models), "family": labels.ravel()}
     )
+
+
+def labels_of(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Back from `membership` to the labels of the families [models, units]."""
+    return table["family"].to_numpy().reshape(table["seed"].nunique(), -1)
