@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from precip_sae.figures.names import names, pretty_unit, with_unit
 from precip_sae.figures.style import DOUBLE, KINDS, PHASES, PUBLISHED, logarithmic, styled
+from precip_sae.interpretation.borders import Axis
 from precip_sae.interpretation.causes import PRINCIPAL, Steering
 from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, SHIFTED, UNTRAINED
 from precip_sae.settings import DataSettings
