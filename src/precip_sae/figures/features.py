@@ -96,7 +96,7 @@ def partners(
         Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4, label=f"above {level:g}")
         for level, marker, colour in zip(levels, "sD", ("#333333", "#9A9A9A"), strict=False)
     ]
-    right.legend(handles=marks, loc="upper left", bbox_to_anchor=(0, 1.0))
+    figure.legend(handles=marks, loc="outside lower right", ncols=2)
     return figure
 
 
@@ -112,12 +112,12 @@ def ablations(table: pd.DataFrame, what: str, scale: float) -> Figure:
     weighed = living.assign(tied=living["tied"] * living["size"]).groupby(["kind", "seed"])
     sums = weighed[["tied", "size"]].sum()
     measures = (
-        (scale * living.groupby(["kind", "seed"])["size"].mean(), what),
-        (scale * living.groupby(["kind", "seed"])["size"].max(), f"the strongest: {what}"),
-        (100 * sums["tied"] / sums["size"], "effect that goes with one input (%)"),
+        (scale * living.groupby(["kind", "seed"])["size"].mean(), "mean over units", what),
+        (scale * living.groupby(["kind", "seed"])["size"].max(), "the strongest unit", what),
+        (100 * sums["tied"] / sums["size"], "tied to one input", "variance of the effect (%)"),
     )
     figure = Figure(figsize=(DOUBLE, 2.3))
-    for axis, (values, label) in zip(figure.subplots(1, 3), measures, strict=True):
+    for axis, (values, title, label) in zip(figure.subplots(1, 3), measures, strict=True):
         for x, kind in enumerate(kinds):
             _, colour, marker, _ = LOOKS[kind]
             points = values[kind].to_numpy()
@@ -126,7 +126,7 @@ def ablations(table: pd.DataFrame, what: str, scale: float) -> Figure:
             if spread["low"] is not None:
                 axis.vlines(x + 0.25, spread["low"], spread["high"], color=colour, linewidth=1.5)
             axis.plot(x + 0.25, spread["mean"], marker=marker, color=colour, markersize=4)
-        axis.set(xticks=[], ylabel=label, xlim=(-0.5, len(kinds) - 0.3))
+        axis.set(xticks=[], ylabel=label, title=title, xlim=(-0.5, len(kinds) - 0.3))
         axis.set_ylim(bottom=0)
     figure.legend(handles=[_entry(kind) for kind in kinds], loc="outside lower center", ncols=3)
     return figure

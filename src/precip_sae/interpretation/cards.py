@@ -94,9 +94,16 @@ def signs(r: Mapping[str, float], threshold: float) -> dict[str, int]:
     return {name: 1 if r[name] > 0 else -1 for name in strong}
 
 
-def name_of(found: Mapping[str, int]) -> str:
-    """A family's name: its inputs with their signs, `T− Fs−`; `no input` where it is sensitive to none."""
-    return " ".join(name + ("+" if sign > 0 else "−") for name, sign in found.items()) or "no input"
+def name_of(found: Mapping[str, int], shown: Mapping[str, str] | None = None, most: int | None = None) -> str:
+    """A family's name: its inputs with their signs, `T− Fs−`; `no input` where it is sensitive to none.
+
+    Args:
+        found: see `signs`.
+        shown: how inputs are written; None: by their names.
+        most: how many inputs are named; None: all.
+    """
+    named = [(shown[name] if shown else name) + ("+" if sign > 0 else "−") for name, sign in found.items()]
+    return " ".join([*named[:most], *(["…"] if most is not None and len(named) > most else [])]) or "no input"
 
 
 def reading(found: Mapping[str, int]) -> dict[str, str]:

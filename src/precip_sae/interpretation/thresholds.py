@@ -66,10 +66,13 @@ class Bins:
         Returns:
             [resamples, bins]; a bin whose episodes were not drawn takes the mean of the observations as they are.
         """
-        member = np.zeros((len(self.number), len(self.centres)))
-        member[np.arange(len(self.number)), self.number] = 1.0
-        rows = draws @ storms.sums(member, episodes)
-        total = draws @ storms.sums(member * curve[:, None].astype(np.float64), episodes)
+        episode = np.unique(episodes, return_inverse=True)[1]
+        count, bins = int(episode.max()) + 1, len(self.centres)
+        place = episode * bins + self.number
+        rows, total = (
+            draws @ np.bincount(place, weights, minlength=count * bins).reshape(count, bins)
+            for weights in (None, curve.astype(np.float64))
+        )
         return np.where(rows > 0, total / np.maximum(rows, 1), self.means(curve[:, None]))
 
 
