@@ -83,7 +83,9 @@ def test_nothing_is_redone_when_nothing_changed(project):
 def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(project):
     set_hidden(project, 5)
     _, said = dvc(project, "status", "--json")
-    assert list(json.loads(said)) == ["train@rain", "report@rain", "standards@rain", "search@rain", "collect"]
+    assert list(json.loads(said)) == [
+        "train@rain", "report@rain", "standards@rain", "search@rain", "thresholds@rain", "collect",
+    ]  # fmt: skip
 
 
 def test_a_changed_setting_redoes_what_depends_on_it(project):
