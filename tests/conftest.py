@@ -36,6 +36,8 @@ noise:
   rain: {table: data/table.csv}
 controls:
   rain: {table: data/table.csv}
+features:
+  rain: {table: data/table.csv}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}

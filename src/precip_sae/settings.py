@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from precip_sae.errors import SettingsError, closest
+from precip_sae.observations.schema import COLUMNS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -50,7 +51,10 @@ Seeds = Annotated[
 MOST_MODELS = 5_000_000
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search", "standards", "measures", "noise", "controls"}
+RESERVED = {
+    "data", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes", "thresholds",
+    "cards",
+}  # fmt: skip
 
 
 class Section(BaseModel):
@@ -371,6 +375,38 @@ class ControlSettings(Section):
     shifts: int = Field(200, ge=10, description="circular shifts of the inputs, for correlations by chance")
 
 
+class FeatureSettings(Section):
+    """Whether a task's latents hold up: across seeds, under interventions, and at the thresholds of physics."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.7, 0.9], min_length=1, description="similarities above which two units count as alike"
+    )
+    cut: float = Field(
+        0.7, gt=0, lt=1, description="units belong to a family while their mean correlation is above this"
+    )
+    returning: float = Field(
+        0.5, gt=0, le=1, description="share of the seeds, at least two, that must have a family for it to be named"
+    )
+    refitted_networks: Count = Field(16, description="networks on each of which SAEs of several seeds are fitted")
+    refits: int = Field(8, ge=2, description="SAEs fitted on each of them")
+    intervened: Count = Field(50, description="seeds, the first ones, whose units are ablated one by one")
+    along: list[str] = Field(
+        [], description="predictors along which change points are sought; none: the first predictor"
+    )
+    labels: list[str] = Field(
+        [], description="classification: other label columns of the observations with which networks are trained"
+    )
+    label_seeds: Count = Field(32, description="seeds, the first ones, with which they are trained and compared")
+
+    @model_validator(mode="after")
+    def _known(self) -> "FeatureSettings":
+        known = [column.name for column in COLUMNS if column.classes]
+        if unknown := [label for label in self.labels if label not in known]:
+            raise ValueError(f"labels names '{unknown[0]}'; {closest(unknown[0], known)}")
+        return self
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -383,6 +419,7 @@ class Settings(Section):
     measures: dict[str, MeasureSettings] = Field({}, description="task: measures of what its units respond to")
     companions: CompanionSettings = CompanionSettings()
     inspector: InspectorSettings = InspectorSettings()
+    features: dict[str, FeatureSettings] = Field({}, description="task: how its latents are asked whether they hold up")
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -417,12 +454,25 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _on_tasks(self) -> "Settings":
-        for section in ("measures", "noise", "controls"):
+        for section in ("measures", "noise", "controls", "features"):
             for name, chosen in getattr(self, section).items():
                 if name not in self.tasks:
                     raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")
                 if chosen.table != (table := self.tasks[name].data.table):
                     raise ValueError(f"{section}.{name}.table is {chosen.table}, expected {table}, the task's")
+        return self
+
+    @model_validator(mode="after")
+    def _features(self) -> "Settings":
+        for name, asked in self.features.items():
+            data = self.tasks[name].data
+            if unknown := [column for column in asked.along if column not in data.predictors]:
+                raise ValueError(
+                    f"features.{name}.along names '{unknown[0]}', no predictor of the task; "
+                    f"{closest(unknown[0], data.predictors)}"
+                )
+            if asked.labels and data.kind == "regression":
+                raise ValueError(f"features.{name}.labels belongs to a classification, and {name} is a regression")
         return self
 
     @model_validator(mode="after")

@@ -90,6 +90,7 @@ def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(p
         "controls@rain",
         "search@rain",
         "noise@rain",
+        "thresholds@rain",
         "collect",
     ]
 
