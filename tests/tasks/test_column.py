@@ -33,7 +33,8 @@ def test_what_is_hidden_is_neither_given_nor_learnt(small: pd.DataFrame) -> None
     task = column_task(small)
     for name in HIDDEN:
         assert name not in task.prepared.data.predictors
-    assert task.names == ["regime", "snowfall", "rain", "melted", "echo_top"]
+    assert task.learnt(1) == ["regime"]
+    assert task.learnt(5) == ["snowfall", "rain", "melted", "echo_top", "regime"]
 
 
 def test_numbers_belong_to_the_rows_of_their_part(small: pd.DataFrame) -> None:

@@ -22,7 +22,6 @@ KINDS = {
     "both": "hidden units and principal components",
     "random": "random directions",
     "wider": "units of a wider network",
-    "inputs": "inputs",
 }
 """Kinds of dictionaries and what their elements are called."""
 

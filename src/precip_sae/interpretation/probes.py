@@ -142,9 +142,9 @@ def single(found: tuple[Fold, Fold]) -> Single:
     for fold in found:
         variance = np.einsum("muu->mu", fold.fitted.units)[:, :, None]
         slope = np.divide(fold.fitted.both, variance, out=np.zeros_like(fold.fitted.both), where=variance > 0)
-        chosen.append(_r2(slope * fold.fitted.both, fold.fitted.own))
+        chosen.append(_explained(fold.fitted.own - slope * fold.fitted.both, fold.fitted.own))
         left = _left(fold.scored, slope, np.einsum("muu->mu", fold.scored.units)[:, :, None])
-        held.append(1.0 - _r2(left, fold.scored.own))
+        held.append(_explained(left, fold.scored.own))
         slopes.append(slope)
     return Single(np.stack(chosen), np.stack(held), np.stack(slopes))
 
@@ -154,8 +154,10 @@ def _left(scored: Halves, slope: Array, variance: Array) -> Array:
     return scored.factors - 2 * slope * scored.both + slope**2 * variance
 
 
-def _r2(part: Array, whole: Array) -> Array:
-    return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
+def _explained(left: Array, whole: Array) -> Array:
+    """1 - left / whole; 0 where a factor does not vary, so that there is nothing to say."""
+    share = np.divide(left, whole, out=np.ones(np.broadcast_shapes(left.shape, whole.shape)), where=whole > 0)
+    return 1.0 - share
 
 
 def sparse(found: tuple[Fold, Fold], sizes: Sequence[int]) -> Array:
@@ -194,7 +196,7 @@ def _sparse(fold: Fold, sizes: Sequence[int]) -> Array:
         linear = (slopes * np.take_along_axis(scored_both, chosen, axis=1)).sum(axis=1)
         square = np.einsum("bi,bij,bj->b", slopes, scored[pairs], slopes)
         left = np.tile(fold.scored.factors, models) - 2 * linear + square
-        result[:, place] = 1.0 - _r2(left, np.tile(fold.scored.own, models))
+        result[:, place] = _explained(left, np.tile(fold.scored.own, models))
     return result.reshape(models, factors, len(sizes))
 
 

@@ -50,10 +50,9 @@ class Column:
         classes = self.prepared.data.classes
         return Responses(self.numbers[part][:, : how_many - 1], self.prepared.parts[part].y, len(classes))
 
-    @property
-    def names(self) -> list[str]:
-        """The responses in the order in which they are added."""
-        return ["regime", *NUMBERS]
+    def learnt(self, how_many: int) -> list[str]:
+        """Names of what `responses` gives, in the order of `models.deep.skill`: the numbers, and the regime last."""
+        return [*list(NUMBERS)[: how_many - 1], "regime"]
 
 
 def inputs(table: pd.DataFrame) -> pd.DataFrame:
