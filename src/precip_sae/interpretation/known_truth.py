@@ -35,8 +35,7 @@ RECOVERED = (
     "shape", "log_diameter",
 )  # fmt: skip
 """The hidden factors that are looked for. Of HIDDEN are left out: the melted fraction and the true rates, which are
-responses or nearly so; the wet-bulb temperature, nearly an input; and the lapse rate, which says little but whether there
-is lake-effect convection."""
+responses or nearly so; the wet-bulb temperature, nearly an input; the lapse rate, nearly the same as `lake`."""
 
 COLUMN, PLANTED, RARE = "column", "planted", "planted, rare"
 """The experiments: the column task; planted factors at the study's thresholds; planted factors seldom at work."""
@@ -47,19 +46,26 @@ Progress = Callable[[int, int], None]
 
 @dataclass
 class Found:
-    """What an experiment found.
+    """What the column task found; empty where the hidden state is not known.
 
     Attributes:
         recovery: tables of all layers.
         storms: the SAE's gain with an interval over storms, by network: of the last layer of those that learn the most.
         scores: skill of the shown network by response, spread over seeds.
-        inputs: R^2 of the best single input, and of all, by factor: what is there before any network.
+        inputs: R^2 of the best single input, by factor: what is there before any network.
+        all_inputs: R^2 of all together, by factor.
     """
 
     recovery: Recovery = field(default_factory=Recovery)
     storms: dict[str, Spread] = field(default_factory=dict)
     scores: dict[str, Spread] = field(default_factory=dict)
-    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inputs: dict[str, float] = field(default_factory=dict)
+    all_inputs: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def known(self) -> bool:
+        """Whether there was a hidden state to hold the networks to."""
+        return bool(self.recovery.dictionaries)
 
 
 def published_measure(units: NDArray[np.float32], inputs: NDArray[np.float32]) -> dict[str, float]:
@@ -106,7 +112,8 @@ def column_experiment(
     factors = truth.loc[where, list(RECOVERED)]
     half = probes.halves(storms)
     binary = [factor for factor in RECOVERED if HIDDEN[factor].binary]
-    found = Found(inputs=said_by_inputs(parts["test"].x, factors, half))
+    one, together = said_by_inputs(parts["test"].x, factors, half)
+    found = Found(inputs=one, all_inputs=together)
     plan, most, limit = planned(settings), max(settings.responses), settings.dictionary.unexplained
     sisters: dict[tuple[int, int], NDArray[np.float32]] = {}
     # from wide to narrow: a wider network is a control of a narrower one
@@ -134,18 +141,17 @@ def column_experiment(
     return found
 
 
-def said_by_inputs(x: NDArray[np.float32], factors: pd.DataFrame, half: NDArray[np.bool_]) -> dict[str, dict[str, Any]]:
-    """R^2 of the best single input (`one`) and of all together (`all`), by factor; see `probes`.
+def said_by_inputs(
+    x: NDArray[np.float32], factors: pd.DataFrame, half: NDArray[np.bool_]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """R^2 of the best single input and of all together, by factor; see `probes`.
 
     Args:
         x: standardised inputs [rows, inputs]; factors: hidden ones [rows, factors]; half: see `probes.halves`.
     """
     sums = probes.folds(x[None], factors.to_numpy(np.float64), half)
-    one, together = probes.single(sums).best_of()[0], probes.everything(sums)[0]
-    return {
-        factor: {"one": quantity(float(a), ".2f"), "all": quantity(float(b), ".2f")}
-        for factor, a, b in zip(factors, one, together, strict=True)
-    }
+    found = probes.single(sums).best_of()[0], probes.everything(sums)[0]
+    return tuple(dict(zip(factors, values.tolist(), strict=True)) for values in found)
 
 
 def planted_experiment(
@@ -181,34 +187,53 @@ def planted_experiment(
     return found
 
 
-def summary(column: Found | None, planted: Recovery, settings: ColumnSettings) -> dict[str, Any]:
+def tables(column: Found, planted: Recovery) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every dictionary, and every dictionary and factor, of both experiments; see `recover`."""
+    both = Recovery()
+    both.add(column.recovery)
+    both.add(planted)
+    return both.tables()
+
+
+def of_shown(frame: pd.DataFrame, settings: ColumnSettings) -> pd.DataFrame:
+    """Of either table, the rows of the shown network and the penalty that counts."""
+    own = (frame["experiment"] == COLUMN) & (frame["network"] == shown(settings))
+    return frame[own & (frame["learnt"] == max(settings.responses)) & frame["counted"]]
+
+
+def summary(column: Found, planted: Recovery, settings: ColumnSettings) -> dict[str, Any]:
     """The numbers of the stage `column`.
 
     Args:
-        column: None where the hidden state is not known.
+        column: empty where the hidden state is not known.
 
     Returns:
         `known`; of the column task `shown` (network, skill, factors, gains) and `layers`, what the SAE gains in every
         layer; `planted` and `rare`, the same for planted targets, with the trends over factors per unit.
     """
-    result: dict[str, Any] = {"known": column is not None, "seeds": len(settings.seeds)}
-    if column is not None:
+    result: dict[str, Any] = {"known": column.known, "seeds": len(settings.seeds)}
+    if column.known:
         dictionaries, factors = column.recovery.tables()
-        own = (factors["network"] == shown(settings)) & (factors["learnt"] == max(settings.responses))
-        found = by_factor(factors[own])
+        own = of_shown(factors, settings)
+        found = by_factor(own)
+        inputs = {"input": column.inputs, "all_inputs": column.all_inputs}
         result["shown"] = {
             "network": shown(settings),
             "skill": column.scores,
-            "factors": {factor: spreads | {"inputs": column.inputs[factor]} for factor, spreads in found.items()},
+            "factors": {
+                factor: spreads | {name: quantity(given[factor], ".2f") for name, given in inputs.items()}
+                for factor, spreads in found.items()
+            },
             "area": {
                 factor: {kind: over_seeds(rows["area"], ".2f") for kind, rows in each.groupby("kind")}
-                for factor, each in factors[own & factors["counted"] & factors["area"].notna()].groupby("factor")
+                for factor, each in own[own["area"].notna()].groupby("factor")
             },
             **_verdicts(found),
         }
         result["layers"] = _layers(dictionaries)
         result["storms"] = {network.replace("-", "_"): spread for network, spread in column.storms.items()}
-        result["trend"] = _trends(dictionaries[dictionaries["network"].str.count("-") == 0])
+        one_layer = ~dictionaries["network"].str.contains("-")
+        result["trend"] = _trends(dictionaries[one_layer & (dictionaries["learnt"] == max(settings.responses))])
     tables = planted.tables()[0]
     for key, experiment in (("planted", PLANTED), ("rare", RARE)):
         rows = tables[tables["experiment"] == experiment]

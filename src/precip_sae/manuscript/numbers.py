@@ -82,6 +82,7 @@ def collect(
         ManuscriptError: a stage's results are missing.
     """
     numbers = dict(flatten(_results(paths.results / "observe.json"), ["observe"]))
+    numbers |= dict(flatten(_results(paths.results / "column.json"), ["column"]))
     numbers |= dict(flatten({"reduction": quantity(PUBLISHED_REDUCTION, ".0%")}, ["published"]))
     for task, settings in tasks.items():
         numbers |= task_numbers(paths, task) | dict(flatten(choices(settings), [task, "settings"]))
