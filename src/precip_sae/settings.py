@@ -320,7 +320,7 @@ class StandardSettings(Section):
 class DeepTraining(Section):
     """How a network of several layers and responses is trained."""
 
-    epochs: Count = Field(12, description="passes over the training part")
+    epochs: Count = Field(15, description="passes over the training part")
     batch: Count = Field(256, description="rows per step; the last partial batch is kept")
     learning_rate: Positive = Field(3e-3, description="Adam's step size")
 
@@ -384,7 +384,7 @@ class ColumnSettings(Section):
         min_length=1,
         description="how many things are learnt at once, for networks of one layer; deeper ones learn the most",
     )
-    every: Count = Field(2, description="one row of the table in so many is used: neighbours are alike")
+    every: Count = Field(3, description="one row of the table in so many is used: neighbours are alike")
     training: DeepTraining = DeepTraining()
     dictionary: DictionarySettings = DictionarySettings()
     probes: list[Count] = Field([1, 2, 4, 8], min_length=1, description="units that a sparse probe may use")

@@ -31,14 +31,12 @@ class Halves:
         units: sums of products of units [models, units, units].
         both: of units and factors [models, units, factors].
         factors: of squares of the factors [factors].
-        own: of squares of the factors about their own means in these rows [factors].
         rows: how many.
     """
 
     units: Array
     both: Array
     factors: Array
-    own: Array
     rows: int
 
 
@@ -70,6 +68,7 @@ def folds(units: NDArray[np.float32], factors: Array, half: NDArray[np.bool_]) -
     found = []
     for fitted in (half, ~half):
         u, y = _about(units, fitted), factors - factors[fitted].mean(axis=0)
+        y[:, np.ptp(factors, axis=0) == 0] = 0.0  # rounding of a mean is no variance
         found.append(Fold(_sums(u[:, fitted], y[fitted]), _sums(u[:, ~fitted], y[~fitted])))
     return found[0], found[1]
 
@@ -82,9 +81,8 @@ def _about(units: NDArray[np.float32], fitted: NDArray[np.bool_]) -> Array:
 
 
 def _sums(u: Array, y: Array) -> Halves:
-    squares = np.square(y).sum(axis=0)
     turned = u.transpose(0, 2, 1)
-    return Halves(turned @ u, turned @ y, squares, squares - np.square(y.sum(axis=0)) / len(y), len(y))
+    return Halves(turned @ u, turned @ y, np.square(y).sum(axis=0), len(y))
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,8 @@ class Single:
 
     Attributes:
         chosen: R^2 on the rows that the line was fitted on [2 folds, models, units, factors].
-        held: R^2 of the same line on the other half of the storms; below 0 where the mean says more.
+        held: R^2 of the same line on the other half of the storms, 1 - sum (y - y^)^2 / sum (y - mean)^2 with the mean
+            of the half that was fitted: 0 says as much as that mean, less says worse.
         slope: of the line, in the factor's unit per activation.
     """
 
@@ -142,9 +141,9 @@ def single(found: tuple[Fold, Fold]) -> Single:
     for fold in found:
         variance = np.einsum("muu->mu", fold.fitted.units)[:, :, None]
         slope = np.divide(fold.fitted.both, variance, out=np.zeros_like(fold.fitted.both), where=variance > 0)
-        chosen.append(_explained(fold.fitted.own - slope * fold.fitted.both, fold.fitted.own))
+        chosen.append(_explained(fold.fitted.factors - slope * fold.fitted.both, fold.fitted.factors))
         left = _left(fold.scored, slope, np.einsum("muu->mu", fold.scored.units)[:, :, None])
-        held.append(_explained(left, fold.scored.own))
+        held.append(_explained(left, fold.scored.factors))
         slopes.append(slope)
     return Single(np.stack(chosen), np.stack(held), np.stack(slopes))
 
@@ -196,7 +195,7 @@ def _sparse(fold: Fold, sizes: Sequence[int]) -> Array:
         linear = (slopes * np.take_along_axis(scored_both, chosen, axis=1)).sum(axis=1)
         square = np.einsum("bi,bij,bj->b", slopes, scored[pairs], slopes)
         left = np.tile(fold.scored.factors, models) - 2 * linear + square
-        result[:, place] = _explained(left, np.tile(fold.scored.own, models))
+        result[:, place] = _explained(left, np.tile(fold.scored.factors, models))
     return result.reshape(models, factors, len(sizes))
 
 
@@ -234,8 +233,8 @@ def row_scores(
 ) -> Array:
     """What each row adds to the held-out R^2 of the best unit, mean over the models, [rows, factors].
 
-    1 - (y - y^)^2 over the mean square of the factor in the scored half: their mean over the rows of a half is that
-    half's R^2, so that storms can be drawn anew (`spread.over_episodes`).
+    1 - (y - y^)^2 over the scored half's mean of (y - mean)^2: the mean of these over the rows of a half is the R^2 of
+    that half, so that storms can be drawn anew (`spread.over_episodes`).
 
     Args:
         units: activations [models, rows, units]; factors: [rows, factors]; half: see `halves`.
@@ -247,7 +246,7 @@ def row_scores(
     counted = np.flatnonzero(weights > 1e-6)
     for fold, fitted in enumerate((half, ~half)):
         y, mean = factors[~fitted], factors[fitted].mean(axis=0)
-        square = np.square(y - y.mean(axis=0)).mean(axis=0)
+        square = np.square(y - mean).mean(axis=0)
         about = _about(units, fitted)[:, ~fitted]
         for model, u in enumerate(about):
             for factor in range(factors.shape[1]):
