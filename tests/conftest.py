@@ -41,6 +41,7 @@ features:
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}
+column: {seeds: [0, 1]}
 """
 
 # Begun first: what is left to the end of a run on several processes should be short.

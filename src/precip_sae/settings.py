@@ -53,7 +53,7 @@ MOST_MODELS = 5_000_000
 # Folders below figures/ that belong to no task.
 RESERVED = {
     "data", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes", "thresholds",
-    "cards",
+    "cards", "column",
 }  # fmt: skip
 
 
@@ -407,6 +407,80 @@ class FeatureSettings(Section):
         return self
 
 
+class DeepTraining(Section):
+    """How a network of several layers and responses is trained."""
+
+    epochs: Count = Field(15, description="passes over the training part")
+    batch: Count = Field(256, description="rows per step; the last partial batch is kept")
+    learning_rate: Positive = Field(3e-3, description="Adam's step size")
+
+
+class DictionarySettings(Section):
+    """The SAEs on the layers of networks whose hidden factors are known, and what they are compared with."""
+
+    latents_per_unit: Count = Field(2, description="latents, random directions and units of a wider network per unit")
+    epochs: Count = Field(30, description="passes over the SAE part, in a random order")
+    batch: Count = Field(256, description="rows per step; the last partial batch is kept")
+    learning_rate: Positive = Field(3e-3, description="Adam's step size")
+    l1: list[NonNegative] = Field(
+        [0.003, 0.01, 0.03],
+        min_length=1,
+        description="weights of the activity penalty (batch_mean), from weak to strong",
+    )
+    unexplained: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="of the penalties, the strongest counts whose SAEs leave at most this share of the variance",
+    )
+
+
+Layers = Annotated[list[Annotated[int, Field(ge=1, le=256)]], Field(min_length=1, max_length=3)]
+"""Units of each hidden layer, from the inputs on."""
+
+
+class PlantedSettings(Section):
+    """Planted targets: sums of known factors through a narrow layer."""
+
+    factors: list[Annotated[int, Field(ge=1, le=16)]] = Field([4, 8, 16], description="how many factors are planted")
+    together: Count = Field(3, description="factors in the sum of each response; no common divisor with `factors`")
+    first: Count = Field(48, description="units of the first layer, which has room for all of them")
+    widths: list[Count] = Field([4, 8, 16], description="units of the second layer, which is looked into")
+    rare: float = Field(
+        0.03, gt=0, lt=0.5, description="share of the rows in which a factor is at work, in the second kind of target"
+    )
+    every: Count = Field(3, description="one row of the table in so many is used: neighbours are alike")
+    training: DeepTraining = DeepTraining()
+
+    @model_validator(mode="after")
+    def _invertible(self) -> "PlantedSettings":
+        for n in self.factors:
+            if self.together > n or math.gcd(n, self.together) > 1:
+                raise ValueError(f"sums of {self.together} of {n} factors do not say each of them")
+        return self
+
+
+class ColumnSettings(Section):
+    """Networks whose hidden factors are known: the column task, and planted targets."""
+
+    seeds: Seeds = Field(list(range(10)), description="one network each: a list, or a number")
+    networks: list[Layers] = Field(
+        [[4], [8], [16], [32], [16, 16], [16, 16, 16]],
+        min_length=1,
+        description="units of the hidden layers of each network; the first with 16 units is the one shown",
+    )
+    responses: list[Annotated[int, Field(ge=1, le=5)]] = Field(
+        [1, 5],
+        min_length=1,
+        description="how many things are learnt at once, for networks of one layer; deeper ones learn the most",
+    )
+    every: Count = Field(3, description="one row of the table in so many is used: neighbours are alike")
+    training: DeepTraining = DeepTraining()
+    dictionary: DictionarySettings = DictionarySettings()
+    probes: list[Count] = Field([1, 2, 4, 8], min_length=1, description="units that a sparse probe may use")
+    planted: PlantedSettings = PlantedSettings()
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -420,6 +494,7 @@ class Settings(Section):
     companions: CompanionSettings = CompanionSettings()
     inspector: InspectorSettings = InspectorSettings()
     features: dict[str, FeatureSettings] = Field({}, description="task: how its latents are asked whether they hold up")
+    column: ColumnSettings = ColumnSettings()
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":

@@ -110,15 +110,18 @@ def temperature_profile(air: Weather, height: ArrayLike) -> Array:
     return ground - air.lapse[:, None] * z + air.nose[:, None] * np.maximum(bump, 0.0)
 
 
+def humidity_profile(air: Weather) -> Array:
+    """Relative humidity (%) at LEVELS, shape (records, 51): from that near the ground to that in cloud."""
+    saturation = np.minimum(LEVELS / CLOUD_BASE, 1.0)
+    return air.humidity[:, None] * (1 - saturation) + CLOUD_HUMIDITY * saturation
+
+
 def melted_profile(air: Weather) -> Array:
     """Melted mass fraction (0-1) at LEVELS, shape (records, 51): what has melted on the way from the cloud top.
 
     Melting follows the warm wet-bulb excess that a particle has fallen through.
     """
-    temperature = temperature_profile(air, LEVELS)
-    saturation = np.minimum(LEVELS / CLOUD_BASE, 1.0)
-    humidity = air.humidity[:, None] * (1 - saturation) + CLOUD_HUMIDITY * saturation
-    excess = np.maximum(wet_bulb(temperature, humidity), 0.0)
+    excess = np.maximum(wet_bulb(temperature_profile(air, LEVELS), humidity_profile(air)), 0.0)
     excess[air.cloud_top[:, None] <= LEVELS] = 0.0  # no particle falls from above the cloud
     step = LEVELS[1] - LEVELS[0]
     fallen = step * (np.cumsum(excess[:, ::-1], axis=1)[:, ::-1] - 0.5 * excess)
