@@ -317,6 +317,14 @@ class StandardSettings(Section):
     network: str = Field(description="JSON file in the format of the study's page, relative to the project")
 
 
+class VariantSettings(Section):
+    """How every variant of SAE is trained, so that they can be compared (see models.variants)."""
+
+    steps: int = Field(1000, ge=10, description="Adam steps; the step size falls to zero over the last fifth")
+    batch: Count = Field(128, description="rows per step")
+    learning_rate: Positive = Field(0.01, description="Adam's step size")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
