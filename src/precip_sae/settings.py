@@ -18,6 +18,8 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
+Share = Annotated[float, Field(gt=0, le=1)]
+VariantName = Literal["keras3", "batch_mean", "l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"]
 Transform = Literal["log10", "log1p", "sqrt", "cbrt"]
 
 
@@ -50,7 +52,7 @@ Seeds = Annotated[
 MOST_MODELS = 5_000_000
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search", "standards"}
+RESERVED = {"data", "reductions", "search", "standards", "toys", "variants"}
 
 
 class Section(BaseModel):
@@ -317,12 +319,44 @@ class StandardSettings(Section):
     network: str = Field(description="JSON file in the format of the study's page, relative to the project")
 
 
-class VariantSettings(Section):
-    """How every variant of SAE is trained, so that they can be compared (see models.variants)."""
+class DescentSettings(Section):
+    """Training by a fixed number of steps, for models that are compared with each other."""
 
-    steps: int = Field(1000, ge=10, description="Adam steps; the step size falls to zero over the last fifth")
-    batch: Count = Field(128, description="rows per step")
-    learning_rate: Positive = Field(0.01, description="Adam's step size")
+    steps: int = Field(600, ge=10, description="Adam steps; the step size falls to zero over the last fifth")
+    batch: Count = Field(64, description="rows per step")
+    learning_rate: Positive = Field(0.015, description="Adam's step size")
+
+
+Grid = Annotated[dict[VariantName, Annotated[list[NonNegative], Field(min_length=1)]], Field(min_length=1)]
+"""Variants of SAE (see models.variants), each with the weights of its penalty, or its numbers of active latents."""
+
+
+class ToySettings(Section):
+    """Toy models of superposition, whose features are known, and the dictionaries that are fitted on them."""
+
+    seeds: Seeds = Field(list(range(10)), description="toy models and dictionaries: a list, or a number")
+    units: Count = Field(16, description="dimensions that the features have to share")
+    features: Count = Field(32, description="true features")
+    rows: int = Field(4096, ge=100, description="rows to train dictionaries on, and half as many to judge them on")
+    activities: list[Share] = Field(
+        [0.01, 0.05, 0.2], min_length=1, description="shares of rows in which a feature is active"
+    )
+    width: Count = Field(4, description="latents per unit where the activity varies")
+    widths: list[Count] = Field([1, 2, 8], description="further widths, at the middle activity and penalty")
+    dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
+    networks: DescentSettings = Field(DescentSettings(), description="of every toy model")
+
+
+class VariantSettings(Section):
+    """Variants of SAE on the hidden activations of a task's networks."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(10, description="how many of the task's networks, its first ones, are taken")
+    rows: int = Field(4096, ge=100, description="rows to train on and to judge on, evenly out of the SAE and test part")
+    widths: list[Count] = Field([1, 2, 4, 8], min_length=1, description="latents per hidden unit")
+    dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
 
 
 class Settings(Section):
@@ -332,6 +366,8 @@ class Settings(Section):
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
+    toys: ToySettings | None = Field(None, description="toy models whose features are known")
+    variants: dict[str, VariantSettings] = Field({}, description="task: the variants of SAE on its networks")
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -362,6 +398,15 @@ class Settings(Section):
                 raise ValueError(f"standards.{name}: there is no task of that name; {closest(name, self.tasks)}")
             if standard.table != (table := self.tasks[name].data.table):
                 raise ValueError(f"standards.{name}.table is {standard.table}, expected {table}, the task's")
+        return self
+
+    @model_validator(mode="after")
+    def _variants(self) -> "Settings":
+        for name, variants in self.variants.items():
+            if name not in self.tasks:
+                raise ValueError(f"variants.{name}: there is no task of that name; {closest(name, self.tasks)}")
+            if variants.table != (table := self.tasks[name].data.table):
+                raise ValueError(f"variants.{name}.table is {variants.table}, expected {table}, the task's")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from torch import nn
 
 from precip_sae.models.reference import KerasAdam
 from precip_sae.models.variants import VARIANTS, BatchTopK, Variant
-from precip_sae.settings import VariantSettings
+from precip_sae.settings import DescentSettings
 
 # Streams of random numbers per purpose; 0 to 2 are those of `initial`.
 _WEIGHTS, _ROWS, _RESAMPLED = 3, 4, 5
@@ -31,7 +31,7 @@ def fit_variant(
     activations: NDArray[np.float32],
     latents: int,
     penalties: Sequence[float],
-    settings: VariantSettings,
+    settings: DescentSettings,
     seeds: Sequence[int],
 ) -> Variant:
     """Trains one dictionary per model, all side by side; equal seeds see the same rows in the same order.
@@ -86,7 +86,7 @@ def fit_variant(
     return kind({parameter: value.detach() for parameter, value in stack.named().items()})
 
 
-def row_batches(seeds: Sequence[int], rows: int, settings: VariantSettings):
+def row_batches(seeds: Sequence[int], rows: int, settings: DescentSettings):
     """The rows of every step, [models, rows of a batch]: whole passes in a new order each, the partial batch left out.
 
     Yields:

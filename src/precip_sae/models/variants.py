@@ -6,7 +6,7 @@ means the same on every layer, and the squared error of a row is its share of th
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
@@ -402,13 +402,14 @@ def prefixes(latents: int) -> list[int]:
     return sorted({max(round(share * latents), 1) for share in PREFIXES})
 
 
-def arrays(dictionary: Dictionary, h: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-    """Latents, reconstruction and directions of a dictionary as arrays.
+def decoded(
+    dictionary: Dictionary, h: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Latents [models, rows, latents], reconstruction [models, rows, units] and directions of a dictionary as arrays.
 
     Args:
         h: activations [models, rows, units].
     """
     with torch.no_grad():
         latents = dictionary.encode(torch.from_numpy(h))
-        found = {"latents": latents, "reconstruction": dictionary.decode(latents), "directions": dictionary.directions}
-    return {name: value.detach().numpy() for name, value in found.items()}
+        return latents.numpy(), dictionary.decode(latents).numpy(), dictionary.directions.detach().numpy()
