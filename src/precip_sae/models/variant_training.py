@@ -63,15 +63,16 @@ def fit_variant(
         x = stack.scaled(torch.from_numpy(activations))
     silent = torch.zeros(len(seeds), latents)
     least = torch.zeros(len(seeds))
+    first = torch.arange(len(seeds))[:, None] * x.shape[1]
     slowing = max(int(SLOWING * settings.steps), 1)
     for step, rows in enumerate(row_batches(seeds, x.shape[1], settings)):
-        batch = torch.gather(x, 1, rows[:, :, None].expand(-1, -1, x.shape[2]))
+        batch = x.flatten(0, 1).index_select(0, (rows + first).flatten()).reshape(*rows.shape, -1)
         grown = min((step + 1) / (WARMING * settings.steps), 1.0) if kind.WARMS_UP else 1.0
         loss, active = stack.objective(batch, grown * weight, silent > SILENT * settings.steps)
         adam.learning_rate = settings.learning_rate * min((settings.steps - step) / slowing, 1.0)
         adam.step(loss.sum())
         with torch.no_grad():
-            silent = torch.where((active > 0).any(dim=1), 0.0, silent + 1)
+            silent = torch.where(active.amax(dim=1) > 0, 0.0, silent + 1)
             if kind.UNIT_NORM:
                 stack.decoder_weight.div_(stack.decoder_weight.norm(dim=2, keepdim=True))
             if kind.RESAMPLES and step + 1 in [int(share * settings.steps) for share in RESAMPLING]:

@@ -363,15 +363,12 @@ def largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
         values: not negative [models, rows, entries].
         k: how many of each model [models]; rounded, at most `entries`.
     """
-    if values.shape[0] == 0:
-        return values
-    counts = k.round().long().clamp(1, values.shape[2])
-    least = torch.empty_like(values[..., :1])
-    for count in counts.unique():
-        which = counts == count
-        entry = values.shape[2] - int(count) + 1
-        least[which] = values[which].kthvalue(entry, dim=2, keepdim=True).values.detach()
-    return values * (values >= least)
+    kept, entries = [], values.shape[2]
+    # neighbours of equal k are looked at together
+    groups, sizes = torch.unique_consecutive(k.round().long().clamp(1, entries), return_counts=True)
+    for count, part in zip(groups.tolist(), values.detach().split(sizes.tolist()), strict=True):
+        kept.append(part >= part.kthvalue(entries - count + 1, dim=2, keepdim=True).values)
+    return values * torch.cat(kept)
 
 
 def auxiliary(
