@@ -17,7 +17,7 @@ from precip_sae.models.engine import kernels, train
 from precip_sae.models.engine.lanes import LANES
 from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 HERE = Path(__file__).parent
 MODELS = (1, 4, 16, 64, 256, 1024, 4096, 20_020)

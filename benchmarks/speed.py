@@ -35,7 +35,7 @@ from precip_sae.models.engine import kernels, moments, train
 from precip_sae.models.engine.lanes import LANES, get, put, spread
 from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 HERE = Path(__file__).parent
 POOL, ROWS, SAE_ROWS = 11, 24_000, 10_000

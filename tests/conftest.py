@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
 from precip_sae.paths import Paths
 from precip_sae.pipeline.stages import stages
+from precip_sae.simulation.simulate import simulate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -97,6 +99,12 @@ def write_project(root: Path) -> Paths:
         (paths.paper / name).parent.mkdir(exist_ok=True)
         (paths.paper / name).write_text(f"stands for {name}")
     return paths
+
+
+@pytest.fixture(scope="session")
+def table() -> pd.DataFrame:
+    """One simulated table of the size of the published one, for all tests that ask of many records."""
+    return simulate(88_000, seed=2025)
 
 
 @pytest.fixture

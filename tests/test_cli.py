@@ -39,7 +39,7 @@ def test_help_names_the_commands(capsys, command):
     names = (
         ["run"]
         if command
-        else ["simulate", "ingest", "write-archive", "stage", "settings", "check", "headline", "smoke", "task"]
+        else ["simulate", "ingest", "write-archive", "stage", "settings", "rows", "headline", "smoke", "task"]
     )
     shown = capsys.readouterr().out
     assert all(name in shown for name in names)
@@ -59,7 +59,7 @@ def test_settings_explains_every_key(capsys):
 
 
 def test_check_counts_the_rows_of_every_task(here, capsys):
-    assert main(["check"]) == 0
+    assert main(["rows"]) == 0
     line = capsys.readouterr().out
     assert line.startswith("rain: read 200;")
     assert "train 96" in line
@@ -67,7 +67,7 @@ def test_check_counts_the_rows_of_every_task(here, capsys):
 
 def test_outside_a_project_the_user_is_told_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["check"]) == 1
+    assert main(["rows"]) == 1
     assert said(capsys).startswith(f"No params.yaml in {tmp_path}")
 
 

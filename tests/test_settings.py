@@ -121,7 +121,7 @@ def test_a_slip_in_params_yaml_is_one_sentence(project, monkeypatch, capsys, fou
     assert found in text
     project.params.write_text(text.replace(found, replaced, 1))
     monkeypatch.chdir(project.root)
-    assert main(["check"]) == 1
+    assert main(["rows"]) == 1
     one_sentence(capsys, expected)
 
 
@@ -142,7 +142,7 @@ def test_a_slip_in_params_yaml_is_one_sentence(project, monkeypatch, capsys, fou
 def test_a_params_yaml_that_holds_no_settings_is_one_sentence(project, monkeypatch, capsys, content, expected):
     project.params.write_bytes(content)
     monkeypatch.chdir(project.root)
-    assert main(["check"]) == 1
+    assert main(["rows"]) == 1
     one_sentence(capsys, expected)
 
 

@@ -32,11 +32,11 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="Folder; default: the project's data/.")] = None,
 ) -> None:
     """Simulate the observations and write observations.parquet."""
-    from precip_sae.observations.deposit import deposit_simulation
     from precip_sae.observations.schema import validate
-    from precip_sae.observations.simulate import simulate_parts
     from precip_sae.paths import locate
     from precip_sae.settings import SimulationSettings, load_settings, parse
+    from precip_sae.simulation.deposit import deposit_simulation
+    from precip_sae.simulation.simulate import simulate_parts
 
     paths = locate()
     given = {"records": records, "seed": seed}
@@ -60,9 +60,9 @@ def ingest(
     workers: Annotated[int | None, typer.Option(help="Days at once; default: one per processor.")] = None,
 ) -> None:
     """Make the table of observations from the published files of the instruments."""
-    from precip_sae.observations.archive import find_days
-    from precip_sae.observations.deposit import deposit_archive
-    from precip_sae.observations.ingest import ingest_days, parts_folder
+    from precip_sae.archive.deposit import deposit_archive
+    from precip_sae.archive.ingest import ingest_days, parts_folder
+    from precip_sae.archive.layout import find_days
 
     found = find_days(pip, weather, radar, profile, site)
     with _Bar("Reading days") as bar:
@@ -82,7 +82,7 @@ def write_archive(
     days: Annotated[int | None, typer.Option(help="Days with precipitation to write; default: all.", min=1)] = None,
 ) -> None:
     """Write a simulated season as archive files, to try `ingest` without the archive."""
-    from precip_sae.observations.write_archive import write_season
+    from precip_sae.archive.write import write_season
 
     with _Bar("Writing days") as bar:
         frame = write_season(out, records, seed, days, progress=bar.advance)
@@ -134,12 +134,12 @@ def settings() -> None:
 
 
 @app.command()
-def check() -> None:
-    """Read params.yaml and every task's table, and say which rows are used."""
+def rows() -> None:
+    """Say which rows of which table the paper's tasks use, and how many are dropped for what reason."""
     from precip_sae.paths import locate
     from precip_sae.settings import load_settings
     from precip_sae.tables.read import read_table
-    from precip_sae.tasks import prepare
+    from precip_sae.tasks.prepare import prepare
 
     paths = locate()
     for name, task in load_settings(paths.params).tasks.items():
@@ -202,9 +202,9 @@ def table_check(
     """Say what a task would use of a table, which rows are lost and why, and what looks wrong."""
     from rich.console import Console
 
-    from precip_sae.check import check as checked
-    from precip_sae.check import shown
     from precip_sae.pipeline.task_folder import task_settings
+    from precip_sae.table_check import check as checked
+    from precip_sae.table_check import shown
 
     settings, subsets = task_settings(task)
     with _Bar("Reading") as bar:

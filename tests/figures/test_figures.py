@@ -17,8 +17,8 @@ from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.sae import SAE
 from precip_sae.observations import describe
 from precip_sae.observations.fidelity import compare
-from precip_sae.observations.simulate import simulate
 from precip_sae.settings import DataSettings
+from precip_sae.simulation.simulate import simulate
 
 SEEDS = [0, 1, 2]
 INPUTS = ["T", "RH", "n0"]

@@ -12,7 +12,7 @@ from matplotlib.font_manager import findfont
 from matplotlib.text import Text
 
 from precip_sae.figures import data, networks, response, sensitivity, skill, style, training
-from precip_sae.observations.simulate import simulate
+from precip_sae.simulation.simulate import simulate
 
 NAN = np.nan
 # The manuscript prints the widest figures on 162 mm.

@@ -9,7 +9,7 @@ from precip_sae.interpretation.response import binned_response, most_selective, 
 from precip_sae.interpretation.units import Variant, feature_names, per_seed, summary, typical_seed, unit_table
 from precip_sae.settings import DataSettings
 from precip_sae.spread import over_seeds
-from precip_sae.tasks import prepare
+from precip_sae.tasks.prepare import prepare
 
 X = np.random.default_rng(0).uniform(size=(2, 40, 3)).astype(np.float32)
 MEAN = X.mean(axis=1, dtype=np.float64)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from precip_sae.archive.deposit import archive_source
+from precip_sae.archive.ingest import Outcome, Season
 from precip_sae.files import read_json, write_json
 from precip_sae.manuscript.compile import compile_pdf, compile_tex
 from precip_sae.manuscript.numbers import flatten
 from precip_sae.manuscript.readme import basis
-from precip_sae.observations.deposit import archive_source
-from precip_sae.observations.ingest import Outcome, Season
 
 ROOT = Path(__file__).parents[2]
 NOTE = "precip-sae simulate, 10 records, seed 1: not a measurement"

@@ -19,7 +19,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
 from precip_sae.settings import MLPSettings, SAESettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 
 def parts(inputs: int, outputs: int, kind: str, rows: int = 700, seed: int = 0) -> tuple[Part, Part]:

@@ -9,7 +9,7 @@ from precip_sae.models import initial, reference
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.settings import MLPSettings, SAESettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 Arrays = dict[str, NDArray[np.float64]]
 

@@ -8,7 +8,8 @@ from sklearn import linear_model, metrics
 from precip_sae.models import skill
 from precip_sae.models.mlp import MLP
 from precip_sae.settings import DataSettings
-from precip_sae.tasks import Episodes, Part, Prepared
+from precip_sae.tasks.episodes import Episodes
+from precip_sae.tasks.prepare import Part, Prepared
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(2, 50, 3)).astype(np.float32)

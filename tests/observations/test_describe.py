@@ -10,10 +10,10 @@ import pytest
 from precip_sae.errors import StageError
 from precip_sae.files import read_json
 from precip_sae.observations import describe
-from precip_sae.observations.deposit import deposit_simulation
-from precip_sae.observations.simulate import simulate
 from precip_sae.paths import Paths
 from precip_sae.settings import SimulationSettings, load_settings, read_yaml
+from precip_sae.simulation.deposit import deposit_simulation
+from precip_sae.simulation.simulate import simulate
 
 SETTINGS = SimulationSettings(records=300, seed=4)
 

@@ -8,9 +8,9 @@ import pytest
 
 from precip_sae.observations import fidelity
 from precip_sae.observations.fidelity import CORRELATIONS, QUARTILES, compare, crossing
-from precip_sae.observations.simulate import simulate
 from precip_sae.settings import load_settings
-from precip_sae.tasks import prepare
+from precip_sae.simulation.simulate import simulate
+from precip_sae.tasks.prepare import prepare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

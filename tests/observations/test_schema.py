@@ -6,7 +6,7 @@ import pytest
 
 from precip_sae.errors import TableError
 from precip_sae.observations.schema import BY_NAME, COLUMNS, validate
-from precip_sae.observations.simulate import simulate
+from precip_sae.simulation.simulate import simulate
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.observations import standards
 from precip_sae.observations.fidelity import COLUMNS
 from precip_sae.settings import DataSettings, MLPSettings
-from precip_sae.tasks import prepare
+from precip_sae.tasks.prepare import prepare
 
 
 @dataclass(frozen=True)

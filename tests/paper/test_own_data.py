@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.check import check
 from precip_sae.files import read_json
 from precip_sae.paths import Paths
 from precip_sae.pipeline.task_folder import run_task, task_settings
+from precip_sae.table_check import check
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "realdata"

@@ -9,7 +9,7 @@ import pytest
 from precip_sae.errors import TableError
 from precip_sae.search.plan import UNIT_MODELS, plan, pool_data
 from precip_sae.settings import DataSettings, SubsetSettings
-from precip_sae.tasks import prepare
+from precip_sae.tasks.prepare import prepare
 
 POOL = ["a", "b", "c", "d"]
 

@@ -20,7 +20,7 @@ from precip_sae.search.plan import plan, pool_data
 from precip_sae.search.run import clear, fingerprint, run_search
 from precip_sae.search.unit import Work
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings, SubsetSettings
-from precip_sae.tasks import prepare
+from precip_sae.tasks.prepare import prepare
 
 POOL = ["a", "b", "c", "d", "e", "f"]
 DATA = DataSettings(table="t.csv", predictors=POOL[:5], response="y", kind="regression")

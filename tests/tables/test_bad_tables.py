@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from precip_sae.check import check
 from precip_sae.cli import main
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings
+from precip_sae.table_check import check
 from tests.damage import Changes, damaged, random_changes
 from tests.tables.conftest import CLASSIFICATION, REGRESSION, ROWS, good
 

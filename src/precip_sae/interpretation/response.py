@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precip_sae.interpretation.units import Variant
-from precip_sae.tasks import Prepared
+from precip_sae.tasks.prepare import Prepared
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from precip_sae.observations.describe import ARCHIVE, SIMULATION
 from precip_sae.paths import Paths
 from precip_sae.quantities import grouped
 from precip_sae.settings import DataSettings, TaskSettings
-from precip_sae.tasks import PARTS
+from precip_sae.tasks.parts import PARTS
 
 # The score that the verdict is about.
 JUDGED = {"classification": "accuracy", "regression": "mse"}

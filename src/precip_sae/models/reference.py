@@ -18,7 +18,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
 from precip_sae.settings import MLPSettings, SAESettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 Progress = Callable[[int, int], None]
 

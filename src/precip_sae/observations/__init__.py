@@ -1,1 +1,1 @@
-"""Observations: the columns of the table, its labels, and a simulator of it."""
+"""The standard table of observations: its columns, the 5-minute processing, its labels, and what it is held to."""

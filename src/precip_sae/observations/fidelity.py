@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from precip_sae.observations.labels import FREEZING, TRANSITIONS
-from precip_sae.tasks import NETWORK_SHARE
+from precip_sae.tasks.parts import NETWORK_SHARE
 
 CAP = 3000.0  # height (m) of gate 29, the highest
 
@@ -334,8 +334,8 @@ def _regimes(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
         name = f"{colder} to {warmer}"
         yield f"{name}: equally likely at T (C)", Target(published, CROSSING_TOLERANCE, "D"), at
         yield f"{name}: width in T (K)", Target(WIDTH, WIDTH_TOLERANCE, "D"), width
-    share = Target(0.216, SHARE_TOLERANCE, "D", required=False)
-    yield "share of rain by density", share, (frame["density"] == "Rain").mean()
+    by_density = Target(0.216, SHARE_TOLERANCE, "D", required=False)
+    yield "share of rain by density", by_density, (frame["density"] == "Rain").mean()
 
 
 def _snowfall(snow: pd.DataFrame) -> Statistics:

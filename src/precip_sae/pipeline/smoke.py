@@ -91,16 +91,16 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
     """
     from ruamel.yaml import YAML
 
-    from precip_sae.observations.deposit import deposit_simulation
     from precip_sae.observations.schema import validate
-    from precip_sae.observations.simulate import simulate
+    from precip_sae.simulation.deposit import deposit_simulation
+    from precip_sae.simulation.simulate import simulate
 
     if not (source.root / OVERLAY).is_file():
         raise SettingsError(f"{source.root / OVERLAY}: no such file.")
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
     yaml = YAML(typ="safe", pure=True)
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     with paths.params.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
     settings = parse(Settings, content, "params.yaml")

@@ -17,7 +17,7 @@ from precip_sae.search.plan import plan, with_pool
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 from precip_sae.tables.formats import open_table, table_files
 from precip_sae.tables.read import read_table
-from precip_sae.tasks import prepare
+from precip_sae.tasks.prepare import prepare
 
 RECORD = ".done.json"
 OWN = "own"

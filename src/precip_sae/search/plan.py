@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, SubsetSettings
-from precip_sae.tasks import Prepared, prepare, present, rows_in_time_order
+from precip_sae.tasks.prepare import Prepared, prepare, present, rows_in_time_order
 
 UNIT_MODELS = 256  # models that are trained, saved and resumed together
 
@@ -77,7 +77,8 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
         rows = there[:, [position[c] for c in chosen]].all(axis=1)
         # a median fills what is missing, so that no row is lost and all subsets share theirs
         members.setdefault(b"" if data.missing == "median" else rows.tobytes(), []).append(number)
-    prepared, units = [], []
+    prepared: list[Prepared] = []
+    units: list[Unit] = []
     for key, numbers in members.items():
         rows = np.frombuffer(key, bool) if key else np.ones(len(frame), bool)
         complete = [c for c in subsets.pool if data.missing == "median" or there[rows, position[c]].all()]

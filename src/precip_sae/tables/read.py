@@ -10,7 +10,7 @@ import pandas as pd
 
 from precip_sae.errors import TableError, closest
 from precip_sae.settings import DataSettings
-from precip_sae.tables import units, values
+from precip_sae.tables import conversion, values
 from precip_sae.tables.formats import Opened, open_table, table_files
 
 # Rows held in memory: a file of any size is read, and what is more than this is refused before it fills the machine.
@@ -126,7 +126,7 @@ def _units(opened: Opened, data: DataSettings, named: dict[str, str], source: st
     given = {}
     for column, name in named.items():
         stated, told = opened.units.get(name), data.file.units.get(column)
-        if stated and told and not units.same(stated, told):
+        if stated and told and not conversion.same(stated, told):
             raise TableError(
                 f"{source}: column '{name}' says that its unit is '{stated}', and data.file.units says '{told}': "
                 "expected one of them."
@@ -153,7 +153,7 @@ def _clean(
         if column in numeric:
             own = values.numbers(found, name, source, data.file.decimal, data.file.thousands)
             if column in given and column in data.units:
-                own = units.convert(own, given[column], data.units[column], f"{source}: column '{name}'")
+                own = conversion.convert(own, given[column], data.units[column], f"{source}: column '{name}'")
             clean[column] = pd.Series(own, index=piece.index)
         elif column == data.time:
             clean[column] = values.times(found, name, source, data.time_format)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from precip_sae.models.engine import kernels
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.engine.train import Block, Feed, NetworkShape, lanes_of
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 CHUNK_BYTES = 2**20  # inputs that are looked at together, so that their activations stay in the cache
 
@@ -93,7 +94,7 @@ class _Adding:
         kernels.add_products(activations, x, rows, self.ax, self.active, self.low, self.high)
 
     def sums(self, rows: int, x: NDArray[np.float64], xx: NDArray[np.float64], used: int) -> Sums:
-        first = (self.a, self.aa, x, xx, self.ax, self.active, self.high > self.low)
+        first: tuple[Any, ...] = (self.a, self.aa, x, xx, self.ax, self.active, self.high > self.low)
         return Sums(rows, *(np.moveaxis(values, -1, 0)[:used] for values in first))
 
 

@@ -25,7 +25,7 @@ from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
 from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
-from precip_sae.tasks import Part
+from precip_sae.tasks.prepare import Part
 
 REPACK_EPOCHS = 8  # how often the SAEs that still train are gathered into fewer blocks
 SEGMENT_BYTES = 64 * 2**20  # inputs that are laid out at a time; larger tables are laid out anew in every epoch

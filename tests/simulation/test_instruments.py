@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 from scipy.special import gamma
 
-from precip_sae.observations import instruments as ins
-from precip_sae.observations import microphysics as mp
+from precip_sae.observations import five_minutes
+from precip_sae.simulation import instruments as ins
+from precip_sae.simulation import microphysics as mp
 
-D = ins.DIAMETERS
+D = five_minutes.DIAMETERS
 
 
-def spectra(psd: np.ndarray, density: float = 0.2, speed: float = 1.5) -> ins.Spectra:
-    return ins.Spectra(psd, np.full_like(psd, speed), np.full_like(psd, density))
+def spectra(psd: np.ndarray, density: float = 0.2, speed: float = 1.5) -> five_minutes.Spectra:
+    return five_minutes.Spectra(psd, np.full_like(psd, speed), np.full_like(psd, density))
 
 
 def particles(liquid: float = 0.0, number: float = 500.0, rows: int = 1) -> mp.Particles:
@@ -28,7 +29,7 @@ def particles(liquid: float = 0.0, number: float = 500.0, rows: int = 1) -> mp.P
 @given(n0=st.floats(1.0, 1e6), slope=st.floats(0.15, 6.0))
 @settings(max_examples=60, deadline=None)
 def test_fit_recovers_a_noiseless_exponential(n0: float, slope: float) -> None:
-    found = ins.fit_exponential(n0 * np.exp(-slope * D)[None])
+    found = five_minutes.fit_exponential(n0 * np.exp(-slope * D)[None])
     assert found[0] == pytest.approx([n0], rel=1e-8)
     assert found[1] == pytest.approx([slope], rel=1e-8)
 
@@ -36,7 +37,7 @@ def test_fit_recovers_a_noiseless_exponential(n0: float, slope: float) -> None:
 def test_fit_agrees_with_the_published_curve_fit_on_noisy_spectra() -> None:
     rng = np.random.default_rng(4)
     psd = rng.poisson(400 * D * np.exp(-2.0 * D) * np.ones((20, 1))).astype(float)
-    n0, slope = ins.fit_exponential(psd)
+    n0, slope = five_minutes.fit_exponential(psd)
     for row in range(20):
         reference, _ = curve_fit(lambda d, a, b: a * np.exp(-b * d), D, psd[row], p0=(1e4, 2))
         assert (n0[row], slope[row]) == pytest.approx(tuple(reference), rel=1e-4)
@@ -45,18 +46,18 @@ def test_fit_agrees_with_the_published_curve_fit_on_noisy_spectra() -> None:
 def test_fit_of_a_gamma_distribution_has_the_slope_of_theory() -> None:
     shape, slope = np.array([0.0, 1.0, 2.0, 4.0]), np.full(4, 1.5)
     psd = mp.gamma_distribution(D, np.full(4, 100.0), shape, slope)
-    assert ins.fit_exponential(psd)[1] == pytest.approx(slope / (2 * shape + 1), rel=0.02)
+    assert five_minutes.fit_exponential(psd)[1] == pytest.approx(slope / (2 * shape + 1), rel=0.02)
 
 
 def test_fit_drops_what_the_published_processing_drops() -> None:
     steep = 1e3 * np.exp(-14.0 * D)
-    assert np.isnan(ins.fit_exponential(steep[None])).all()
-    assert np.isnan(ins.fit_exponential(1e8 * np.exp(-2.0 * D)[None])).all()
+    assert np.isnan(five_minutes.fit_exponential(steep[None])).all()
+    assert np.isnan(five_minutes.fit_exponential(1e8 * np.exp(-2.0 * D)[None])).all()
 
 
 def test_bulk_quantities_of_an_exponential_are_its_moments() -> None:
     n0, slope, rho, v = 900.0, 0.9, 0.2, 1.5
-    record = ins.five_minute_record(spectra(n0 * np.exp(-slope * D)[None], rho, v))
+    record = five_minutes.five_minute_record(spectra(n0 * np.exp(-slope * D)[None], rho, v))
     assert record["Nt"] == pytest.approx([25 * n0 / slope], rel=0.005)  # 5 minutes, 5 bins per mm
     assert record["Dm"] == pytest.approx([4 / slope], rel=0.005)
     assert record["Rho"] == pytest.approx([rho])
@@ -70,7 +71,7 @@ def test_density_and_speed_average_only_bins_that_hold_particles() -> None:
     psd[0, [5, 9]] = 10.0
     density, speed = np.full_like(psd, np.nan), np.full_like(psd, np.nan)
     density[0, [5, 9]], speed[0, [5, 9]] = [0.3, 0.1], [1.0, 2.0]
-    record = ins.five_minute_record(ins.Spectra(psd, speed, density))
+    record = five_minutes.five_minute_record(five_minutes.Spectra(psd, speed, density))
     assert record["Rho"] == pytest.approx([0.2])
     assert record["Fs"] == pytest.approx([1.5])
     d, weight = D[[5, 9]], np.array([0.3, 0.1])
@@ -144,4 +145,4 @@ def test_the_fewer_flakes_the_less_is_known_of_their_rate() -> None:
 def test_echo_top_is_the_top_of_the_first_run_of_four(gates: list[int], expected: float) -> None:
     heard = np.zeros((1, 27), dtype=bool)
     heard[0, [gate - 3 for gate in gates]] = True
-    assert ins.echo_top(heard) == pytest.approx([expected], nan_ok=True)
+    assert five_minutes.echo_top(heard) == pytest.approx([expected], nan_ok=True)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from precip_sae.observations import microphysics as mp
-from precip_sae.observations.weather import Weather
+from precip_sae.simulation import microphysics as mp
+from precip_sae.simulation.weather import Weather
 
 
 def still_air(temperature: list[float], humidity: float = 95.0, nose: float = 0.0) -> Weather:

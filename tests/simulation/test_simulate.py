@@ -13,17 +13,18 @@ from pandas.testing import assert_frame_equal
 
 from precip_sae.errors import SettingsError
 from precip_sae.models.exchange import read_published
-from precip_sae.observations import instruments as ins
-from precip_sae.observations import simulate as simulation
+from precip_sae.observations import five_minutes
 from precip_sae.observations.labels import FREEZING
-from precip_sae.observations.microphysics import wet_bulb
 from precip_sae.observations.schema import GATES
-from precip_sae.observations.simulate import simulate
-from precip_sae.observations.weather import RECORD_MEMORY, STORM_SHARE, calendar, latent, mean_variance
+from precip_sae.simulation import instruments as ins
+from precip_sae.simulation import simulate as simulation
+from precip_sae.simulation.microphysics import wet_bulb
+from precip_sae.simulation.simulate import simulate
+from precip_sae.simulation.weather import RECORD_MEMORY, STORM_SHARE, calendar, latent, mean_variance
 
 PRINT_DIGEST = """
 import hashlib
-from precip_sae.observations.simulate import simulate
+from precip_sae.simulation.simulate import simulate
 print(hashlib.sha256(simulate(2500, seed=11).to_csv().encode()).hexdigest())
 """
 
@@ -164,9 +165,9 @@ def test_anomalies_have_no_mean_no_trend_and_unit_variance() -> None:
 def test_the_rate_is_the_integral_over_the_size_distribution_and_the_scatter_of_its_retrieval() -> None:
     snow, rain = [], []
     for frame, spectra in simulation.chunks(12_000, seed=8):
-        mass = np.nan_to_num(spectra.density * spectra.speed) * spectra.psd * ins.DIAMETERS**3
+        mass = np.nan_to_num(spectra.density * spectra.speed) * spectra.psd * five_minutes.DIAMETERS**3
         flux = 3.6e-3 * np.pi / 6 * 0.2 * mass  # mm/h of water from mg m^-2 s^-1
-        adjusted = (flux * (ins.DIAMETERS / ins.RATE_DIAMETER) ** -ins.RATE_POWER).sum(axis=1)
+        adjusted = (flux * (five_minutes.DIAMETERS / ins.RATE_DIAMETER) ** -ins.RATE_POWER).sum(axis=1)
         adjusted = adjusted * frame["riming"] ** -ins.RATE_RIMING
         # before the lightest was lost: the root of s^2 / (s + loss) = Sr
         before = 0.5 * (frame["Sr"] + np.sqrt(frame["Sr"] ** 2 + 4 * ins.LIGHT_LOSS * frame["Sr"]))

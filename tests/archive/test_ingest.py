@@ -23,18 +23,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from precip_sae.archive import files, ingest, layout
+from precip_sae.archive.deposit import archive_source, deposit_archive
+from precip_sae.archive.ingest import Season, ingest_days, parts_folder
+from precip_sae.archive.read_day import read_day
+from precip_sae.archive.write import Folders, write_season
 from precip_sae.cli import main
 from precip_sae.errors import ArchiveError, OutputError, SettingsError, StageError, TableError
 from precip_sae.files import read_json
-from precip_sae.observations import archive, ingest
-from precip_sae.observations.deposit import archive_source, deposit_archive, deposit_simulation
+from precip_sae.observations.deposit import REPORT
 from precip_sae.observations.describe import read_source
-from precip_sae.observations.ingest import REPORT, Season, ingest_days, parts_folder
 from precip_sae.observations.schema import BY_NAME, GATES, validate
-from precip_sae.observations.simulate import simulate
-from precip_sae.observations.write_archive import Folders, write_season
 from precip_sae.paths import Paths
 from precip_sae.settings import SimulationSettings
+from precip_sae.simulation.deposit import deposit_simulation
+from precip_sae.simulation.simulate import simulate
 from tests.damage import Changes, damaged, random_changes
 
 DAYS = 9
@@ -80,7 +83,7 @@ def long_copy(written: tuple[Folders, pd.DataFrame], tmp_path: Path) -> Folders:
 
 
 def ingested(folders: Folders, out: Path, profile: bool = True, **options: object) -> tuple[pd.DataFrame, Season]:
-    found = archive.find_days(folders.pip, folders.weather, folders.radar, folders.profile if profile else None, "MQT")
+    found = layout.find_days(folders.pip, folders.weather, folders.radar, folders.profile if profile else None, "MQT")
     season = ingest_days(found, "MQT", profile, parts_folder(out), **{"workers": 1, **options})
     return pd.read_parquet(deposit_archive(out, season, "MQT", profile)), season
 
@@ -159,8 +162,8 @@ def test_files_that_do_not_say_so_are_not_called_simulated() -> None:
 
 
 def pip_file(folders: Folders, date: str, kind: str) -> Path:
-    product = next(p for p in archive.PIP_PRODUCTS if p.kind == kind)
-    return archive.pip_folder(folders.pip, date[:4], "MQT", product) / archive.pip_name("MQT", date, product)
+    product = next(p for p in layout.PIP_PRODUCTS if p.kind == kind)
+    return layout.pip_folder(folders.pip, date[:4], "MQT", product) / layout.pip_name("MQT", date, product)
 
 
 def edited(path: Path, edit: Callable[[netCDF4.Dataset], None]) -> None:
@@ -256,19 +259,19 @@ BAD: dict[str, tuple[Callable[[Folders, str], object], str]] = {
 
 # always the same damage: a file that crashes the netCDF library would end the tests, as it ends a worker of `ingest`
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(kind=st.sampled_from(archive.KINDS), changes=random_changes())
+@given(kind=st.sampled_from(layout.KINDS), changes=random_changes())
 def test_a_file_damaged_anywhere_is_read_or_costs_its_day_with_one_line(
     written: tuple[Folders, pd.DataFrame], tmp_path_factory: pytest.TempPathFactory, kind: str, changes: Changes
 ) -> None:
     folders = written[0]
-    day = archive.find_days(folders.pip, folders.weather, folders.radar, folders.profile, "MQT").days[0]
-    original = archive.only_file(day, kind)
+    day = layout.find_days(folders.pip, folders.weather, folders.radar, folders.profile, "MQT").days[0]
+    original = layout.only_file(day, kind)
     spoilt = tmp_path_factory.getbasetemp() / original.name
     spoilt.write_bytes(damaged(original.read_bytes(), changes))
     said = ""
     try:
-        validate(ingest.read_day(archive.Day(day.date, day.files | {kind: [spoilt]}), "MQT", profile=True)[0])
-    except (archive.LostDay, TableError) as problem:
+        validate(read_day(layout.Day(day.date, day.files | {kind: [spoilt]}), "MQT", profile=True)[0])
+    except (layout.LostDay, TableError) as problem:
         said = str(problem)
     assert said.count("\n") == 0, said
 
@@ -291,9 +294,9 @@ def test_times_count_from_their_origin_in_utc_however_it_is_spelt(unit: str, fir
         file.createDimension("time", 2)
         file.createVariable("time", "i4", ("time",))[:] = [0, 1]
         file["time"].units = unit
-    with archive.opened(tmp_path / "t.nc") as opened:
+    with files.opened(tmp_path / "t.nc") as opened:
         if "expected" in first:
-            with pytest.raises(archive.LostDay, match=re.escape(f"t.nc: {first}")):
+            with pytest.raises(layout.LostDay, match=re.escape(f"t.nc: {first}")):
                 opened.times()
         else:
             assert str(opened.times()[0]) == first
@@ -317,7 +320,7 @@ def test_a_day_without_the_hour_that_clocks_skip_is_on_summer_time(
 ) -> None:
     path = times_without(gap, "2019-03-10", tmp_path / "t.nc", step, late)
     after = np.datetime64("2019-03-10T00:00:00") + np.timedelta64(gap.stop + late, "m")
-    with archive.opened(path) as file, pytest.raises(archive.LostDay, match=f"jumps by one hour at {after}, as summer"):
+    with files.opened(path) as file, pytest.raises(layout.LostDay, match=f"jumps by one hour at {after}, as summer"):
         file.times()
 
 
@@ -333,7 +336,7 @@ def test_a_day_without_the_hour_that_clocks_skip_is_on_summer_time(
     ],
 )
 def test_an_instrument_that_was_off_for_an_hour_is_not_on_summer_time(gap: range, date: str, tmp_path: Path) -> None:
-    with archive.opened(times_without(gap, date, tmp_path / "t.nc")) as file:
+    with files.opened(times_without(gap, date, tmp_path / "t.nc")) as file:
         assert len(file.times()) == 1440 - len(gap)
 
 
@@ -343,7 +346,7 @@ def test_summer_time_begins_when_the_time_zone_data_of_the_site_say() -> None:
     except ZoneInfoNotFoundError:
         pytest.skip("no time zone data on this machine")
     for year in range(2007, 2038):
-        begins = archive.summer_time_begins(np.datetime64(str(year), "Y")).item()
+        begins = files.summer_time_begins(np.datetime64(str(year), "Y")).item()
         before, after = ((begins + timedelta(seconds=s)).replace(tzinfo=zone).utcoffset() for s in (-1, 3600))
         assert (before, after) == (timedelta(hours=-5), timedelta(hours=-4)), year
         # a time that no clock shows comes back as another
@@ -644,7 +647,7 @@ def test_a_table_without_a_source_is_refused_and_a_simulation_leaves_no_report_b
 
 def test_the_folder_of_one_year_is_an_archive_too(long_copy: Folders, whole: tuple[Path, pd.DataFrame]) -> None:
     year = str(whole[1]["time"].dt.year.iloc[0])
-    found = archive.find_days(long_copy.pip / f"{year}_MQT", long_copy.weather, long_copy.radar, None, "MQT")
+    found = layout.find_days(long_copy.pip / f"{year}_MQT", long_copy.weather, long_copy.radar, None, "MQT")
     assert [day.name for day in found.days] == [day for day in days_of(whole[1]) if day.startswith(year)]
 
 

@@ -1,10 +1,8 @@
 """From the columns of a table to standardised arrays in chronological parts, or parts of whole groups or days."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,21 +11,12 @@ from numpy.typing import NDArray
 
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, MLPSettings
-from precip_sae.spread import FEWEST_EPISODES
 from precip_sae.tables import values as columns
 from precip_sae.tables.read import BAD_ROWS
+from precip_sae.tasks.parts import NETWORK_SHARE, VALIDATION_SHARE, block_rows, keeps_classes, part_rows
 
-# The study's parts: the first 60 % of the rows train the network (their last fifth validates), the next
-# 20 % train the SAE, the last 20 % test both. Rows are never shuffled between parts; with `data.groups`, whole
-# groups fill the parts in turn, and with `data.parts: blocks` blocks of days are drawn for them.
-PARTS = ("train", "validation", "sae", "test")
-NETWORK_SHARE = 0.6
-SAE_SHARE = 0.2
-VALIDATION_SHARE = 0.2
-MINIMUM_PART = 10
 MINIMUM_CLASS = 5  # rows of the training part
 MOST_LABELS = 60  # named in one sentence
-STORM_PAUSE = 6.0  # hours without a row that end a storm
 LARGEST_RESPONSE = 1e9  # derivatives of more leave the range of float32 in which networks are trained
 
 Values = NDArray[np.float64]
@@ -202,168 +191,6 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     )
 
 
-@dataclass(frozen=True)
-class Episodes:
-    """Rows that belong together, so that an interval over them speaks of other observations.
-
-    Attributes:
-        number: the episode of each row [rows].
-        name: what they are called in a sentence.
-    """
-
-    number: NDArray[np.int64]
-    name: str
-
-
-def episodes(frame: pd.DataFrame, prepared: Prepared, part: str) -> Episodes:
-    """The episodes of a part: the task's groups, the blocks that its parts are made of, storms, or stretches of rows.
-
-    A storm, or a spell of whatever the table holds, ends with a pause of STORM_PAUSE hours in the task's times. With
-    fewer than FEWEST_EPISODES spells, or without times, the part is cut into that many stretches of as many rows:
-    neighbours in time are alike as well.
-
-    Args:
-        frame: the table that was prepared.
-    """
-    rows = frame.loc[prepared.rows[part]]
-    data = prepared.data
-    if data.groups:
-        return Episodes(pd.factorize(rows[data.groups])[0], f"groups of {data.groups}")
-    if data.parts == "blocks":
-        return Episodes(block_numbers(rows[data.time], data), f"blocks of {data.block_days:g} days")
-    if data.time and pd.api.types.is_datetime64_any_dtype(rows[data.time]):
-        pauses = rows[data.time].diff() > pd.Timedelta(hours=STORM_PAUSE)
-        if pauses.sum() + 1 >= FEWEST_EPISODES:
-            return Episodes(pauses.cumsum().to_numpy(dtype=np.int64), "spells")
-    stretches = np.arange(len(rows)) * FEWEST_EPISODES // len(rows)
-    return Episodes(stretches, f"{FEWEST_EPISODES} stretches of rows")
-
-
-def part_rows(
-    groups: pd.Series | None, rows: int, data: DataSettings, read: int
-) -> dict[str, slice | NDArray[np.int64]]:
-    """Which rows belong to which part, each part's in order.
-
-    Without groups the parts follow each other: 48 % train, 12 % validate, 20 % train the SAE, 20 % test. With groups,
-    whole groups follow each other, by their first row or in the random order of `data.shuffle_groups`, and a group
-    belongs to the part in which its middle row falls.
-
-    Args:
-        groups: of every usable row, in the rows' order.
-        rows: usable rows; read: rows of the table.
-
-    Raises:
-        TableError: a row without a group, or a part with fewer than 10 rows.
-    """
-    ends = _part_ends(rows)
-    if groups is None:
-        chosen: dict[str, Any] = {n: slice(a, b) for n, (a, b) in zip(PARTS, pairwise([0, *ends]), strict=True)}
-        sizes = np.diff([0, *ends])
-    else:
-        if missing := int(groups.isna().sum()):
-            raise TableError(
-                f"{data.table}: column '{data.groups}' of groups misses {missing} values, expected one in every row."
-            )
-        number, names = pd.factorize(groups)
-        order = np.arange(len(names))
-        if data.shuffle_groups is not None:
-            # by name, so that the order of the rows does not matter
-            by_name = np.argsort(np.asarray(names).astype(str), kind="stable")
-            order = by_name[np.random.default_rng(data.shuffle_groups).permutation(len(names))]
-        size = np.bincount(number, minlength=len(names))
-        middle = np.empty(len(names))
-        middle[order] = np.cumsum(size[order]) - size[order] / 2
-        part = np.searchsorted(ends[:-1], middle, side="right")
-        chosen = {name: np.flatnonzero(part[number] == k) for k, name in enumerate(PARTS)}
-        sizes = np.array([len(found) for found in chosen.values()])
-        if rows and min(sizes) < MINIMUM_PART:
-            raise TableError(
-                f"{data.table}: the {len(names)} groups of column '{data.groups}' leave the part "
-                f"{PARTS[sizes.argmin()]} with {min(sizes)} rows (the largest group holds {max(size)} of {rows}), "
-                f"expected at least {MINIMUM_PART}."
-            )
-    _refuse_few(sizes, rows, data, read)
-    return chosen
-
-
-def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings, read: int) -> dict[str, Any]:
-    """Which rows belong to which part where blocks of `data.block_days` days are drawn, each part's in order.
-
-    The blocks are counted from 1970 and taken in a random order, each block's place drawn from its number and
-    `data.block_seed`, so that the order of two blocks depends on no other. Each goes to the part that lacks most of
-    what the block holds: of each class, the share that the part still lacks of what is due to it, weighted by the
-    share of the class that stands in the block. What the parts lack does depend on which rows are usable: two sets of
-    predictors that miss different rows may have other parts.
-
-    Args:
-        times: of every usable row, in the rows' order.
-        y: class number of every usable row; None: rows count alike.
-        read: rows of the table.
-
-    Raises:
-        TableError: the time column holds numbers, or a part has fewer than 10 rows.
-    """
-    if not pd.api.types.is_datetime64_any_dtype(times):
-        raise TableError(
-            f"{data.table}: time column '{data.time}' holds numbers, expected times for data.parts: blocks (is "
-            f"data.time_format '{columns.UNIX}'?)."
-        )
-    block, days = pd.factorize(block_numbers(times, data))
-    classes = np.zeros(len(block), dtype=np.int64) if y is None else y
-    held = np.zeros((len(days), classes.max(initial=0) + 1), dtype=np.int64)
-    np.add.at(held, (block, classes), 1)
-    total = held.sum(axis=0)
-    train = NETWORK_SHARE * (1 - VALIDATION_SHARE)
-    shares = (train, NETWORK_SHARE - train, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)
-    filled = np.zeros((len(PARTS), len(total)), dtype=np.int64)
-    part = np.empty(len(days), dtype=np.int64)
-    drawn = [float(np.random.default_rng([data.block_seed, day % 2**32]).random()) for day in days.tolist()]
-    for b in np.argsort(drawn, kind="stable"):
-        there = np.flatnonzero(held[b])
-        # added up exactly: a part must not be chosen by the order in which a processor adds
-        lacks = [
-            math.fsum(held[b, c] / total[c] * (1 - filled[k, c] / (share * total[c])) for c in there)
-            for k, share in enumerate(shares)
-        ]
-        part[b] = lacks.index(max(lacks))
-        filled[part[b]] += held[b]
-    chosen = {name: np.flatnonzero(part[block] == k) for k, name in enumerate(PARTS)}
-    sizes = np.array([len(rows) for rows in chosen.values()])
-    if len(block) >= _rows_needed() and min(sizes) < MINIMUM_PART:
-        raise TableError(
-            f"{data.table}: the {len(days)} blocks of {data.block_days:g} days leave the part {PARTS[sizes.argmin()]} "
-            f"with {min(sizes)} rows, expected at least {MINIMUM_PART}: make data.block_days smaller."
-        )
-    _refuse_few(sizes, len(block), data, read)
-    return chosen
-
-
-def block_numbers(times: pd.Series, data: DataSettings) -> NDArray[np.int64]:
-    """The block of `data.block_days` days that each time falls in, counted from 1970; [rows] -> [rows]."""
-    return times.to_numpy("datetime64[us]").astype(np.int64) // round(data.block_days * 86_400e6)
-
-
-def _refuse_few(sizes: NDArray[np.int64], rows: int, data: DataSettings, read: int) -> None:
-    if min(sizes) < MINIMUM_PART:
-        raise TableError(
-            f"{data.table}: {rows} usable rows of {read}, expected at least {_rows_needed()} so that each part holds "
-            f"{MINIMUM_PART}."
-        )
-
-
-def keeps_classes(data: DataSettings) -> str:
-    """What to set so that every part holds every class."""
-    if data.parts == "blocks":
-        return "a smaller data.block_days may spread it"
-    if data.groups:
-        return (
-            f"data.shuffle_groups fills the parts in {'another' if data.shuffle_groups is not None else 'random'} order"
-        )
-    if data.time:
-        return "data.parts: blocks draws parts that keep classes"
-    return "data.parts: blocks draws parts that keep classes, and needs a column of times in data.time"
-
-
 def present(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.bool_]:
     """Which values `prepare` could use: the predictor is finite after its transform, and the row has a response.
 
@@ -388,22 +215,12 @@ def _predictors(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.float64]:
             with np.errstate(divide="ignore", invalid="ignore"):
                 x[:, k] = TRANSFORMS[data.transforms[column]][0](x[:, k])
     x[~np.isfinite(x)] = np.nan
-    for column, empty in zip(data.predictors, np.isnan(x).all(axis=0), strict=True):
+    for column, empty in zip(data.predictors, np.asarray(np.isnan(x).all(axis=0)), strict=True):
         if empty:
             transform = data.transforms.get(column)
             wanted = f"{TRANSFORMS[transform][2]} to take the {transform} of" if transform else "numbers"
             raise TableError(f"{data.table}: column '{column}' holds no usable value, expected {wanted}.")
     return x
-
-
-def _part_ends(rows: int) -> tuple[int, int, int, int]:
-    """Where the training, validation, SAE and test parts end, truncated as Keras and the study truncate."""
-    network = int(rows * NETWORK_SHARE)
-    return int(network * (1 - VALIDATION_SHARE)), network, int(rows * (NETWORK_SHARE + SAE_SHARE)), rows
-
-
-def _rows_needed() -> int:
-    return math.ceil(MINIMUM_PART / (NETWORK_SHARE * VALIDATION_SHARE))
 
 
 def rows_in_time_order(frame: pd.DataFrame, data: DataSettings) -> pd.DataFrame:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.check import Report, check, shown
 from precip_sae.cli import main
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, SubsetSettings
+from precip_sae.table_check import Report, check, shown
 
 ROWS = 1000
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from precip_sae.archive import parallel
+from precip_sae.archive.parallel import IN_FLIGHT, run_days
 from precip_sae.errors import StageError
-from precip_sae.observations import parallel
-from precip_sae.observations.parallel import IN_FLIGHT, run_days
 
 # `eval` stands for the work: a worker of its own can import it, and a day can be anything, its worker's death included
 DEADLY = "__import__('os')._exit(3)"

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings
 from precip_sae.tables.read import BAD_ROWS
-from precip_sae.tasks import prepare
+from precip_sae.tasks.prepare import prepare
 
 
 def settings(**changes: Any) -> DataSettings:

@@ -13,9 +13,10 @@ from precip_sae.errors import TableError
 from precip_sae.models.skill import baselines
 from precip_sae.search.plan import Plan, plan, pool_data, with_pool
 from precip_sae.settings import DataSettings, SubsetSettings
+from precip_sae.tables.conversion import looks_wrong
 from precip_sae.tables.read import Table, read
-from precip_sae.tables.units import looks_wrong
-from precip_sae.tasks import MINIMUM_CLASS, PARTS, Prepared, keeps_classes, prepare
+from precip_sae.tasks.parts import PARTS, keeps_classes
+from precip_sae.tasks.prepare import MINIMUM_CLASS, Prepared, prepare
 
 # Above these a warning is given; chosen so that the tables of the study and the real ones at hand are judged as a
 # person would.

@@ -1,22 +1,27 @@
-"""The instruments: a video disdrometer (PIP) with its 5-minute processing, and a 24 GHz profiling radar (MRR)."""
+"""The instruments: a video disdrometer (PIP) and a 24 GHz profiling radar (MRR)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from precip_sae.observations import microphysics as mp
-from precip_sae.observations.schema import GATES
-from precip_sae.observations.weather import Weather
+from precip_sae.observations.five_minutes import (
+    BIN_WIDTH,
+    DIAMETERS,
+    GATE_HEIGHTS,
+    MINUTES,
+    Spectra,
+    echo_top,
+    five_minute_record,
+    precipitation_rate,
+)
+from precip_sae.simulation import microphysics as mp
+from precip_sae.simulation.weather import Weather
 
 Array = NDArray[np.float64]
 
-BIN_WIDTH = 0.2
-DIAMETERS = np.round(0.1 + BIN_WIDTH * np.arange(131), 1)
-"""PIP bin centres (mm), shape (131,)."""
-MINUTES = 5
 TRIES = 20  # to sample a record that the fit drops
 SMALLEST = 0.2
 """Diameter (mm) below which PIP is taken to count nothing: chosen to meet Nt = 0.858 x 25 n0 / lambda."""
@@ -28,8 +33,6 @@ PIP_AREA = 0.0064
 PIP_DENSITY_FACTOR = 0.81
 PIP_DENSITY_SPREAD, PIP_SPEED_SPREAD = 0.25, 0.25  # relative, of single particles: assumed
 
-GATE_HEIGHTS = 100.0 * (np.array(GATES) + 1.0)
-"""Heights (m) of the radar gates, shape (27,)."""
 WAVELENGTH = 12.4  # mm, at 24.23 GHz
 ASPECT_RATIO = 0.6  # height over width of aggregates that fall flat (Hogan et al. 2012, doi 10.1175/JAMC-D-11-074.1)
 ICE_DIELECTRIC, WATER_DIELECTRIC = 0.209, 0.93  # |K|^2 per squared density (Smith 1984), and of water
@@ -63,16 +66,6 @@ RATE_BIAS_SNOW, RATE_SPREAD_SNOW, RATE_SPREAD_RAIN = 0.07, 0.265, 0.15
 LIGHT_LOSS = 0.05
 # A wet antenna takes away up to so much (dB), nearly all of it from 1 mm/h of rain on: chosen to meet 20 dBZ in rain.
 WET_ANTENNA = 2.7
-RUN = 4  # gates in a row that make an echo
-
-
-@dataclass(frozen=True)
-class Spectra:
-    """What PIP measures in 5 minutes: arrays of shape (records, 131), or (records, minutes, 131)."""
-
-    psd: Array  # m^-3 mm^-1, mean over the 5 minutes, or of each minute
-    speed: Array  # m/s, NaN where no particle was counted
-    density: Array  # g cm^-3, NaN where no particle was counted
 
 
 @dataclass(frozen=True)
@@ -113,14 +106,14 @@ def fall_speed(p: mp.Particles, density: Array) -> Array:
 
 
 def measure(p: mp.Particles, rng: np.random.Generator) -> dict[str, Array]:
-    """`five_minute_record` of sampled spectra; a record that its fit would drop is sampled again."""
+    """The processed record of sampled spectra (see `_processed`); one that its fit would drop is sampled again."""
     return measure_with_spectra(p, rng)[0]
 
 
 def measure_with_spectra(p: mp.Particles, rng: np.random.Generator) -> tuple[dict[str, Array], Spectra]:
     """As `measure`, and the spectra that the records were made of."""
     spectra = sample_spectra(p, rng)
-    record = five_minute_record(spectra)
+    record = _processed(spectra)
     for _ in range(TRIES):
         dropped = np.flatnonzero(np.isnan(record["n0"]))
         if not dropped.size:
@@ -128,67 +121,15 @@ def measure_with_spectra(p: mp.Particles, rng: np.random.Generator) -> tuple[dic
         others = sample_spectra(p.rows(dropped), rng)
         for name in ("psd", "speed", "density"):
             getattr(spectra, name)[dropped] = getattr(others, name)
-        for name, values in five_minute_record(others).items():
+        for name, values in _processed(others).items():
             record[name][dropped] = values
     return record, spectra
 
 
-def five_minute_record(spectra: Spectra) -> dict[str, Array]:
-    """The published processing: n0, lambda, Nt, Rho, Fs, Dm and the precipitation rate, each (records,).
-
-    The size distribution is averaged over the minutes and then fitted. Nt sums it over the 5 minutes and the bins;
-    Rho and Fs are means over the minutes and bins that hold particles; Dm = sum(rho psd D^4) / sum(rho psd D^3) over
-    minutes and bins. `rate` (mm/h, liquid equivalent) is the minutes' mean of the integral of pi/6 rho D^3 v psd;
-    `adjusted` is the same with the density that snowfall is reported with, before what riming does to it.
-    """
-    # (records, minutes, 131); a simulation has one spectrum for all minutes
-    psd, speed, density = (v.reshape(len(v), -1, len(DIAMETERS)) for v in (spectra.psd, spectra.speed, spectra.density))
-    mean = psd.mean(axis=1)
-    n0, slope = fit_exponential(mean)
-    mass = np.nan_to_num(density) * psd * DIAMETERS**3
-    flux = np.pi / 6 * mass * np.nan_to_num(speed) * BIN_WIDTH  # mg m^-2 s^-1
+def _processed(spectra: Spectra) -> dict[str, Array]:
+    """`five_minute_record`, and `adjusted`: the rate by the density that snowfall is reported with, before riming."""
     adjustment = (DIAMETERS / RATE_DIAMETER) ** -RATE_POWER
-
-    def flat(values: Array) -> Array:
-        return values.reshape(len(values), -1)
-
-    return {
-        "n0": n0,
-        "lambda": slope,
-        "Nt": MINUTES * mean.sum(axis=1),
-        "Rho": np.nanmean(flat(density), axis=1),
-        "Fs": np.nanmean(flat(speed), axis=1),
-        "Dm": flat(mass * DIAMETERS).sum(axis=1) / flat(mass).sum(axis=1),
-        "rate": flat(flux).sum(axis=1) / psd.shape[1] * 3.6e-3,
-        "adjusted": flat(flux * adjustment).sum(axis=1) / psd.shape[1] * 3.6e-3,
-    }
-
-
-def fit_exponential(psd: ArrayLike) -> tuple[Array, Array]:
-    """Least squares of n0 exp(-lambda D) in linear space: n0 (m^-3 mm^-1) and lambda (mm^-1), each (records,).
-
-    psd is (records, 131). n0 is linear in the problem, so only lambda is searched (variable projection): the best
-    of a grid, then Newton steps to the stationary point. This is the minimum that the published `curve_fit`
-    looks for from (1e4, 2), without depending on the start. NaN outside 0 < n0 < 1e7 and 0 < lambda < 10.
-    """
-    psd = np.asarray(psd, dtype=float)
-    grid = np.geomspace(0.02, 10.0, 240)
-    basis = np.exp(-np.outer(DIAMETERS, grid))
-    # 6 decimals: a tie that the last digit of a matrix product would decide goes to the smaller lambda everywhere
-    gain = np.log(np.maximum(psd @ basis, 1e-300)) - 0.5 * np.log((basis**2).sum(axis=0))
-    slope = grid[np.round(gain, 6).argmax(axis=1)]
-    for _ in range(6):
-        e = np.exp(-slope[:, None] * DIAMETERS)
-        p0, p1, p2 = ((psd * e * DIAMETERS**k).sum(axis=1) for k in range(3))
-        e0, e1, e2 = ((e * e * DIAMETERS**k).sum(axis=1) for k in range(3))
-        force = p1 * e0 - p0 * e1
-        stiffness = 2 * p0 * e2 - p2 * e0 - p1 * e1
-        step = np.where(stiffness != 0, force / np.where(stiffness != 0, stiffness, 1.0), 0.0)
-        slope = slope - np.clip(step, -0.05 * slope, 0.05 * slope)
-    e = np.exp(-slope[:, None] * DIAMETERS)
-    n0 = (psd * e).sum(axis=1) / (e * e).sum(axis=1)
-    kept = (n0 > 0) & (n0 < 1e7) & (slope > 0) & (slope < 10)
-    return np.where(kept, n0, np.nan), np.where(kept, slope, np.nan)
+    return five_minute_record(spectra) | {"adjusted": precipitation_rate(spectra, adjustment)}
 
 
 def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np.random.Generator) -> Echo:
@@ -230,7 +171,7 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
 def reported_rate(rate: Array, riming: Array, phase: NDArray[np.str_], x: Array) -> Array:
     """The precipitation rate (mm/h) that the minute product reports, from the true one; all (records,).
 
-    rate is the integral over the size distribution, in snow with the adjusted density (see `five_minute_record`);
+    rate is the integral over the size distribution, in snow with the adjusted density (see `_processed`);
     riming is the true factor on the density; x is standard normal.
     """
     snow = rate * riming**-RATE_RIMING * 10 ** (RATE_BIAS_SNOW + RATE_SPREAD_SNOW * x)
@@ -264,17 +205,3 @@ def rain_rate(p: mp.Particles) -> Array:
     """Rain rate (mm/h) of the liquid part, shape (records,), from the gamma distribution's mass flux."""
     content = np.pi / 6 * p.number * (p.shape + 1) * (p.shape + 2) * (p.shape + 3) / p.slope**3  # mg m^-3
     return 3.6e-3 * content * mp.rain_speed(p.mass_diameter) * p.liquid
-
-
-def echo_top(heard: NDArray[np.bool_]) -> Array:
-    """Height (m) of the top of the first run, from below, of at least 4 gates with an echo; NaN without one.
-
-    heard is (records, 27).
-    """
-    run = np.zeros(len(heard), dtype=np.int64)
-    top = np.full(len(heard), np.nan)
-    for gate, height in enumerate(GATE_HEIGHTS):
-        ended = ~heard[:, gate] & (run >= RUN)
-        run = np.where(ended, -len(GATE_HEIGHTS), np.where(heard[:, gate], run + 1, np.where(run < 0, run, 0)))
-        top = np.where(run >= RUN, height, top)
-    return top

@@ -23,11 +23,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from precip_sae.archive import layout
 from precip_sae.files import replacing
-from precip_sae.observations import archive, simulate
-from precip_sae.observations.instruments import BIN_WIDTH, DIAMETERS, MINUTES, Spectra
+from precip_sae.observations.five_minutes import BIN_WIDTH, DIAMETERS, MINUTES, Spectra
 from precip_sae.observations.labels import FREEZING
 from precip_sae.observations.schema import GATES
+from precip_sae.simulation import simulate
 
 MISSING = -9999.0
 """IMProToo's mark of a missing value."""
@@ -87,7 +88,7 @@ def write_season(
         root: folder to write below, see `Folders`.
         records, seed: of the simulation, as for `simulate`.
         days: how many days with precipitation; None for all.
-        site: key of `archive.SITES`.
+        site: key of `layout.SITES`.
         profile_minutes: between profiles; 60 as ERA5 has them.
         progress: called as f(done, total) in days, where `days` is given.
     """
@@ -149,68 +150,68 @@ def write_day(
         date: the day; every row of `frame` lies in it.
         frame: the day's simulated records.
         spectra: their spectra, arrays of shape (records, 131).
-        site: key of `archive.SITES`.
+        site: key of `layout.SITES`.
         note: what the files say about being a simulation.
         profile_minutes: between profiles.
     """
     name = str(date).replace("-", "")
     start = ((frame["time"].to_numpy() - date) / np.timedelta64(1, "m")).astype(np.int64)
     minutes = (start[:, None] + np.arange(MINUTES)).ravel()
-    place = archive.SITES[site]
+    place = layout.SITES[site]
     comment = f"Data was acquired at the {place.name} site (Lat: {place.latitude}, Lon: {place.longitude})"
-    attributes = _CONTACT | {"Comment1": comment, archive.SIMULATION_ATTRIBUTE: note}
+    attributes = _CONTACT | {"Comment1": comment, layout.SIMULATION_ATTRIBUTE: note}
 
     def of_the_day(values: ArrayLike) -> NDArray:
         """Values per record as values per minute of the day, (1440, ...), NaN where there is no record."""
         values = np.asarray(values, dtype=float)
-        whole = np.full((archive.MINUTES_PER_DAY, *values.shape[1:]), np.nan)
+        whole = np.full((layout.MINUTES_PER_DAY, *values.shape[1:]), np.nan)
         whole[minutes] = np.repeat(values, MINUTES, axis=0)
         return whole
 
-    pip = {product.kind: product for product in archive.PIP_PRODUCTS}
+    pip = {product.kind: product for product in layout.PIP_PRODUCTS}
 
     def pip_path(kind: str) -> Path:
-        return archive.pip_folder(folders.pip, name[:4], site, pip[kind]) / archive.pip_name(site, name, pip[kind])
+        return layout.pip_folder(folders.pip, name[:4], site, pip[kind]) / layout.pip_name(site, name, pip[kind])
 
     # where a bin holds no particle, the archive has 0 and the simulator NaN
-    distributions = {"psd": (archive.PSD, spectra.psd), "vvd": (archive.VVD, np.nan_to_num(spectra.speed))}
-    distributions["rho"] = (archive.RHO, np.nan_to_num(spectra.density))
+    distributions = {"psd": (layout.PSD, spectra.psd), "vvd": (layout.VVD, np.nan_to_num(spectra.speed))}
+    distributions["rho"] = (layout.RHO, np.nan_to_num(spectra.density))
     for kind, (variable, values) in distributions.items():
         with _created(pip_path(kind), attributes) as file:
             _pip_time(file, date)
             file.createDimension("bin_centers", len(DIAMETERS))
             file.createDimension("bin_edges", len(DIAMETERS) + 1)
             edges = np.round(np.append(DIAMETERS - BIN_WIDTH / 2, DIAMETERS[-1] + BIN_WIDTH / 2), 1)
-            _pip_variable(file, archive.BIN_CENTERS, DIAMETERS, level=None)
-            _pip_variable(file, archive.BIN_EDGES, edges, level=2)
+            _pip_variable(file, layout.BIN_CENTERS, DIAMETERS, level=None)
+            _pip_variable(file, layout.BIN_EDGES, edges, level=2)
             _pip_variable(file, variable, of_the_day(values), level=2)
             _place(file, place)
     with _created(pip_path("min"), attributes) as file:
         _pip_time(file, date)
-        for variable, column in ((archive.DENSITY, "Rho"), (archive.SNOW_RATE, "Sr"), (archive.RAIN_RATE, "Rr")):
+        for variable, column in ((layout.DENSITY, "Rho"), (layout.SNOW_RATE, "Sr"), (layout.RAIN_RATE, "Rr")):
             _pip_variable(file, variable, of_the_day(frame[column]), level=None)
         _place(file, place)
 
-    five_minutes = np.arange(0, archive.MINUTES_PER_DAY, MINUTES)
+    five_minutes = np.arange(0, layout.MINUTES_PER_DAY, MINUTES)
     with _created(
         folders.weather / f"{name}_met.nc", attributes | {"Comment2": "5 minute temporal resolution."}
     ) as file:
         _pip_time(file, date, five_minutes)
         celsius = frame["T"] - FREEZING
         columns = (celsius, frame["RH"], frame["P"], frame["WS"])
-        for variable, column in zip(archive.WEATHER, columns, strict=True):
+        for variable, column in zip(layout.WEATHER, columns, strict=True):
             _pip_variable(file, variable, np.interp(five_minutes, start, column), level=None)
-        _pip_variable(file, archive.WIND_DIRECTION, np.full(len(five_minutes), np.nan), level=None)
+        _pip_variable(file, layout.WIND_DIRECTION, np.full(len(five_minutes), np.nan), level=None)
         _place(file, place)
 
     _write_radar(folders.radar / f"{name}_mrr.nc", date, frame, of_the_day, note)
-    times = np.arange(0, archive.MINUTES_PER_DAY, profile_minutes)
+    times = np.arange(0, layout.MINUTES_PER_DAY, profile_minutes)
     aloft = {c: np.interp(times, start, frame[c]) for c in ("t_15", "rh_15")}
     _write_profile(folders.profile / f"era5_{name}.nc", date, times, aloft, place, note)
 
 
 @contextmanager
-def _created(path: Path, attributes: dict[str, str], form: str = "NETCDF4") -> Iterator[Any]:
+def _created(path: Path, attributes: dict[str, str], form: Any = "NETCDF4") -> Iterator[Any]:
     from netCDF4 import Dataset
 
     with replacing(path) as beside, Dataset(beside, "w", format=form) as file:
@@ -219,14 +220,14 @@ def _created(path: Path, attributes: dict[str, str], form: str = "NETCDF4") -> I
 
 
 def _pip_time(file: Any, date: np.datetime64, minutes: NDArray[np.int64] | None = None) -> None:
-    minutes = np.arange(archive.MINUTES_PER_DAY) if minutes is None else minutes
+    minutes = np.arange(layout.MINUTES_PER_DAY) if minutes is None else minutes
     file.createDimension("time", len(minutes))
     time = file.createVariable("time", "i8", ("time",))
     time.setncatts({"long_name": "time", "units": f"minutes since {date} 00:00:00", "calendar": "proleptic_gregorian"})
     time[:] = minutes
 
 
-def _pip_variable(file: Any, variable: archive.Variable, values: NDArray, level: int | None) -> None:
+def _pip_variable(file: Any, variable: layout.Variable, values: NDArray, level: int | None) -> None:
     packed = {"zlib": True, "complevel": level} if level is not None else {}
     made = file.createVariable(variable.name, "f8", variable.dimensions, fill_value=np.nan, **packed)
     with warnings.catch_warnings():
@@ -243,7 +244,7 @@ def _pip_variable(file: Any, variable: archive.Variable, values: NDArray, level:
         made[:] = values
 
 
-def _place(file: Any, site: archive.Site) -> None:
+def _place(file: Any, site: layout.Site) -> None:
     for name, value in (("lat", site.latitude), ("lon", site.longitude)):
         file.createVariable(name, "f8", ())[...] = value
 
@@ -256,27 +257,27 @@ def _write_radar(
     ze, w = gates.copy(), gates.copy()
     ze[:, list(GATES)] = frame[[f"reflectivity_{k}" for k in GATES]]
     w[:, list(GATES)] = frame[[f"dv_{k}" for k in GATES]]
-    shape = (archive.MINUTES_PER_DAY, len(RADAR_HEIGHTS))
+    shape = (layout.MINUTES_PER_DAY, len(RADAR_HEIGHTS))
     seconds = (date - np.datetime64("1970-01-01")).astype("timedelta64[s]").astype(np.int64)
     attributes = {
         "title": "Micro rain radar data processed with IMProToo",
         "source": "MRR-2",
-        archive.SIMULATION_ATTRIBUTE: note,
+        layout.SIMULATION_ATTRIBUTE: note,
     }
     with _created(path, attributes, "NETCDF3_CLASSIC") as file:
         file.createDimension("time", shape[0])
         file.createDimension("range", shape[1])
         time = file.createVariable("time", "i4", ("time",), fill_value=int(MISSING))
         time.setncatts({"timezone": "UTC", "units": "seconds since 1970-01-01 00:00:00"})
-        time[:] = seconds + 60 * np.arange(shape[0]) + archive.RADAR_DELAY
+        time[:] = seconds + 60 * np.arange(shape[0]) + layout.RADAR_DELAY
         bins = file.createVariable("range", "i4", ("range",), fill_value=int(MISSING))
         bins.setncatts({"description": "range bins", "units": "#"})
         bins[:] = np.arange(1, shape[1] + 1)
         for variable, values in (
-            (archive.HEIGHT, np.broadcast_to(RADAR_HEIGHTS, shape)),
-            (archive.ZE, of_the_day(ze)),
-            (archive.DOPPLER, of_the_day(w)),
-            (archive.WIDTH, np.full(shape, np.nan)),
+            (layout.HEIGHT, np.broadcast_to(RADAR_HEIGHTS, shape)),
+            (layout.ZE, of_the_day(ze)),
+            (layout.DOPPLER, of_the_day(w)),
+            (layout.WIDTH, np.full(shape, np.nan)),
         ):
             made = file.createVariable(variable.name, "f4", variable.dimensions, fill_value=MISSING)
             made.setncatts({"description": variable.meaning, "units": variable.units[0]})
@@ -284,7 +285,7 @@ def _write_radar(
 
 
 def _write_profile(
-    path: Path, date: np.datetime64, minutes: NDArray, aloft: dict[str, NDArray], site: archive.Site, note: str
+    path: Path, date: np.datetime64, minutes: NDArray, aloft: dict[str, NDArray], site: layout.Site, note: str
 ) -> None:
     """As the Climate Data Store writes ERA5: one grid point, the nearest of 0.25 degrees."""
     seconds = (date - np.datetime64("1970-01-01")).astype("timedelta64[s]").astype(np.int64)
@@ -295,7 +296,7 @@ def _write_profile(
         "latitude": ("f8", [round(4 * site.latitude) / 4], "degrees_north"),
         "longitude": ("f8", [round(4 * site.longitude) / 4], "degrees_east"),
     }
-    attributes = {"Conventions": "CF-1.7", "GRIB_centre": "ecmf", archive.SIMULATION_ATTRIBUTE: note}
+    attributes = {"Conventions": "CF-1.7", "GRIB_centre": "ecmf", layout.SIMULATION_ATTRIBUTE: note}
     with _created(path, attributes) as file:
         for name, (kind, values, unit) in coordinates.items():
             file.createDimension(name, len(values))
@@ -303,9 +304,9 @@ def _write_profile(
             made.units = unit
             made[:] = values
         file["valid_time"].calendar = "proleptic_gregorian"
-        for variable, column in ((archive.AIR_TEMPERATURE, "t_15"), (archive.AIR_HUMIDITY, "rh_15")):
+        for variable, column in ((layout.AIR_TEMPERATURE, "t_15"), (layout.AIR_HUMIDITY, "rh_15")):
             made = file.createVariable(variable.name, "f4", dimensions, fill_value=np.nan, zlib=True, complevel=1)
             made.units = variable.units[0]
             values = np.full((len(minutes), len(LEVELS), 1, 1), np.nan)
-            values[:, LEVELS.index(archive.PROFILE_LEVEL), 0, 0] = aloft[column]
+            values[:, LEVELS.index(layout.PROFILE_LEVEL), 0, 0] = aloft[column]
             made[:] = values

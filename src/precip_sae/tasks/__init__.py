@@ -1,0 +1,1 @@
+"""From a table to a task: the parts, the transforms, standardised arrays."""
