@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from precip_sae.figures.style import DOUBLE, KINDS, styled
+from precip_sae.figures.style import DOUBLE, KINDS, SINGLE, styled
 
 VARIANT_NAMES = {
     "keras3": "L1, summed",
@@ -54,7 +54,7 @@ def reconstruction(tables: Mapping[str, pd.DataFrame], width: int) -> Figure:
         tables: by title, one row per dictionary; columns variant, latents_per_unit, penalty, seed, fvu, l0, dead.
         width: latents per unit that is shown.
     """
-    figure = Figure(figsize=(DOUBLE, 4.4))
+    figure = Figure(figsize=(min(SINGLE * len(tables), DOUBLE), 4.4))
     axes = figure.subplots(2, len(tables), squeeze=False, sharex="col", sharey="row")
     for column, (title, table) in zip(axes.T, tables.items(), strict=True):
         rows = table[table["latents_per_unit"] == width]
@@ -67,7 +67,7 @@ def reconstruction(tables: Mapping[str, pd.DataFrame], width: int) -> Figure:
     axes[0, 0].set_ylabel("unexplained variance (%)")
     axes[1, 0].set_ylabel("dead latents (%)")
     present = [name for name in VARIANT_NAMES if any((table["variant"] == name).any() for table in tables.values())]
-    figure.legend(handles=legend_handles(present), loc="outside lower center", ncols=4)
+    figure.legend(handles=legend_handles(present), loc="outside lower center", ncols=2 if len(tables) == 1 else 4)
     return figure
 
 
@@ -81,7 +81,7 @@ def measure_by_width(tables: Mapping[str, pd.DataFrame], published: float) -> Fi
         tables: as in `reconstruction`, with reduction_published.
         published: the published reduction, a share.
     """
-    figure = Figure(figsize=(DOUBLE, 2.7))
+    figure = Figure(figsize=(min(SINGLE * len(tables), DOUBLE), 2.9))
     axes = figure.subplots(1, len(tables), squeeze=False, sharey=True)[0]
     for axis, (title, table) in zip(axes, tables.items(), strict=True):
         means = table.groupby(["variant", "latents_per_unit", "penalty"])["reduction_published"].mean().reset_index()
@@ -96,7 +96,9 @@ def measure_by_width(tables: Mapping[str, pd.DataFrame], published: float) -> Fi
         axis.set(title=title, xlabel="latents per hidden unit", xticks=range(len(widths)))
         axis.set_xticklabels([f"{width:g}" for width in widths])
     axes[0].set_ylabel("reduction (%), published: dashed")
-    figure.legend(handles=legend_handles(names, line=False), loc="outside lower center", ncols=4)
+    figure.legend(
+        handles=legend_handles(names, line=False), loc="outside lower center", ncols=2 if len(tables) == 1 else 4
+    )
     return figure
 
 

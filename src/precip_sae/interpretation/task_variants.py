@@ -14,7 +14,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.quantities import PERCENT
 from precip_sae.settings import VariantSettings
 from precip_sae.spread import over_seeds
-from precip_sae.tasks import Prepared
+from precip_sae.tasks.prepare import Prepared
 
 FORMS = {"fvu": PERCENT, "l0": ".2f", "dead": PERCENT, "reduction_published": PERCENT, "reduction_every": PERCENT}
 

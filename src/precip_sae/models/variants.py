@@ -7,7 +7,7 @@ means the same on every layer, and the squared error of a row is its share of th
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -25,20 +25,6 @@ billions of rows; few rows lie so near to a threshold here."""
 FIRST_THRESHOLD = 0.1
 PREFIXES = (1 / 4, 1 / 2, 1.0)
 """Shares of the latents that a Matryoshka SAE has to reconstruct with."""
-
-
-class Dictionary(Protocol):
-    """What is asked of a dictionary, whatever it was made by."""
-
-    def encode(self, h: torch.Tensor) -> torch.Tensor:
-        """Latent activations, none below zero: [models, rows, units] -> [models, rows, latents]."""
-
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Reconstructed activations: [models, rows, latents] -> [models, rows, units]."""
-
-    @property
-    def directions(self) -> torch.Tensor:
-        """What one unit of each latent adds to the activations [models, latents, units]."""
 
 
 class Variant(Stack):
@@ -147,7 +133,9 @@ class L1(Variant):
     def active(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(self.before(x))
 
-    def objective(self, x, penalty, dead):
+    def objective(
+        self, x: torch.Tensor, penalty: torch.Tensor, dead: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         latents = self.active(x)
         return error(x, self.after(latents)) + penalty * latents.sum(dim=2).mean(dim=1), latents
 
@@ -169,7 +157,9 @@ class TopK(Variant):
     def active(self, x: torch.Tensor) -> torch.Tensor:
         return largest(torch.relu(self.before(x)), self.k)
 
-    def objective(self, x, penalty, dead):
+    def objective(
+        self, x: torch.Tensor, penalty: torch.Tensor, dead: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         positive = torch.relu(self.before(x))
         latents = largest(positive, self.k)
         reconstruction = self.after(latents)
@@ -200,7 +190,9 @@ class BatchTopK(Variant):
         models, rows, latents = positive.shape
         return largest(positive.reshape(models, 1, -1), self.k * rows).reshape(models, rows, latents)
 
-    def objective(self, x, penalty, dead):
+    def objective(
+        self, x: torch.Tensor, penalty: torch.Tensor, dead: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         positive = torch.relu(self.before(x))
         latents = self.among_batch(positive)
         left = x - self.after(latents)
@@ -257,7 +249,9 @@ class JumpReLU(Variant):
         moved = near * (t - t.detach())
         return z * above - t.detach() * moved, above - moved
 
-    def objective(self, x, penalty, dead):
+    def objective(
+        self, x: torch.Tensor, penalty: torch.Tensor, dead: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         latents, above = self.jumped(x)
         return error(x, self.after(latents)) + penalty * above.sum(dim=2).mean(dim=1), latents
 
@@ -287,7 +281,9 @@ class Gated(Variant):
         z = self.before(x)
         return (z > 0) * self.magnitude(z)
 
-    def objective(self, x, penalty, dead):
+    def objective(
+        self, x: torch.Tensor, penalty: torch.Tensor, dead: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         z = self.before(x)
         latents, gate = (z > 0) * self.magnitude(z), torch.relu(z)
         frozen = affine(gate, self.decoder_weight.detach(), self.decoder_bias.detach())
@@ -323,7 +319,9 @@ class Published(Variant):
     def active(self, x: torch.Tensor) -> torch.Tensor:
         return torch.relu(self.before(x))
 
-    def objective(self, x, penalty, dead):
+    def objective(
+        self, x: torch.Tensor, penalty: torch.Tensor, dead: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return sae_loss(x, self, penalty, self.CONVENTION), self.active(x).detach()
 
 
@@ -371,9 +369,7 @@ def largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
     return values * torch.cat(kept)
 
 
-def auxiliary(
-    variant: Variant, left: torch.Tensor, positive: torch.Tensor, dead: torch.Tensor
-) -> torch.Tensor | float:
+def auxiliary(variant: Variant, left: torch.Tensor, positive: torch.Tensor, dead: torch.Tensor) -> torch.Tensor | float:
     """AUXILIARY ||left - left^||^2, where left^ is decoded from the dead latents with the largest activations.
 
     Gao et al. 2024, appendix A.2. As many dead latents are used as half the units; `left`, what the living latents
@@ -397,16 +393,3 @@ def auxiliary(
 def prefixes(latents: int) -> list[int]:
     """How many latents each prefix of a Matryoshka SAE has; the last has all."""
     return sorted({max(round(share * latents), 1) for share in PREFIXES})
-
-
-def decoded(
-    dictionary: Dictionary, h: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Latents [models, rows, latents], reconstruction [models, rows, units] and directions of a dictionary as arrays.
-
-    Args:
-        h: activations [models, rows, units].
-    """
-    with torch.no_grad():
-        latents = dictionary.encode(torch.from_numpy(h))
-        return latents.numpy(), dictionary.decode(latents).numpy(), dictionary.directions.detach().numpy()

@@ -1,6 +1,6 @@
 """Dictionaries on toy activations, whose true features are known: which variant finds them, and when."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from precip_sae.interpretation.metrics import dead
 from precip_sae.quantities import PERCENT, quantity
 from precip_sae.settings import ToySettings
 from precip_sae.spread import over_seeds
-from precip_sae.superposition.geometry import FATES, IGNORED, antipodal, dimensionality, fates
+from precip_sae.superposition.geometry import FATES, IGNORED, antipodal, dimensionality, fates, polygon
 from precip_sae.superposition.recovery import FOUND, recovery
 from precip_sae.superposition.toy import random_directions, sparse_features, train_toys
 
@@ -84,11 +84,10 @@ def toy_dictionaries(settings: ToySettings) -> Iterator[ToyFitted]:
 
     They are in memory one variant and width at a time, so that any measure can be taken of them.
     """
-    activities = sorted(settings.activities)
     grid = settings.dictionaries
-    cases = [(source, activity, settings.width, grid) for source in SOURCES for activity in activities]
-    centre = activities[len(activities) // 2]
-    cases += [(RANDOM, centre, width, middle(grid)) for width in settings.widths if width != settings.width]
+    cases = [(source, a, settings.width, grid) for source in SOURCES for a in sorted(settings.activities)]
+    further = [width for width in settings.widths if width != settings.width]
+    cases += [(RANDOM, middle_activity(settings), width, middle(grid)) for width in further]
     for source, activity, width, wanted in cases:
         activations, truth = toy_activations(source, activity, settings)
         for fitted in fit_grid(activations, wanted, width, settings.training):
@@ -148,6 +147,20 @@ def compete(activities: Sequence[float], settings: ToySettings) -> pd.DataFrame:
     return pd.DataFrame(columns | {"antipodal": antipodal(weight).mean(axis=1), "dimensionality": mean_size})
 
 
+def five_in_a_plane(activities: Sequence[float], settings: ToySettings) -> dict[float, NDArray[np.float32]]:
+    """Directions of five features in two dimensions [seeds, features, 2], by activity (Elhage et al. 2022).
+
+    Their importance falls slightly, by IMPORTANCE from each to the next.
+    """
+    importance = np.tile(IMPORTANCE ** np.arange(5), (len(settings.seeds), 1))
+    return {
+        activity: train_toys(2, [activity] * len(settings.seeds), importance, settings.seeds, settings.networks)
+        .weight.detach()
+        .numpy()
+        for activity in activities
+    }
+
+
 def chosen(table: pd.DataFrame) -> dict[str, Any]:
     """Share of features found by the dictionary that a criterion chooses, seed by seed: spreads over seeds.
 
@@ -169,18 +182,22 @@ def _by_seed(table: pd.DataFrame, score: pd.Series) -> list[pd.Index]:
     return [rows.index for _, rows in table[score.notna()].groupby("seed")]
 
 
-def summary(table: pd.DataFrame, competing: pd.DataFrame, settings: ToySettings) -> dict[str, Any]:
+def summary(
+    table: pd.DataFrame, competing: pd.DataFrame, planes: Mapping[float, NDArray[np.float32]], settings: ToySettings
+) -> dict[str, Any]:
     """Spreads over seeds: what becomes of features, and what the best penalty of each variant finds.
 
     Args:
         table: see `dictionary_table`.
         competing: see `compete`.
+        planes: see `five_in_a_plane`.
 
     Returns:
-        `fates` by activity; `recovery` by source and activity with every variant's spreads, the `best` variant and its
-        own spreads as `most`, and what other criteria would have chosen (see `chosen`); `widths` likewise.
+        `fates` by activity; `pentagons`, the share of seeds whose five features make one, by activity; `recovery` by
+        source and activity: every variant's spreads, the `best` variant and its own spreads as `most`, and what other
+        criteria would have chosen (see `chosen`); `widths` likewise.
     """
-    forms = {name: PERCENT for name in (*FATES, "antipodal")} | {"dimensionality": ".2f"}
+    forms = dict.fromkeys((*FATES, "antipodal"), PERCENT) | {"dimensionality": ".2f"}
     found: dict[str, Any] = {
         "threshold": quantity(FOUND, ".2f"),
         "dictionaries": len(table),
@@ -189,6 +206,10 @@ def summary(table: pd.DataFrame, competing: pd.DataFrame, settings: ToySettings)
         "fates": {
             activity_key(activity): {name: over_seeds(rows[name], form) for name, form in forms.items()}
             for activity, rows in competing.groupby("activity")
+        },
+        "pentagons": {
+            activity_key(activity): quantity(float((polygon(weight) == 5).mean()), ".0%")
+            for activity, weight in planes.items()
         },
         "recovery": {},
         "widths": {},
@@ -210,6 +231,11 @@ def _variants(rows: pd.DataFrame) -> dict[str, Any]:
     }
     best = max(variants, key=lambda name: (variants[name]["found"]["mean"], variants[name]["mmcs"]["mean"]))
     return {"variants": variants, "best": best, "most": variants[best]}
+
+
+def middle_activity(settings: ToySettings) -> float:
+    """The middle one of the activities; of two in the middle the larger."""
+    return sorted(settings.activities)[len(settings.activities) // 2]
 
 
 def activity_key(activity: float) -> str:
