@@ -32,3 +32,18 @@ def decoded(
     with torch.no_grad():
         latents = dictionary.encode(torch.from_numpy(h))
         return latents.numpy(), dictionary.decode(latents).numpy(), dictionary.directions.detach().numpy()
+
+
+def largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """The k largest of the last axis, the others set to 0; of values equal to the k-th all stay.
+
+    Args:
+        values: not negative [models, rows, entries].
+        k: how many of each model [models]; rounded, at most `entries`.
+    """
+    kept, entries = [], values.shape[2]
+    # neighbours of equal k are looked at together
+    groups, sizes = torch.unique_consecutive(k.round().long().clamp(1, entries), return_counts=True)
+    for count, part in zip(groups.tolist(), values.detach().split(sizes.tolist()), strict=True):
+        kept.append(part >= part.kthvalue(entries - count + 1, dim=2, keepdim=True).values)
+    return values * torch.cat(kept)

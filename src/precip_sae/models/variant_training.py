@@ -1,6 +1,6 @@
 """Trains the variants: one loop for all, on the same rows in the same order, so that they can be compared."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -87,7 +87,7 @@ def fit_variant(
     return kind({parameter: value.detach() for parameter, value in stack.named().items()})
 
 
-def row_batches(seeds: Sequence[int], rows: int, settings: DescentSettings):
+def row_batches(seeds: Sequence[int], rows: int, settings: DescentSettings) -> Iterator[torch.Tensor]:
     """The rows of every step, [models, rows of a batch]: whole passes in a new order each, the partial batch left out.
 
     Yields:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.models.dictionary import largest
 from precip_sae.models.reference import sae_loss
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack, affine
@@ -43,6 +44,12 @@ class Variant(Stack):
     """Whether the penalty grows from zero at first."""
     UNIT_NORM: ClassVar[bool] = True
     """Whether the rows of D keep the norm one."""
+
+    encoder_weight: torch.Tensor
+    encoder_bias: torch.Tensor
+    decoder_weight: torch.Tensor
+    decoder_bias: torch.Tensor
+    scale: torch.Tensor
 
     @classmethod
     def start(cls, h: NDArray[np.float32], latents: int, generators: Sequence[np.random.Generator]) -> Self:
@@ -148,6 +155,7 @@ class TopK(Variant):
     """
 
     AXES = Variant.AXES | {"k": ("models",)}
+    k: torch.Tensor
     FIXED = Variant.FIXED | {"k"}
 
     @classmethod
@@ -175,6 +183,8 @@ class BatchTopK(Variant):
     """
 
     AXES = Variant.AXES | {"k": ("models",), "threshold": ("models",)}
+    k: torch.Tensor
+    threshold: torch.Tensor
     FIXED = Variant.FIXED | {"k", "threshold"}
 
     @classmethod
@@ -230,6 +240,7 @@ class JumpReLU(Variant):
     """
 
     AXES = Variant.AXES | {"log_threshold": ("models", "latents")}
+    log_threshold: torch.Tensor
     WARMS_UP = True
 
     @classmethod
@@ -267,6 +278,8 @@ class Gated(Variant):
 
     AXES = Variant.AXES | {"magnitude.scale": ("models", "latents"), "magnitude.bias": ("models", "latents")}
     RESAMPLES = True
+    magnitude_scale: torch.Tensor
+    magnitude_bias: torch.Tensor
 
     @classmethod
     def more(cls, latents: int) -> dict[str, NDArray[np.float32]]:
@@ -352,21 +365,6 @@ VARIANTS: dict[str, type[Variant]] = {
 def error(x: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
     """Mean over rows of ||x - x^||^2, [models, rows, units] -> [models]."""
     return (x - reconstruction).square().sum(dim=2).mean(dim=1)
-
-
-def largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    """The k largest of the last axis, the others set to 0; of values equal to the k-th all stay.
-
-    Args:
-        values: not negative [models, rows, entries].
-        k: how many of each model [models]; rounded, at most `entries`.
-    """
-    kept, entries = [], values.shape[2]
-    # neighbours of equal k are looked at together
-    groups, sizes = torch.unique_consecutive(k.round().long().clamp(1, entries), return_counts=True)
-    for count, part in zip(groups.tolist(), values.detach().split(sizes.tolist()), strict=True):
-        kept.append(part >= part.kthvalue(entries - count + 1, dim=2, keepdim=True).values)
-    return values * torch.cat(kept)
 
 
 def auxiliary(variant: Variant, left: torch.Tensor, positive: torch.Tensor, dead: torch.Tensor) -> torch.Tensor | float:

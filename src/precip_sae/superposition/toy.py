@@ -27,6 +27,9 @@ class ToyModel(Stack):
         "bias": ("models", "features"),
     }
 
+    weight: torch.Tensor
+    bias: torch.Tensor
+
     def hidden(self, x: torch.Tensor) -> torch.Tensor:
         """[rows, features] or [models, rows, features] -> [models, rows, units]."""
         return torch.matmul(x, self.weight)
