@@ -40,7 +40,7 @@ def phases(
         shapes: activity: directions of five features [features, 2].
     """
     figure = Figure(figsize=(DOUBLE, 4.1))
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.35, 1))
+    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(1.35, 1)))
     left, right = upper.subplots(1, 2)
     _diagram(left, diagram, activities, importances)
     for name in FATES:

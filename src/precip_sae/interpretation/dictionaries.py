@@ -12,7 +12,7 @@ from precip_sae.interpretation.metrics import active_per_row, dead, fraction_of_
 from precip_sae.interpretation.sensitivity import COUNTED, correlations, mean_sensitive, reduction
 from precip_sae.models.dictionary import Dictionary, decoded
 from precip_sae.models.variant_training import fit_variant
-from precip_sae.settings import DescentSettings
+from precip_sae.settings import DescentSettings, VariantName
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Activations:
 
 def fit_grid(
     activations: Activations,
-    grid: Mapping[str, Sequence[float]],
+    grid: Mapping[VariantName, Sequence[float]],
     latents_per_unit: int,
     settings: DescentSettings,
 ) -> Iterator[Fitted]:
@@ -151,6 +151,6 @@ def described(fitted: Fitted, judges: Sequence[Judge], **same: object) -> pd.Dat
     return pd.DataFrame(same | columns)
 
 
-def middle(grid: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+def middle(grid: Mapping[VariantName, Sequence[float]]) -> dict[VariantName, list[float]]:
     """The middle weight of every variant's penalty; of two in the middle the larger."""
     return {variant: [sorted(weights)[len(weights) // 2]] for variant, weights in grid.items()}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from precip_sae.models.reference import KerasAdam
-from precip_sae.models.variants import VARIANTS, BatchTopK, Variant
+from precip_sae.models.variants import VARIANTS, BatchTopK, Gated, TopK, Variant
 from precip_sae.settings import DescentSettings
 
 # Streams of random numbers per purpose; 0 to 2 are those of `initial`.
@@ -52,7 +52,7 @@ def fit_variant(
     stack = kind.start(activations, latents, [np.random.default_rng([seed, _WEIGHTS]) for seed in seeds])
     resampling = [np.random.default_rng([seed, _RESAMPLED]) for seed in seeds]
     weight = torch.tensor(penalties, dtype=torch.float32)
-    if "k" in kind.AXES:
+    if isinstance(stack, TopK | BatchTopK):
         with torch.no_grad():
             stack.k.copy_(weight)
     moving = [value for parameter, value in stack.named().items() if parameter not in kind.FIXED]
@@ -81,7 +81,7 @@ def fit_variant(
             if issubclass(kind, BatchTopK) and step >= settings.steps - slowing:
                 kept = torch.where(active > 0, active, torch.inf).amin(dim=(1, 2))
                 least += torch.where(kept.isfinite(), kept, 0.0) / slowing
-    if issubclass(kind, BatchTopK):
+    if isinstance(stack, BatchTopK):
         with torch.no_grad():
             stack.threshold.copy_(least)
     return kind({parameter: value.detach() for parameter, value in stack.named().items()})
@@ -143,7 +143,7 @@ def resample(
         stack.decoder_weight[model, gone] = rows
         stack.encoder_weight[model][:, gone] = norm * rows.T
         stack.encoder_bias[model, gone] = 0.0
-        if "magnitude.bias" in stack.names:
+        if isinstance(stack, Gated):
             stack.magnitude_scale[model, gone] = 0.0
             stack.magnitude_bias[model, gone] = 0.0
         for weight, m, v in zip(adam.weights, adam.m, adam.v, strict=True):

@@ -160,7 +160,7 @@ class TopK(Variant):
 
     @classmethod
     def more(cls, latents: int) -> dict[str, NDArray[np.float32]]:
-        return {"k": np.float32(1)}
+        return {"k": np.array(1, np.float32)}
 
     def active(self, x: torch.Tensor) -> torch.Tensor:
         return largest(torch.relu(self.before(x)), self.k)
@@ -189,7 +189,7 @@ class BatchTopK(Variant):
 
     @classmethod
     def more(cls, latents: int) -> dict[str, NDArray[np.float32]]:
-        return {"k": np.float32(1), "threshold": np.float32(0)}
+        return {"k": np.array(1, np.float32), "threshold": np.array(0, np.float32)}
 
     def active(self, x: torch.Tensor) -> torch.Tensor:
         positive = torch.relu(self.before(x))
