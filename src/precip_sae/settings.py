@@ -19,6 +19,8 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
+Share = Annotated[float, Field(gt=0, le=1)]
+VariantName = Literal["keras3", "batch_mean", "l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"]
 Transform = Literal["log10", "log1p", "sqrt", "cbrt"]
 
 
@@ -53,7 +55,7 @@ MOST_MODELS = 5_000_000
 # Folders below figures/ that belong to no task.
 RESERVED = {
     "data", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes", "thresholds",
-    "cards", "column",
+    "cards", "column", "toys", "variants",
 }  # fmt: skip
 
 
@@ -481,6 +483,46 @@ class ColumnSettings(Section):
     planted: PlantedSettings = PlantedSettings()
 
 
+class DescentSettings(Section):
+    """Training by a fixed number of steps, for models that are compared with each other."""
+
+    steps: int = Field(600, ge=10, description="Adam steps; the step size falls to zero over the last fifth")
+    batch: Count = Field(64, description="rows per step")
+    learning_rate: Positive = Field(0.015, description="Adam's step size")
+
+
+Grid = Annotated[dict[VariantName, Annotated[list[NonNegative], Field(min_length=1)]], Field(min_length=1)]
+"""Variants of SAE (see models.variants), each with the weights of its penalty, or its numbers of active latents."""
+
+
+class ToySettings(Section):
+    """Toy models of superposition, whose features are known, and the dictionaries that are fitted on them."""
+
+    seeds: Seeds = Field(list(range(10)), description="toy models and dictionaries: a list, or a number")
+    units: Count = Field(16, description="dimensions that the features have to share")
+    features: Count = Field(32, description="true features")
+    rows: int = Field(4096, ge=100, description="rows to train dictionaries on, and half as many to judge them on")
+    activities: list[Share] = Field(
+        [0.01, 0.05, 0.2], min_length=1, description="shares of rows in which a feature is active"
+    )
+    width: Count = Field(4, description="latents per unit where the activity varies")
+    widths: list[Count] = Field([1, 2, 8], description="further widths, at the middle activity and penalty")
+    dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
+    networks: DescentSettings = Field(DescentSettings(), description="of every toy model")
+
+
+class VariantSettings(Section):
+    """Variants of SAE on the hidden activations of a task's networks."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(10, description="how many of the task's networks, its first ones, are taken")
+    rows: int = Field(4096, ge=100, description="rows to train on and to judge on, evenly out of the SAE and test part")
+    widths: list[Count] = Field([1, 2, 4, 8], min_length=1, description="latents per hidden unit")
+    dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -495,6 +537,8 @@ class Settings(Section):
     inspector: InspectorSettings = InspectorSettings()
     features: dict[str, FeatureSettings] = Field({}, description="task: how its latents are asked whether they hold up")
     column: ColumnSettings = ColumnSettings()
+    toys: ToySettings | None = Field(None, description="toy models whose features are known")
+    variants: dict[str, VariantSettings] = Field({}, description="task: the variants of SAE on its networks")
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -529,7 +573,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _on_tasks(self) -> "Settings":
-        for section in ("measures", "noise", "controls", "features"):
+        for section in ("measures", "noise", "controls", "features", "variants"):
             for name, chosen in getattr(self, section).items():
                 if name not in self.tasks:
                     raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")

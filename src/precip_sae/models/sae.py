@@ -39,6 +39,11 @@ class SAE(Stack):
         """Reconstruction: decode(encode(h))."""
         return self.decode(self.encode(h))
 
+    @property
+    def directions(self) -> torch.Tensor:
+        """What one unit of each latent adds to the hidden activations [models, latents, hidden]."""
+        return self.decoder_weight
+
     def reconstruct(self, h: NDArray[np.float32]) -> NDArray[np.float32]:
         """forward on arrays, without gradients: [models, rows, hidden] -> [models, rows, hidden]."""
         with torch.no_grad():
