@@ -178,6 +178,25 @@ def readme() -> None:
 
 
 @app.command()
+def inspector(
+    model: Annotated[
+        list[Path],
+        typer.Option(help="JSON file of the study's page, or a folder models/TASK/mlp; repeatable."),
+    ],
+    out: Annotated[Path, typer.Option(help="The page to write, for example inspector.html.")],
+    table: Annotated[Path | None, typer.Option(help="Records to try the models on.")] = None,
+    response: Annotated[str | None, typer.Option(help="Column of what was observed; default: the model's own.")] = None,
+) -> None:
+    """Make the Inspector's page for models of your own: one HTML file that needs no server."""
+    from precip_sae.files import write_text
+    from precip_sae.inspector.own import own_page
+
+    html = own_page(model, table, response)
+    write_text(out, html)
+    typer.echo(f"{out}: {len(html.encode()) / 1e6:.1f} MB, opened by a double-click.")
+
+
+@app.command()
 def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
     """Make the whole paper from little data in a folder of its own, in about three minutes."""
     from precip_sae.paths import locate

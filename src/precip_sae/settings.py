@@ -52,10 +52,10 @@ Seeds = Annotated[
 # More models than this are a mistake in pool or size, not a search.
 MOST_MODELS = 5_000_000
 
-# Folders below figures/ that belong to no task.
+# Folders below figures/ and models/ that belong to no task.
 RESERVED = {
     "data", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes", "thresholds",
-    "cards", "column", "toys", "variants",
+    "cards", "column", "toys", "variants", "companions",
 }  # fmt: skip
 
 
@@ -546,7 +546,7 @@ class Settings(Section):
             if not name.isidentifier():
                 raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
             if name in RESERVED:
-                raise ValueError(f"the task name '{name}' is taken by a folder of figures")
+                raise ValueError(f"the task name '{name}' is taken by a folder of figures or models")
         return self
 
     @model_validator(mode="after")

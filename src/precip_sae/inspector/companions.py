@@ -23,7 +23,7 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress
 from precip_sae.models.store import load_config, load_history
 from precip_sae.settings import CompanionSettings, MLPSettings, SAESettings
-from precip_sae.tasks.prepare import Prepared
+from precip_sae.tasks.prepare import Part, Prepared
 
 Array = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ def _train(
         prepared.train, prepared.validation, shape, mlp, columns, np.asarray(seeds), True, hidden_l1=hidden_l1
     )
     stack = unpack(done.weights, mlp_weights(0, inputs, mlp.hidden, data.outputs), MLP)
-    trained, untrained = fit_saes(stack, prepared, sae, latents, seeds)
+    trained, untrained = fit_saes(stack, prepared.sae, sae, latents, seeds)
     score, epochs = SCORE[data.kind], mlp.epochs
     values = {"loss": done.loss, "val_loss": done.val_loss, score: done.score, f"val_{score}": done.val_score}
     history = pd.DataFrame(
@@ -100,15 +100,16 @@ def _train(
     return Companions(mlp.hidden, latents, hidden_l1, networks, trained, untrained, history)
 
 
-def fit_saes(
-    stack: MLP, prepared: Prepared, settings: SAESettings, latents: int, seeds: Sequence[int]
-) -> tuple[Array, Array]:
+def fit_saes(stack: MLP, part: Part, settings: SAESettings, latents: int, seeds: Sequence[int]) -> tuple[Array, Array]:
     """SAEs on the hidden activations of networks, in the headline convention: trained and as they start.
+
+    Args:
+        part: the rows on which they are trained.
 
     Returns:
         Both packed [seeds, parameters].
     """
-    hidden = engine.hidden_activations(stack, prepared.sae.x)
+    hidden = engine.hidden_activations(stack, part.x)
     settings = settings.model_copy(update={"latents": latents})
     fitted, _ = engine.train_saes(hidden, settings, settings.l1_conventions[0], seeds)
     return packed(fitted), pack([sae_weights(seed, hidden.shape[2], latents) for seed in seeds])
