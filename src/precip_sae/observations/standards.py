@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.exchange import Network
 from precip_sae.models.mlp import MLP
 from precip_sae.models.skill import predict, regression_scores
 from precip_sae.observations.fidelity import PASS, Target, judged
@@ -46,7 +46,7 @@ MOST_ERROR = 1.3  # times the error of our own networks
 
 
 class Curves(Protocol):
-    """Losses of a published training by epoch, (epochs,): `exchange.PublishedNetwork` has them."""
+    """Losses of a published training by epoch, (epochs,): `exchange.Network` has them."""
 
     loss: Array
     val_loss: Array
@@ -160,7 +160,7 @@ def _with_reasons(found: Iterable[tuple[str, str, Target, float, str]]) -> pd.Da
     return judged(row[:4] for row in rows).assign(why=[row[4] for row in rows])
 
 
-def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) -> str:
+def unlike(published: Network, data: DataSettings, mlp: MLPSettings) -> str:
     """Why a task cannot be held to a network: a sentence on what differs between the two; empty if nothing does."""
     ours = {
         "kind": data.kind,
@@ -169,7 +169,9 @@ def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) ->
         "inputs": list(data.predictors),
         "logarithms": [name for name in data.predictors if data.transforms.get(name) == "log10"],
         "outputs": data.classes or [data.response],
-        "hidden units": mlp.hidden,
+        "hidden units": str(mlp.hidden),
+        "activation": "relu",
+        "epochs with a published loss": "some",
     }
     theirs = {
         "kind": published.kind,
@@ -178,7 +180,9 @@ def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) ->
         "inputs": list(published.predictors),
         "logarithms": list(published.logged),
         "outputs": list(published.responses),
-        "hidden units": published.hidden_bias.shape[1],
+        "hidden units": ", ".join(str(layer.units) for layer in published.hidden_layers),
+        "activation": published.layers[0].activation,
+        "epochs with a published loss": "some" if len(published.loss) and len(published.val_score) else "none",
     }
     for what, expected in theirs.items():
         if ours[what] != expected:
@@ -187,7 +191,7 @@ def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) ->
 
 
 def compare(
-    published: PublishedNetwork, table: pd.DataFrame, prepared: Prepared, networks: MLP, history: pd.DataFrame
+    published: Network, table: pd.DataFrame, prepared: Prepared, networks: MLP, history: pd.DataFrame
 ) -> pd.DataFrame:
     """Every standard that a published network sets for a task of its inputs and shape.
 
