@@ -56,7 +56,9 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
             "Response": data.response,
             "Inputs": ", ".join(f"{data.transforms.get(p, '')} {p}".strip() for p in data.predictors),
             "Network": f"{len(data.predictors)}–{mlp.hidden}–{data.outputs}",
-            "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}",
+            "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}"
+            if mlp.network is None
+            else f"none: {mlp.network}",
             "SAE": f"{mlp.hidden}–{sae.latents}–{mlp.hidden}",
             "SAE training": f"{'up to ' if sae.patience else ''}{sae.epochs} epochs, batch {sae.batch}, "
             f"step {sae.learning_rate:g}",

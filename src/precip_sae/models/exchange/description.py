@@ -11,6 +11,8 @@ from precip_sae.errors import NetworkError, SettingsError
 from precip_sae.models.exchange.network import Input, Layer, Network, activation_named, named_inputs, with_outputs
 from precip_sae.settings import Section, Transform, parse, read_yaml
 
+BESIDE = (".yaml", ".yml", ".json")  # endings of a description
+
 
 class Description(Section):
     """The keys of the file; `mean`, `scale` and `units` are in the order of `inputs`."""
@@ -101,7 +103,7 @@ def read_description(weights: Path, within: dict[str, Any] | None = None) -> Des
     Raises:
         NetworkError: there is none, or it is wrong.
     """
-    beside = [weights.with_suffix(ending) for ending in (".yaml", ".yml", ".json")]
+    beside = [weights.with_suffix(ending) for ending in BESIDE]
     found = next((path for path in beside if path.is_file()), None)
     try:
         if found is not None:
