@@ -244,21 +244,21 @@ class DataSettings(Section):
 class MLPSettings(Section):
     """The single-hidden-layer network and its training."""
 
-    network: str | None = Field(
-        None,
-        description="a trained network to take instead of training one, relative to the project (in published/) "
-        "or to the task file: .json (the study's page), .onnx, .keras, .safetensors, .pt, or a folder of models; "
-        "predictors, transforms, scaling, classes and hidden are then the file's, and nothing below is used",
-    )
-    layer: Count | None = Field(
-        None, description="network: the hidden layer that the SAEs are fitted on, from 1; null: the last"
-    )
-    hidden: int = Field(6, ge=1, le=16_384, description="hidden ReLU units; at most 64 of a network trained here")
+    hidden: int = Field(6, ge=1, le=16_384, description="hidden ReLU units")
     epochs: Count = Field(32, description="passes over the training part")
     batch: Count = Field(32, description="rows per step; the last partial batch is kept")
     learning_rate: Positive = Field(5e-4, description="Adam's step size")
     shuffle: Shuffle = Field(
         "fixed", description="row order: one permutation per seed for all epochs (Keras with a seed), or anew"
+    )
+    network: str | None = Field(
+        None,
+        description="a trained network to take instead of training one, relative to the project (in published/) "
+        "or to the task file: .json (the study's page), .onnx, .keras, .safetensors, .pt, or a folder of models; "
+        "predictors, transforms, scaling, classes and hidden are then the file's",
+    )
+    layer: Count | None = Field(
+        None, description="network: the hidden layer that the SAEs are fitted on, from 1; null: the last"
     )
 
     @model_validator(mode="after")
