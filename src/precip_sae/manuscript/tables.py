@@ -244,8 +244,10 @@ def all_tables(
 
 
 def interval(numbers: Numbers, key: str) -> str:
-    """`low to high` of a spread, with as many digits as tell them apart."""
+    """`low to high` of a spread, with as many digits as tell them apart; a dash where there is no interval."""
     low, high = (number(numbers, f"{key}.{end}") for end in ("low", "high"))
+    if low["value"] is None and high["value"] is None:
+        return low["text"]
     if "form" not in low or "form" not in high:
         return f"{low['text']} to {high['text']}"
     form = telling_apart(low["value"], high["value"], low["form"])

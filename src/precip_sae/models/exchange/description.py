@@ -11,7 +11,7 @@ from precip_sae.errors import NetworkError, SettingsError
 from precip_sae.models.exchange.network import Input, Layer, Network, activation_named, named_inputs, with_outputs
 from precip_sae.settings import Section, Transform, parse, read_yaml
 
-BESIDE = (".yaml", ".yml", ".json")  # endings of a description
+BESIDE = (".yaml", ".yml")  # endings of a description
 
 
 class Description(Section):
@@ -94,10 +94,10 @@ def describe(network: Network) -> dict[str, Any]:
 
 
 def read_description(weights: Path, within: dict[str, Any] | None = None) -> Description:
-    """The description of a file of weights: the one in it, else that of the YAML or JSON file beside it.
+    """The description of a file of weights: the one in it, else that of the YAML file beside it.
 
     Args:
-        weights: the file; the one beside it has the same name, ending in .yaml, .yml or .json.
+        weights: the file; the one beside it has the same name, ending in .yaml or .yml.
         within: what the file itself says.
 
     Raises:
@@ -106,10 +106,10 @@ def read_description(weights: Path, within: dict[str, Any] | None = None) -> Des
     beside = [weights.with_suffix(ending) for ending in BESIDE]
     found = next((path for path in beside if path.is_file()), None)
     try:
-        if found is not None:
-            return parse(Description, read_yaml(found), str(found))
         if within is not None:
             return parse(Description, within, str(weights))
+        if found is not None:
+            return parse(Description, read_yaml(found), str(found))
     except SettingsError as error:
         raise NetworkError(str(error)) from error
     raise NetworkError(

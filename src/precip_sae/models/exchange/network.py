@@ -217,6 +217,11 @@ class Network:
         return self.layers[:-1]
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """Inputs, the units of every hidden layer, outputs."""
+        return (len(self.inputs), *(layer.units for layer in self.layers))
+
+    @property
     def epochs(self) -> int:
         """How many epochs of its training are known."""
         return max(len(self.history.layers), len(self.history.loss))
