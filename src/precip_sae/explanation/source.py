@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,15 +153,16 @@ def _of_network(
 
 def _checked(network: Network, columns: NDArray[np.float64], path: Path | None, own: Any) -> list[str]:
     """How the predictions compare with those of the model's own library."""
-    some = columns[:: max(1, len(columns) // MOST_CHECKED)]
+    # as float32, which most libraries take: both then see the same numbers
+    some = columns[:: max(1, len(columns) // MOST_CHECKED)].astype(np.float32).astype(float)
     if own is not None:
         said, by = own(some), "its own library"
     elif path is not None and path.suffix == ".onnx":
-        from dataclasses import replace
-
-        # what stands in the graph is not done to its inputs; the transforms are
-        plain = replace(network, inputs=tuple(replace(given, mean=0.0, scale=1.0) for given in network.inputs))
-        said, by = onnxruntime_outputs(path, plain.standardised(some)), "onnxruntime"
+        # the transforms do not stand in the graph: both see what has been transformed
+        bare = tuple(replace(given, mean=0.0, scale=1.0) for given in network.inputs)
+        some = replace(network, inputs=bare).standardised(some).astype(np.float32).astype(float)
+        network = replace(network, inputs=tuple(replace(given, transform=None) for given in network.inputs))
+        said, by = onnxruntime_outputs(path, some), "onnxruntime"
     else:
         said, by = None, ""
     if said is None or not len(some):
