@@ -54,7 +54,7 @@ MOST_MODELS = 5_000_000
 MOST_HIDDEN, MOST_LATENTS = 64, 256
 
 # Folders below figures/ that belong to no task.
-RESERVED = {"data", "reductions", "search", "standards"}
+RESERVED = {"data", "published", "reductions", "search", "standards"}
 
 
 class Section(BaseModel):
