@@ -119,7 +119,7 @@ SLIPS = {
     "more units than the engine takes": (
         "hidden: 3",
         "hidden: 65",
-        r"mlp\.hidden is 65, but .* or equal to 64",
+        r"mlp: hidden is 65, expected at most 64 of a network that is trained here",
     ),
     "task named like the folder of searches": ("rain:", "search:", r"the task name 'search' is taken by a folder"),
     "task name with a hyphen": ("  rain:", "  rain-rate:", r"the task name 'rain-rate' is not letters, digits"),

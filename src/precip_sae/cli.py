@@ -207,6 +207,41 @@ def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or e
     typer.echo(f"{paths.paper / 'manuscript.pdf'}: the whole paper, from little data.")
 
 
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Argument(help="A network's file or folder, or a layer's activations (.npy, ...).")],
+    table: Annotated[Path, typer.Argument(help="The table of inputs: CSV, parquet, netCDF, ...")],
+    out: Annotated[Path, typer.Option(help="Folder for the report, figures and tables.")],
+    layer: Annotated[int | None, typer.Option(help="Hidden layer, from 1; default: the last.")] = None,
+    seeds: Annotated[int, typer.Option(help="SAEs to fit.", min=1)] = 5,
+    latents: Annotated[int | None, typer.Option(help="Latents of each; default: twice the units.", min=1)] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns that are the inputs, separated by commas.")] = None,
+) -> None:
+    """Fit SAEs on a layer of a trained network of yours, and report what they show."""
+    from precip_sae.explanation.explain import explain as explained
+    from precip_sae.explanation.tables import inputs_of
+
+    names = columns.split(",") if columns else None
+    found = explained(model, inputs_of(model, table, names), layer, seeds, latents=latents)
+    for note in found.source.notes:
+        typer.echo(note)
+    typer.echo(f"{found.save(out) / 'report.pdf'}: the report; figures and tables lie beside it.")
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A network's file, or a folder such as models/classifier/mlp.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    format: Annotated[str, typer.Option(help="inspector (the study's page), onnx or safetensors.")] = "inspector",
+    seed: Annotated[int | None, typer.Option(help="Which network of a folder; default: the first.")] = None,
+) -> None:
+    """Write a network for the study's page, for ONNX runtimes or as a PyTorch state_dict."""
+    from precip_sae.models.exchange.write import export_network
+
+    network = export_network(model, out, format, seed)
+    typer.echo(f"{out}: {' → '.join(map(str, network.sizes))} units, {format}.")
+
+
 @task_app.command("run")
 def task_run(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The keys of one section below `tasks`.")],

@@ -22,6 +22,7 @@ L1Convention = Literal["keras3", "batch_mean"]
 Share = Annotated[float, Field(gt=0, le=1)]
 VariantName = Literal["keras3", "batch_mean", "l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"]
 Transform = Literal["log10", "log1p", "sqrt", "cbrt"]
+Scaling = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
 
 MOST_SEEDS = 100_000
@@ -52,10 +53,13 @@ Seeds = Annotated[
 # More models than this are a mistake in pool or size, not a search.
 MOST_MODELS = 5_000_000
 
+# What the compiled engine trains; wider SAEs are left to torch.
+MOST_HIDDEN, MOST_LATENTS = 64, 256
+
 # Folders below figures/ and models/ that belong to no task.
 RESERVED = {
-    "data", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes", "thresholds",
-    "cards", "column", "toys", "variants", "companions",
+    "data", "published", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes",
+    "thresholds", "cards", "column", "toys", "variants", "companions",
 }  # fmt: skip
 
 
@@ -146,6 +150,11 @@ class DataSettings(Section):
     transforms: dict[str, Transform] = Field(
         {}, description="predictor: log10, log1p, sqrt or cbrt, taken before standardising"
     )
+    scaling: dict[str, Scaling] = Field(
+        {},
+        description="predictor: mean and standard deviation (after its transform) to standardise it with, and likewise "
+        "of a response that is standardised; of the others the training part's",
+    )
     standardise_response: bool = Field(
         False,
         description="regression: networks learn the response less its mean, over its standard deviation; scores "
@@ -202,6 +211,11 @@ class DataSettings(Section):
             raise ValueError(f"the response {self.response} is also among the predictors")
         if unknown := [c for c in self.transforms if c not in self.predictors]:
             raise ValueError(f"transforms names {', '.join(unknown)}, which is not among the predictors")
+        scaled = [*self.predictors, *([self.response] if self.standardise_response else [])]
+        if unknown := [c for c in self.scaling if c not in scaled]:
+            raise ValueError(f"scaling names {', '.join(unknown)}, which is not standardised")
+        if wrong := [c for c, (_, scale) in self.scaling.items() if scale <= 0]:
+            raise ValueError(f"scaling of {wrong[0]} has the standard deviation {self.scaling[wrong[0]][1]:g}")
         if self.kind == "classification" and len(set(self.classes)) < 2:
             raise ValueError("a classification needs at least two different class names in classes")
         if self.kind == "regression" and (
@@ -236,19 +250,43 @@ class DataSettings(Section):
 class MLPSettings(Section):
     """The single-hidden-layer network and its training."""
 
-    hidden: int = Field(6, ge=1, le=64, description="hidden ReLU units")
+    hidden: int = Field(6, ge=1, le=16_384, description="hidden ReLU units")
     epochs: Count = Field(32, description="passes over the training part")
     batch: Count = Field(32, description="rows per step; the last partial batch is kept")
     learning_rate: Positive = Field(5e-4, description="Adam's step size")
     shuffle: Shuffle = Field(
         "fixed", description="row order: one permutation per seed for all epochs (Keras with a seed), or anew"
     )
+    network: str | None = Field(
+        None,
+        description="a trained network to take instead of training one, relative to the project (in published/) "
+        "or to the task file: .json (the study's page), .onnx, .keras, .safetensors, .pt, or a folder of models; "
+        "predictors, transforms, scaling, classes and hidden are then the file's",
+    )
+    layer: Count | None = Field(
+        None, description="network: the hidden layer that the SAEs are fitted on, from 1; null: the last"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MLPSettings":
+        if self.network is None and self.layer is not None:
+            raise ValueError("layer belongs to a network that is named, and network is null")
+        if self.network is None and self.hidden > MOST_HIDDEN:
+            raise ValueError(
+                f"hidden is {self.hidden}, expected at most {MOST_HIDDEN} of a network that is trained here"
+            )
+        return self
 
 
 class SAESettings(Section):
     """The sparse autoencoder on the hidden activations and its training."""
 
-    latents: int = Field(12, ge=1, le=256, description="latent ReLU units")
+    latents: int = Field(
+        12,
+        ge=1,
+        le=65_536,
+        description="latent ReLU units; more than 256, or on more than 64 hidden units, torch trains",
+    )
     epochs: Count = Field(75, description="passes over the SAE part, rows in time order")
     batch: Count = Field(8, description="rows per step; the last partial batch is kept")
     learning_rate: Positive = Field(1e-3, description="Adam's step size")
@@ -600,7 +638,13 @@ class Settings(Section):
             place = f"search.tasks.{name}"
             if name not in self.tasks:
                 raise ValueError(f"{place}: there is no task of that name; {closest(name, self.tasks)}")
-            data = self.tasks[name].data
+            data, sae = self.tasks[name].data, self.tasks[name].sae
+            if self.tasks[name].mlp.network is not None:
+                raise ValueError(f"{place}: a search trains networks, and tasks.{name}.mlp.network names one")
+            if sae.latents > MOST_LATENTS:
+                raise ValueError(
+                    f"tasks.{name}.sae.latents is {sae.latents}, expected at most {MOST_LATENTS} of a search"
+                )
             if subsets.table != data.table:
                 raise ValueError(f"{place}.table is {subsets.table}, expected {data.table}, the task's")
             if data.response in subsets.pool:
@@ -644,8 +688,20 @@ def load_settings(path: Path) -> Settings:
 
     Raises:
         SettingsError: the first thing that is wrong with it, in one sentence.
+        NetworkError: a network that a task names cannot be read.
     """
-    return parse(Settings, read_yaml(path), path.name)
+    return project_settings(read_yaml(path), path.parent, path.name)
+
+
+def project_settings(content: dict[str, Any], root: Path, source: str) -> Settings:
+    """The content of a params.yaml in the folder `root` as checked settings.
+
+    Raises:
+        SettingsError, NetworkError: see `load_settings`.
+    """
+    from precip_sae.pipeline.networks import with_networks  # few tasks name one
+
+    return parse(Settings, with_networks(content, root, source), source)
 
 
 def parse(section: type[Section], content: dict[str, Any], source: str, prefix: str = "") -> Any:

@@ -22,8 +22,11 @@ PACKAGE = "precip_sae"
 EVERYWHERE = tuple(f"{PACKAGE}.pipeline.{name}" for name in ("environment", "normalise", "page"))
 
 # Imported by stages and of no effect on what these write: sentences, progress bars, where files lie (dvc.yaml says
-# that too, and a stage that writes elsewhere is refused), and which sections of params.yaml DVC watches for a stage.
-WITHOUT_EFFECT = frozenset(f"{PACKAGE}.{name}" for name in ("errors", "progress", "paths", "pipeline.stages"))
+# that too, and a stage that writes elsewhere is refused), which sections of params.yaml DVC watches for a stage, and
+# what a network's file says of a task (the stage `train` writes what it took, and the others rest on that).
+WITHOUT_EFFECT = frozenset(
+    f"{PACKAGE}.{name}" for name in ("errors", "progress", "paths", "pipeline.stages", "pipeline.networks")
+)
 
 # Arguments that explain and do not decide.
 _WORDING = frozenset({"description", "help"})

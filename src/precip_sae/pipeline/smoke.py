@@ -14,7 +14,7 @@ from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import warm
-from precip_sae.settings import Settings, parse, read_yaml
+from precip_sae.settings import load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
 EVERY_TASK = "every_task"
@@ -44,11 +44,11 @@ def small_settings(params: Path, overlay: Path) -> dict[str, Any]:
     """
     content, small = read_yaml(params), read_yaml(overlay)
     every = small.pop(EVERY_TASK, {})
-    parse(Settings, content, params.name)
+    project_settings(content, params.parent, params.name)
     # a copy for each task: YAML would write what they share as an anchor
     content["tasks"] = {name: merged(task, copy.deepcopy(every)) for name, task in content["tasks"].items()}
     content = merged(content, small)
-    parse(Settings, content, f"{params.name} with {overlay.name}")
+    project_settings(content, params.parent, f"{params.name} with {overlay.name}")
     return content
 
 
@@ -104,7 +104,7 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     with paths.params.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
-    settings = parse(Settings, content, "params.yaml")
+    settings = load_settings(paths.params)
     with warm(environment(paths), paths.root) as around:
         frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
         deposit_simulation(paths.data, frame, settings.simulation)
