@@ -23,8 +23,8 @@ _REFERENCE = re.compile(r"@[A-Za-z][\w-]*")
 _STATEMENTS = {"let", "set", "show", "import", "include"}
 _WITH_BLOCKS = {"if", "for", "while"}
 _CLOSES = {"(": ")", "{": "}"}
-# A number, with what belongs to it: 46.53°, 10.7302/37yx, 900 hPa is found as 900.
-_NUMBER = re.compile(r"(?<![A-Za-z_])[\d][\w.,/°]*")
+# A number, with what belongs to it (46.53°, 10.7302/37yx); digits of a name (x_1, n0) are none.
+_NUMBER = re.compile(r"(?<![A-Za-z])(?<![A-Za-z]_)\d[\w.,/°]*")
 # In code: whole numbers are structure (columns, places), numbers with a unit are lengths.
 # Of a spread over seeds or episodes.
 _PARTS = frozenset({"mean", "low", "high", "sd", "n", "least", "most", "undefined"})
@@ -77,7 +77,7 @@ def literals(source: str, keys: Iterable[str] = ()) -> Iterator[tuple[int, str]]
             continue
         pattern = _BARE_DECIMAL if piece.kind == "code" else _NUMBER
         for found in pattern.finditer(piece.text):
-            yield piece.start + found.start(), found[0].rstrip(".,")
+            yield piece.start + found.start(), found[0].rstrip(".,_")
 
 
 def untold(source: str, allowed: Mapping[str, str], keys: Iterable[str] = ()) -> tuple[list[str], list[str]]:

@@ -2,6 +2,7 @@
 name, and what is cheap to derive derived again. Nothing is trained.
 """
 
+import errno
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from precip_sae.pipeline.basis import basis
 from precip_sae.pipeline.content import content_md5, file_md5
 from precip_sae.pipeline.stages import Stage, read_stages
 from precip_sae.pipeline.stamp import STAMPED, Basis, Stamp, read_stamp
-from precip_sae.review.lock import Locked, contradictions, listing, read_lock
+from precip_sae.review.lock import Locked, contradictions, listing, read_lock, stored
 from precip_sae.review.reference import Run, stores
 from precip_sae.settings import Settings, load_settings, read_yaml
 
@@ -119,7 +120,9 @@ def file_faults(project: Project) -> Iterator[str]:
     for name, entry in project.lock.items():
         for out, locked in entry.outs.items():
             found = content_md5(root / out)
-            if found is None or found == locked:
+            if found is None and not stored(stores(root), locked):
+                yield f"{out} is missing, and no store has it ({name})"
+            if found in (None, locked):
                 continue
             for file, md5 in _changed(project, out, locked):
                 theirs = project.reference.outputs.get(file) if project.reference else None
@@ -230,6 +233,7 @@ def weight_faults(project: Project) -> Iterator[str]:
     from precip_sae.tasks.prepare import prepare
 
     for name, task in project.settings.tasks.items():
+        require_models(project, name)
         models = project.paths.models(name)
         networks, config = load_models(models / "mlp", MLP)
         if config["seeds"] != list(task.seeds):
@@ -251,6 +255,17 @@ def weight_faults(project: Project) -> Iterator[str]:
             if now.shape != then.shape or not np.allclose(now, then, rtol=0, atol=TOLERANCE, equal_nan=True):
                 seed = task.seeds[int(np.argmax(~np.isclose(now, then, 0, TOLERANCE, True).all(axis=(1, 2))))]
                 yield f"models/{name}: the {variant} weights of seed {seed} do not give the kept units.parquet"
+
+
+def require_models(project: Project, task: str) -> None:
+    """Refuses a task whose models are not here, which `dvc pull` brings.
+
+    Raises:
+        FileNotFoundError: naming the folder.
+    """
+    for kind in ("mlp", "sae"):
+        if not (project.paths.models(task) / kind).is_dir():
+            raise FileNotFoundError(errno.ENOENT, "no such folder", f"models/{task}/{kind}")
 
 
 def _agree(found: Any, kept: Any) -> bool:
@@ -300,7 +315,7 @@ def stamp_faults(project: Project) -> Iterator[str]:
                     what for what in ("settings", "data", "code") if getattr(stamp.basis, what) != getattr(now, what)
                 ]
                 if old:
-                    yield f"{name} is older than the {' and '.join(old)} that it should rest on: run `dvc repro`"
+                    yield f"{name} is older than the {' and '.join(told)} that it should rest on: run `dvc repro`"
 
 
 def older(stamp: Stamp, now: Basis) -> list[str]:

@@ -4,20 +4,24 @@ from collections.abc import Iterator
 
 import torch
 
-from precip_sae.manuscript.claims import FAIL, PASS
+from precip_sae.manuscript.claims import FAIL, NOT_TESTED, PASS
 from precip_sae.models.stack import Stack
-from precip_sae.review.artefacts import TRIED, Finding, Project
+from precip_sae.review.artefacts import TRIED, Finding, Project, require_models
 from precip_sae.settings import TaskSettings
 
 
 def check(project: Project) -> list[Finding]:
     """One finding, or one per task whose first models come out otherwise."""
-    faults = [Finding("training", FAIL, fault) for fault in _faults(project)]
+    try:
+        faults = [Finding("training", FAIL, fault) for fault in _faults(project)]
+    except FileNotFoundError as error:
+        return [Finding("training", NOT_TESTED, f"{error.filename} is not here: `dvc pull` brings it")]
     return faults or [Finding("training", PASS, f"{TRIED} networks and SAEs of every task came out bit for bit again")]
 
 
 def _faults(project: Project) -> Iterator[str]:
     for name, task in project.settings.tasks.items():
+        require_models(project, name)
         for kind, kept, again in _pairs(project, name, task):
             for model, seed in enumerate(list(task.seeds)[: len(again)]):
                 a, b = kept[model].named(), again[model].named()
