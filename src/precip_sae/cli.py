@@ -206,6 +206,16 @@ def diff(reference: Annotated[str, typer.Argument(metavar="REF", help="A tag, br
 
 
 @app.command()
+def edition(out: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where to write it.")]) -> None:
+    """Write a copy of the manuscript that names its commit, or that there are local changes."""
+    from precip_sae.paths import locate
+    from precip_sae.review.edition import write_edition
+
+    named = write_edition(locate(), out)
+    typer.echo(f"{out}: the manuscript of {named}.")
+
+
+@app.command()
 def readme() -> None:
     """Write the ledger of claims into README.md, between its marks."""
     from precip_sae.manuscript.readme import update

@@ -141,6 +141,13 @@ def test_why_leads_from_a_figure_back_to_the_observations(made: Paths) -> None:
     assert not any("!" in line for line in said)
 
 
+def test_why_leads_from_a_table_through_all_results(made: Paths) -> None:
+    said = list(why(made, "tables/skill"))
+    assert said[0] == "paper/tables/skill.csv is made by collect"
+    stages = {line.split(" ")[0] for line in said if " rested on" in line}
+    assert {"collect", "observe", "train@rain", "interpret@rain", "subsets@rain", "search@rain"} <= stages
+
+
 def test_why_leads_from_a_claim_through_its_number(made: Paths) -> None:
     said = "\n".join(why(made, "claim:reduction"))
     assert "claim:reduction (published; a paper; manuscript: Results)" in said
@@ -196,3 +203,22 @@ def test_nothing_differs_between_a_paper_and_its_clone(made: Paths, tmp_path: Pa
     assert report.differences.outputs[1] == report.differences.numbers[1] == report.differences.sources == []
     assert np.isclose(min(each.alike for each in report.units["rain"]), 1.0)
     assert not report.departs
+
+
+def test_an_edition_names_its_commit_and_whether_there_are_local_changes(
+    paper: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("manuscript.typ", "references.bib"):
+        (paper.paper / name).write_text('#sys.inputs.at("rests_on") #sys.inputs.at("commit")')
+    git(paper.root, "add", "--all")
+    git(paper.root, "commit", "--quiet", "--message", "names its commit")
+    head = git(paper.root, "rev-parse", "--short=12", "HEAD").strip()
+    monkeypatch.chdir(paper.root)
+    assert main(["edition", "build/copy.pdf"]) == 0
+    assert f"the manuscript of {head}.\n" in capsys.readouterr().out
+    before = (paper.root / "build" / "copy.pdf").read_bytes()
+    assert before.startswith(b"%PDF")
+    (paper.root / "note.txt").write_text("x")
+    assert main(["edition", "build/copy.pdf"]) == 0
+    assert f"the manuscript of {head} with local changes.\n" in capsys.readouterr().out
+    assert (paper.root / "build" / "copy.pdf").read_bytes() != before

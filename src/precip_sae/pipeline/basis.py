@@ -9,9 +9,9 @@ import precip_sae
 from precip_sae.paths import Paths
 from precip_sae.pipeline.content import content_md5
 from precip_sae.pipeline.digest import code_digests
-from precip_sae.pipeline.stages import ENVIRONMENT, Stage
+from precip_sae.pipeline.stages import ENVIRONMENT, Stage, named
 from precip_sae.pipeline.stamp import Basis, stamp_folder
-from precip_sae.settings import Settings
+from precip_sae.settings import Settings, load_settings
 
 
 def basis(stage: Stage, task: str | None, settings: Settings, paths: Paths) -> Basis:
@@ -40,6 +40,18 @@ def stamp_outputs(stage: Stage, task: str | None, settings: Settings, paths: Pat
     for output in stage.outputs(task):
         if (paths.root / output).is_dir():
             stamp_folder(paths.root / output, paths.root, stage.address(task), found)
+
+
+def manuscript_rests_on(paths: Paths) -> str:
+    """The digest that the manuscript prints: of every figure, number, table and sentence that it is compiled from.
+
+    These are the dependencies of the stage `paper` as dvc.lock records them, and each figure and number rests on the
+    rest of dvc.lock. The whole file cannot be printed: it holds the digest of the PDF itself, and so would a commit.
+
+    Raises:
+        SettingsError: params.yaml is wrong.
+    """
+    return basis(named("paper"), None, load_settings(paths.params), paths).data
 
 
 def _digest(value: Any) -> str:

@@ -67,16 +67,16 @@ def stamp_folder(folder: Path, root: Path, stage: str, basis: Basis) -> None:
     Raises:
         OutputError: a file cannot be written.
     """
-    tables = {}
+    tables: dict[Path, dict[str, object]] = {}
     for file in files_of(folder):
         plain = asdict(Stamp(stage, file.relative_to(root).as_posix(), basis))
         if file.suffix == ".csv":
-            tables[file.name] = plain
+            tables.setdefault(file.parent, {})[file.name] = plain
         elif file.suffix in STAMPED:
             with replacing(file) as beside:
                 beside.write_bytes(_stamped(file.suffix, file.read_bytes(), json.dumps(plain)))
-    if tables:
-        write_json(folder / BESIDE, tables)
+    for place, stamps in tables.items():
+        write_json(place / BESIDE, stamps)
 
 
 def read_stamp(file: Path) -> Stamp | None:

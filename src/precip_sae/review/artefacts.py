@@ -23,7 +23,7 @@ from precip_sae.manuscript import source, tables
 from precip_sae.manuscript.claims import FAIL, NOT_TESTED, PASS, Ledger, judge
 from precip_sae.paths import Paths
 from precip_sae.pipeline.basis import basis
-from precip_sae.pipeline.content import content_md5, file_md5
+from precip_sae.pipeline.content import content_md5, file_md5, files_of
 from precip_sae.pipeline.stages import Stage, read_stages
 from precip_sae.pipeline.stamp import STAMPED, Basis, Stamp, read_stamp
 from precip_sae.review.lock import Locked, contradictions, listing, read_lock, stored
@@ -302,20 +302,20 @@ def stamp_faults(project: Project) -> Iterator[str]:
     root = project.paths.root
     for stage, task in _runs(project):
         folders = [root / out for out in stage.outputs(task) if (root / out).is_dir() and "supplement" not in out]
-        files = [f for folder in folders for f in sorted(folder.iterdir()) if f.suffix in (*STAMPED, ".csv")]
-        now = basis(stage, task, project.settings, project.paths) if files else None
+        files = [f for folder in folders for f in files_of(folder) if f.suffix in (*STAMPED, ".csv")]
+        if not files:
+            continue
+        now = basis(stage, task, project.settings, project.paths)
+        # of data that is not here (not pulled) nobody can tell whether it is what the stage read
+        complete = all((root / name).exists() for name in stage.dependencies(project.settings, task, stage.reads))
         for file in files:
             name, stamp = project.paths.relative(file), read_stamp(file)
             if stamp is None:
-                yield f"{name} has no stamp: no stage drew it"
+                yield f"{name} has no stamp: no stage made it"
             elif (stamp.stage, stamp.file) != (stage.address(task), name):
                 yield f"{name} says that it is {stamp.file} of {stamp.stage}: it was swapped or moved"
-            else:
-                old = [
-                    what for what in ("settings", "data", "code") if getattr(stamp.basis, what) != getattr(now, what)
-                ]
-                if old:
-                    yield f"{name} is older than the {' and '.join(told)} that it should rest on: run `dvc repro`"
+            elif old := [what for what in older(stamp, now) if complete or what != "data"]:
+                yield f"{name} is older than the {' and '.join(old)} that it should rest on: run `dvc repro`"
 
 
 def older(stamp: Stamp, now: Basis) -> list[str]:

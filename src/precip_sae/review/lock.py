@@ -55,6 +55,13 @@ def maker(lock: Mapping[str, Locked], path: str) -> str | None:
     return None
 
 
+def makers(lock: Mapping[str, Locked], path: str) -> list[str]:
+    """The stages that make a file or folder, or something within it."""
+    if source := maker(lock, path):
+        return [source]
+    return [name for name, stage in lock.items() if any(out.startswith(f"{path}/") for out in stage.outs)]
+
+
 def contradictions(lock: Mapping[str, Locked]) -> Iterator[tuple[str, str, str]]:
     """Stages that rest on another version of a file than the one that its stage made: stage, maker, path."""
     for name, stage in lock.items():

@@ -11,7 +11,7 @@ from precip_sae.paths import Paths
 from precip_sae.pipeline.basis import basis
 from precip_sae.pipeline.stamp import STAMPED, read_stamp
 from precip_sae.review.artefacts import Project, changed_dependencies, older, open_project
-from precip_sae.review.lock import maker
+from precip_sae.review.lock import maker, makers
 from precip_sae.review.reproduction import results_file
 
 # Digits of a digest that are shown.
@@ -75,13 +75,13 @@ def _file(project: Project, target: str) -> Iterator[str]:
         elif old := older(stamp, now):
             yield f"  ! it is older than the {' and '.join(old)} that it should rest on: run `dvc repro`"
     elif file.suffix in (".svg", ".png"):
-        yield "  ! it has no stamp: no stage drew it"
+        yield "  ! it has no stamp: no stage made it"
     yield from _chain(project, stage)
 
 
 def _chain(project: Project, first: str) -> Iterator[str]:
     """Every stage behind one, nearest first, with what it rested on."""
-    waiting, told = [first], set()
+    waiting, told = [first], set[str]()
     while waiting:
         stage = waiting.pop(0)
         if stage in told:
@@ -92,11 +92,11 @@ def _chain(project: Project, first: str) -> Iterator[str]:
         page = f" (page: paper/supplement/{label}.html)" if stage != "code" else ""
         yield f"{stage} rested on{page}"
         for path, md5 in entry.deps.items():
-            source = maker(project.lock, path)
-            note = f", made by {source}" if source else ""
+            sources = makers(project.lock, path)
+            note = f", made by {', '.join(sources)}" if sources else ""
             note += " ! which has changed since" if path in changed else ""
             yield f"    {path}  {md5[:SHOWN]}{note}"
-            waiting += [source] if source and source not in ("code", stage) else []
+            waiting += [source for source in sources if source != "code"]
         if entry.params:
             yield f"    params.yaml: {', '.join(entry.params)}"
     yield from _observations(project)
