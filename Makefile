@@ -43,11 +43,11 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 .PHONY: reproduce
-reproduce: $(READY) ## Redo everything, from the data to the PDF, and compare the headline claims
+reproduce: $(READY) ## Redo everything, from the data to the PDF, and say which claims hold and what is as the authors got it
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
 	dvc pull --quiet data.dvc
 	precip-sae repro --force
-	precip-sae headline
+	precip-sae verify --quick
 
 .PHONY: test
 test: $(READY) ## Run the tests
@@ -61,7 +61,12 @@ test-all: $(READY) ## Run the tests, and those that take minutes
 verify: $(READY) ## Redo what is out of date and hold every claim against the numbers
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
 	precip-sae repro
-	cat paper/claims.md
+	precip-sae verify
+
+.PHONY: diff
+REF ?= HEAD
+diff: $(READY) ## Show what changed since REF (a tag, branch, commit or folder) in claims, numbers, figures and text
+	@precip-sae diff "$(REF)"
 
 .PHONY: smoke
 smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about three minutes

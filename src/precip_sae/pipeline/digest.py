@@ -18,8 +18,8 @@ from precip_sae.paths import Paths
 
 PACKAGE = "precip_sae"
 
-# They make the page of every stage, and the environment in which all numbers are computed.
-EVERYWHERE = tuple(f"{PACKAGE}.pipeline.{name}" for name in ("environment", "normalise", "page"))
+# They make the page of every stage, stamp its figures, and make the environment in which all numbers are computed.
+EVERYWHERE = tuple(f"{PACKAGE}.pipeline.{name}" for name in ("environment", "normalise", "page", "stamp"))
 
 # Imported by stages and of no effect on what these write: sentences, progress bars, where files lie (dvc.yaml says
 # that too, and a stage that writes elsewhere is refused), which sections of params.yaml DVC watches for a stage, and

@@ -17,6 +17,7 @@ from precip_sae.errors import NotebookError, PaperError, SettingsError, StageErr
 from precip_sae.files import read_json, write_text
 from precip_sae.paths import Paths
 from precip_sae.pipeline.aside import set_aside
+from precip_sae.pipeline.basis import stamp_outputs
 from precip_sae.pipeline.digest import code_digests
 from precip_sae.pipeline.environment import kernel_environment
 from precip_sae.pipeline.inputs import fingerprints, first_difference
@@ -52,6 +53,7 @@ def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
         _execute(source, executed, given, stage.phrase(task), failed, paths)
         refuse_changes(stage, task, paths, before, depends, values)
         _refuse_missing(stage, task, paths)
+        stamp_outputs(stage, task, settings, paths)
         _publish(executed, stage.label(task), paths)
     failed.unlink(missing_ok=True)
 

@@ -23,7 +23,7 @@ EVERY_TASK = "every_task"
 _LEFT_OUT = {
     ".git", ".venv", ".venv-keras", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__",
     ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results", "figures",
-    "supplement", "reports",
+    "supplement", "reports", "reference.json", "build",
 }  # fmt: skip
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
 _LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
