@@ -85,6 +85,31 @@ SLIPS = {
         "{table: x.csv, pool",
         r"rain\.table is x\.csv, exp",
     ),
+    "features of an unknown task": (
+        "features:\n  rain:",
+        "features:\n  rian:",
+        r"features\.rian: there is no task of that name;",
+    ),
+    "features of another table": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: x.csv}",
+        r"features\.rain\.table is x\.csv, expected data/table\.csv",
+    ),
+    "change points along a stranger": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: data/table.csv, along: [c]}",
+        r"features\.rain\.along names 'c', no predictor of the task;",
+    ),
+    "labels of a regression": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: data/table.csv, labels: [density]}",
+        r"features\.rain\.labels belongs to a classification",
+    ),
+    "labels that observations do not have": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: data/table.csv, labels: [densty]}",
+        r"labels names 'densty'; did you mean 'density'",
+    ),
     "no such scheduler": (
         "search:",
         "search:\n  scheduler: dask",
@@ -94,7 +119,7 @@ SLIPS = {
     "more units than the engine takes": (
         "hidden: 3",
         "hidden: 65",
-        r"mlp\.hidden is 65, but .* or equal to 64",
+        r"mlp: hidden is 65, expected at most 64 of a network that is trained here",
     ),
     "task named like the folder of searches": ("rain:", "search:", r"the task name 'search' is taken by a folder"),
     "task name with a hyphen": ("  rain:", "  rain-rate:", r"the task name 'rain-rate' is not letters, digits"),

@@ -103,6 +103,18 @@ def stage(
     run_stage(named(name), task, locate())
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def repro(context: typer.Context) -> None:
+    """Run `dvc repro` with its arguments; its stages start faster."""
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.smoke import dvc, environment
+    from precip_sae.pipeline.warm import warm
+
+    paths = locate()
+    with warm(environment(paths), paths.root) as around:
+        dvc(paths, around, "repro", *context.args)
+
+
 @app.command()
 def digest() -> None:
     """Write digests/: what code each stage rests on, as DVC sees it."""
@@ -148,12 +160,71 @@ def rows() -> None:
 
 
 @app.command()
-def headline() -> None:
-    """Say how the headline claims compare with the numbers made here."""
-    from precip_sae.manuscript.claims import headline as compared
+def verify(
+    against: Annotated[
+        str | None, typer.Option(help="Compare with a tag, branch, commit or folder instead of the authors' run.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Train nothing again: under a minute.")] = False,
+) -> None:
+    """Say whether this machine got what the authors got, and whether each claim holds; exit 1 if it did not."""
     from precip_sae.paths import locate
+    from precip_sae.review import page
+    from precip_sae.review import verify as review
 
-    typer.echo(compared(locate()))
+    paths = locate()
+    with _Bar("Verifying") as bar:
+        report = review.verify_against(paths, against) if against else review.verify(paths, quick, bar.say)
+    for line in page.lines(report):
+        typer.echo(line)
+    target = paths.root / "build" / "verify.html"
+    page.write_page(target, page.verify_page(report), report.as_json())
+    typer.echo(f"{target} has all of it, and verify.json beside it.")
+    if report.departs:
+        raise typer.Exit(1)
+
+
+@app.command()
+def accept() -> None:
+    """Take this run as the authors': write paper/reference.json, which `verify` holds others to."""
+    from precip_sae.paths import locate
+    from precip_sae.review.reference import accept as accepted
+
+    typer.echo(f"{accepted(locate())}: from now on `precip-sae verify` holds every run to this one.")
+
+
+@app.command()
+def why(
+    target: Annotated[str, typer.Argument(help="figures/NAME, tables/NAME, number:KEY or claim:ID.")],
+) -> None:
+    """Say where a figure, a table, a number or a claim comes from, back to the observations."""
+    from precip_sae.paths import locate
+    from precip_sae.review.why import why as chain
+
+    for line in chain(locate(), target):
+        typer.echo(line)
+
+
+@app.command()
+def diff(reference: Annotated[str, typer.Argument(metavar="REF", help="A tag, branch, commit or folder.")]) -> None:
+    """Show what changed since REF in claims, numbers, figures and text, on one page."""
+    from precip_sae.paths import locate
+    from precip_sae.review.diff import diff_page
+    from precip_sae.review.page import write_page
+
+    paths = locate()
+    target = paths.root / "build" / "diff.html"
+    write_page(target, diff_page(paths, reference))
+    typer.echo(f"{target}: what changed since {reference}.")
+
+
+@app.command()
+def edition(out: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where to write it.")]) -> None:
+    """Write a copy of the manuscript that names its commit, or that there are local changes."""
+    from precip_sae.paths import locate
+    from precip_sae.review.edition import write_edition
+
+    named = write_edition(locate(), out)
+    typer.echo(f"{out}: the manuscript of {named}.")
 
 
 @app.command()
@@ -162,7 +233,7 @@ def readme() -> None:
     from precip_sae.manuscript.readme import update
     from precip_sae.paths import locate
 
-    typer.echo(f"{update(locate())}: the ledger is that of paper/claims.md.")
+    typer.echo(f"{update(locate())}: the ledger is that of paper/claims.json.")
 
 
 @app.command()
@@ -200,6 +271,41 @@ def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or e
     with _Bar("Simulating") as bar:
         paths = small_paper(locate(), folder, bar.advance)
     typer.echo(f"{paths.paper / 'manuscript.pdf'}: the whole paper, from little data.")
+
+
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Argument(help="A network's file or folder, or a layer's activations (.npy, ...).")],
+    table: Annotated[Path, typer.Argument(help="The table of inputs: CSV, parquet, netCDF, ...")],
+    out: Annotated[Path, typer.Option(help="Folder for the report, figures and tables.")],
+    layer: Annotated[int | None, typer.Option(help="Hidden layer, from 1; default: the last.")] = None,
+    seeds: Annotated[int, typer.Option(help="SAEs to fit.", min=1)] = 5,
+    latents: Annotated[int | None, typer.Option(help="Latents of each; default: twice the units.", min=1)] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns that are the inputs, separated by commas.")] = None,
+) -> None:
+    """Fit SAEs on a layer of a trained network of yours, and report what they show."""
+    from precip_sae.explanation.explain import explain as explained
+    from precip_sae.explanation.tables import inputs_of
+
+    names = columns.split(",") if columns else None
+    found = explained(model, inputs_of(model, table, names), layer, seeds, latents=latents)
+    for note in found.source.notes:
+        typer.echo(note)
+    typer.echo(f"{found.save(out) / 'report.pdf'}: the report; figures and tables lie beside it.")
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A network's file, or a folder such as models/classifier/mlp.")],
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    format: Annotated[str, typer.Option(help="inspector (the study's page), onnx or safetensors.")] = "inspector",
+    seed: Annotated[int | None, typer.Option(help="Which network of a folder; default: the first.")] = None,
+) -> None:
+    """Write a network for the study's page, for ONNX runtimes or as a PyTorch state_dict."""
+    from precip_sae.models.exchange.write import export_network
+
+    network = export_network(model, out, format, seed)
+    typer.echo(f"{out}: {' → '.join(map(str, network.sizes))} units, {format}.")
 
 
 @task_app.command("run")
@@ -257,6 +363,11 @@ class _Bar:
         self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._progress.add_task(self._description, total=None)
         return self
+
+    def say(self, what: str) -> None:
+        """Names what is being done, where nobody knows how much of it there is."""
+        self._progress.start()
+        self._progress.update(self._row, description=f"Verifying {what}")
 
     def advance(self, done: int, total: int) -> None:
         self._progress.start()

@@ -44,6 +44,10 @@ class ManuscriptError(PaperError):
     """The manuscript does not compile, asks for an unknown number, or a claim names an unknown key."""
 
 
+class ReviewError(PaperError):
+    """Nothing to compare with: a reference, a revision, a figure, number or claim that is not there."""
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: a likely spelling and the names that exist (the first 20)."""
     names = [str(k) for k in known]
@@ -53,3 +57,13 @@ def closest(name: str, known: Iterable[str]) -> str:
     hint = f"did you mean '{lower[near[0]]}'? " if near else ""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"{hint}known: {', '.join(names[:20])}{more}"
+
+
+def first_line(error: BaseException) -> str:
+    """What another library says went wrong, as part of a sentence: its first line, without the path it may name.
+
+    A path differs from machine to machine, and the sentence names the file already.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.rstrip(".")
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.exchange import History, Input, Layer, Network
 from precip_sae.models.initial import mlp_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.observations import standards
@@ -119,17 +119,12 @@ def test_a_class_or_an_epoch_that_is_not_there_fails() -> None:
 # A whole comparison, with a published regressor of two inputs and two units
 
 
-def regressor(**changes: object) -> PublishedNetwork:
-    weights = {
-        "hidden_weights": np.ones((2, 2, 2)) * [[[1.0, -1.0], [0.5, 0.5]]],
-        "hidden_bias": np.zeros((2, 2)),
-        "output_weights": np.ones((2, 2, 1)),
-        "output_bias": np.zeros((2, 1)),
-    }
-    curves = dict.fromkeys(("loss", "val_loss", "score", "val_score"), np.array([0.4, 0.2]))
-    plain = {"predictors": ("n0", "T"), "logged": (), "responses": ("Sr",), "kind": "regression"}
-    scaler = {"mean": np.array([10.0, 270.0]), "scale": np.array([2.0, 5.0])}
-    return PublishedNetwork(**(plain | scaler | weights | curves | changes))
+def regressor() -> Network:
+    inputs = (Input("n0", None, 10.0, 2.0), Input("T", None, 270.0, 5.0))
+    hidden = Layer(np.array([[1.0, -1.0], [0.5, 0.5]]), np.zeros(2), "relu")
+    layers = (hidden, Layer(np.ones((2, 1)), np.zeros(1), "identity"))
+    curve = np.array([0.4, 0.2])
+    return Network("published", inputs, layers, ("Sr",), "regression", history=History((layers,) * 2, *[curve] * 4))
 
 
 def data(**changes: object) -> DataSettings:

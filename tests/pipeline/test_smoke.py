@@ -3,7 +3,7 @@ import pytest
 from precip_sae.errors import OutputError, SettingsError
 from precip_sae.files import write_text
 from precip_sae.pipeline.smoke import copy_project, environment, merged, small_settings, smoke
-from precip_sae.settings import Settings, parse
+from precip_sae.settings import Settings, parse, project_settings
 
 OVERLAY = "simulation: {records: 250}\nevery_task: {seeds: [7], mlp: {epochs: 1}}\n"
 
@@ -33,9 +33,8 @@ def test_a_slip_in_the_overlay_is_named(project, slip):
 
 
 def test_the_project_s_own_overlay_makes_every_task_small(repository):
-    small = parse(
-        Settings, small_settings(repository.params, repository.root / "params.smoke.yaml"), "params.smoke.yaml"
-    )
+    content = small_settings(repository.params, repository.root / "params.smoke.yaml")
+    small = project_settings(content, repository.root, "params.smoke.yaml")
     assert small.simulation.records < 10_000
     assert all(len(t.seeds) <= 3 and t.mlp.epochs <= 5 and t.sae.epochs <= 5 for t in small.tasks.values())
 

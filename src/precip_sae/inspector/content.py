@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from precip_sae.figures.names import names, unit
 from precip_sae.inspector.companions import Companions
 from precip_sae.inspector.pack import Packer
-from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.exchange import Network
 from precip_sae.models.reference import SCORE
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.settings import DataSettings
@@ -107,18 +107,20 @@ def companion_models(
 
 
 def published_model(
-    packer: Packer, network: PublishedNetwork, saes: Mapping[str, NDArray[np.float32]], latents: int
+    packer: Packer, network: Network, saes: Mapping[str, NDArray[np.float32]], latents: int
 ) -> dict[str, Any]:
     """A published network as the page reads it.
 
     Args:
         saes: `trained` and `untrained`, fitted here on its activations, packed [parameters]; empty: none.
     """
-    layers = (network.hidden_weights, network.hidden_bias, network.output_weights, network.output_bias)
-    weights = np.concatenate([layer.reshape(network.epochs, -1) for layer in layers], axis=1)
-    curves = {name: getattr(network, name) for name in ("loss", "val_loss", "score", "val_score")}
+    epochs = network.history.layers or (network.layers,)
+    weights = np.stack(
+        [np.concatenate([part.ravel() for layer in layers for part in (layer.weight, layer.bias)]) for layers in epochs]
+    )
+    curves = {name: getattr(network.history, name) for name in ("loss", "val_loss", "score", "val_score")}
     return {
-        "hidden": network.hidden_bias.shape[1],
+        "hidden": network.layers[0].units,
         "l1": 0.0,
         "seed": None,
         "first_epoch": 1,
@@ -129,7 +131,12 @@ def published_model(
     }
 
 
-def published_data(network: PublishedNetwork, data: DataSettings) -> DataSettings:
+def scaler(network: Network) -> tuple[list[float], list[float]]:
+    """Means and scales of a network's inputs, after their transforms."""
+    return [given.mean for given in network.inputs], [given.scale for given in network.inputs]
+
+
+def published_data(network: Network, data: DataSettings) -> DataSettings:
     """A task's settings as the published network with the same inputs would have them."""
     changed = {
         "predictors": list(network.predictors),

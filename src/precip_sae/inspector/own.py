@@ -16,7 +16,7 @@ from precip_sae.inspector.pack import Packer
 from precip_sae.inspector.records import choose
 from precip_sae.interpretation.units import UNTRAINED, load_saes
 from precip_sae.models.engine.train import packed
-from precip_sae.models.exchange import PublishedNetwork, read_published
+from precip_sae.models.exchange import Network, read_published
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.models.store import load_models
@@ -60,8 +60,11 @@ def _set(
         models = _stored(packer, path, stack, config)
     else:
         network = read_published(path)
+        if len(network.layers) != 2 or network.layers[0].activation != "relu":
+            shape = ", ".join(f"{layer.units} {layer.activation}" for layer in network.hidden_layers)
+            raise NetworkError(f"{path}: has the hidden layers {shape}, expected one of ReLUs, which the page draws.")
         data = content.published_data(network, _bare(network))
-        title, mean, scale, scaled = path.stem, network.mean.tolist(), network.scale.tolist(), (0.0, 1.0)
+        title, (mean, scale), scaled = path.stem, content.scaler(network), (0.0, 1.0)
         models = [content.published_model(packer, network, {}, 0) | {"seed": 0}]
     frame, positions, y = pd.DataFrame(), np.zeros(0, np.int32), np.zeros(0, np.float32)
     place = None
@@ -104,7 +107,7 @@ def _settings(path: Path, config: dict[str, Any]) -> DataSettings:
     return data
 
 
-def _bare(network: PublishedNetwork) -> DataSettings:
+def _bare(network: Network) -> DataSettings:
     return DataSettings(
         table=NO_TABLE,
         predictors=list(network.predictors),

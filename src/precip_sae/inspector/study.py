@@ -15,7 +15,7 @@ from precip_sae.inspector.companions import fit_saes, latents_for, load_companio
 from precip_sae.inspector.pack import Packer
 from precip_sae.inspector.records import Records, choose
 from precip_sae.manuscript.report import describe_source
-from precip_sae.models.exchange import PublishedNetwork, read_published
+from precip_sae.models.exchange import Network, read_published
 from precip_sae.models.mlp import MLP
 from precip_sae.paths import Paths
 from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings, load_settings
@@ -115,37 +115,36 @@ def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table:
     }
 
 
-def _published_set(
-    packer: Packer, network: PublishedNetwork, task: Task, records: Records, table: int
-) -> dict[str, Any]:
+def _published_set(packer: Packer, network: Network, task: Task, records: Records, table: int) -> dict[str, Any]:
     settings = task.settings
     data = content.published_data(network, settings.data)
-    latents = latents_for(network.hidden_bias.shape[1], settings.mlp, settings.sae)
+    latents = latents_for(network.layers[0].units, settings.mlp, settings.sae)
     return {
         "id": f"published_{task.name}",
         "title": f"{settings.title}: the published network",
-        "own": network.hidden_bias.shape[1],
+        "own": network.layers[0].units,
         "published": True,
         "table": table,
-        **content.described(data, network.mean, network.scale, task.frame),
+        **content.described(data, *content.scaler(network), task.frame),
         **content.records_of(packer, *_observed(task, records)),
         "models": [content.published_model(packer, network, _saes_of(network, task, latents), latents)],
     }
 
 
-def _saes_of(network: PublishedNetwork, task: Task, latents: int) -> dict[str, NDArray[np.float32]]:
+def _saes_of(network: Network, task: Task, latents: int) -> dict[str, NDArray[np.float32]]:
     """SAEs on the activations of a published network on the task's SAE part, as if its seed were 0."""
     rows = task.frame.loc[task.prepared.rows["sae"]]
     x = np.ascontiguousarray(network.standardise(rows).astype(np.float32))
     part = Part(x, np.zeros(len(x), np.float32))
+    hidden, output = network.layers
     stack = MLP(
         {
-            name: torch.from_numpy(values[-1:].astype(np.float32))
+            name: torch.from_numpy(values[None].astype(np.float32))
             for name, values in (
-                ("hidden.weight", network.hidden_weights),
-                ("hidden.bias", network.hidden_bias),
-                ("output.weight", network.output_weights),
-                ("output.bias", network.output_bias),
+                ("hidden.weight", hidden.weight),
+                ("hidden.bias", hidden.bias),
+                ("output.weight", output.weight),
+                ("output.bias", output.bias),
             )
         }
     )

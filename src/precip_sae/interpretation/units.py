@@ -68,10 +68,14 @@ def variants(hidden: NDArray[np.float32], saes: Mapping[str, SAE], inputs: NDArr
         saes: the SAEs by name; each stack in the order of the models.
         inputs: standardised inputs of the test part [rows, inputs].
     """
-    activations = {"mlp": hidden}
-    with torch.no_grad():
-        activations |= {name: sae.encode(torch.from_numpy(hidden)).numpy() for name, sae in saes.items()}
+    activations = {"mlp": hidden} | {name: encoded(sae, hidden) for name, sae in saes.items()}
     return {name: Variant(a, correlations(a, inputs), metrics.dead(a)) for name, a in activations.items()}
+
+
+def encoded(saes: SAE, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Latent activations: [models, rows, hidden] -> [models, rows, latents]."""
+    with torch.no_grad():
+        return saes.encode(torch.from_numpy(hidden)).numpy()
 
 
 def unit_table(found: Mapping[str, Variant], seeds: list[int], inputs: list[str], threshold: float) -> pd.DataFrame:
@@ -119,7 +123,11 @@ def _strongest(r: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def summary(
-    table: pd.DataFrame, found: Mapping[str, Variant], inputs: Sequence[str], threshold: float
+    table: pd.DataFrame,
+    found: Mapping[str, Variant],
+    inputs: Sequence[str],
+    threshold: float,
+    one_network: bool = False,
 ) -> dict[str, Any]:
     """Spread over seeds of every variant: sensitive inputs and reductions by way of counting, dead units, L0.
 
@@ -128,8 +136,14 @@ def summary(
     Args:
         table: see `per_seed`.
         inputs: names of the inputs.
+        one_network: that the seeds are those of the SAEs alone; what is said of the hidden units is then of one
+            network, without an interval over seeds.
     """
     result: dict[str, Any] = {}
+    if one_network:
+        mlp, first = found["mlp"], table["seed"] == table["seed"].iloc[0]
+        found = {**found, "mlp": Variant(mlp.activations[:1], mlp.r[:1], mlp.dead[:1])}
+        table = table[(table["variant"] != "mlp") | first]
     control = table[table["variant"] == UNTRAINED].set_index(["counted", "seed"])["reduction"]
     for name, variant in found.items():
         mine = table[table["variant"] == name].groupby("counted", sort=True)

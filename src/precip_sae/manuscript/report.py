@@ -58,17 +58,31 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "classes": data.classes,
         "split": describe_parts(data),
         "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
-        "network": f"{len(data.predictors)}–{task.mlp.hidden}–{data.outputs}",
-        "sae": f"{task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}",
-        "seeds": number(numbers, f"{name}.train.seeds")["text"],
+        "models": describe_models(task, number(numbers, f"{name}.train.seeds")["text"]),
         "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
         "typical_seed": number(numbers, f"{name}.interpret.typical_seed")["text"],
-        "verdict": verdict(numbers, name, data.kind),
+        "verdict": verdict(numbers, name, data.kind, task.mlp.network is not None),
         "reduction": reduction_sentences(numbers, name, task.sae.l1_conventions[0]),
         "skill": _table(skill(numbers, tasks)),
         "reductions": _table(reductions(numbers, tasks).drop(columns="Published")),
         "quality": _table(quality(numbers, tasks)),
     }
+
+
+def describe_models(task: TaskSettings, seeds: str) -> str:
+    """The networks and their SAEs, in a sentence."""
+    mlp, sae = task.mlp, f"SAE, {task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}"
+    if mlp.network is None:
+        shape = f"{len(task.data.predictors)}–{mlp.hidden}–{task.data.outputs}"
+        return (
+            f"{seeds} networks ({shape}), each with a sparse autoencoder ({sae}) on its hidden activations; scores are "
+            "means over seeds."
+        )
+    which = f"hidden layer {mlp.layer}" if (mlp.layer or 1) > 1 else "hidden layer"
+    return (
+        f"The network was not trained here but taken from {Path(mlp.network).name}; {seeds} sparse autoencoders "
+        f"({sae}) are fitted on the {mlp.hidden} units of its {which}."
+    )
 
 
 def describe_parts(data: DataSettings) -> str:
@@ -118,9 +132,10 @@ def describe_source(paths: Paths, data: DataSettings) -> dict[str, Any]:
     return {"simulated": False, "sentence": f"{table}: {data.source}." if data.source else f"{table}."}
 
 
-def verdict(numbers: Numbers, name: str, kind: str) -> list[str]:
+def verdict(numbers: Numbers, name: str, kind: str, one_network: bool = False) -> list[str]:
     """A sentence for each baseline: whether the networks are better on the test part, by the interval of the gain."""
     score = JUDGED[kind]
+    who, do, are = ("The network", "does", "is") if one_network else ("The networks", "do", "are")
     sentences = []
     for baseline, called in CALLED[kind].items():
         found = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
@@ -129,12 +144,12 @@ def verdict(numbers: Numbers, name: str, kind: str) -> list[str]:
         if low["value"] is None:
             how = "cannot be told, from so few episodes, to do better or worse than"
         elif low["value"] > 0:
-            how = "do better than"
+            how = f"{do} better than"
         elif high["value"] < 0:
-            how = "do worse than"
+            how = f"{do} worse than"
         else:
-            how = "are not distinguishable from"
-        sentences.append(f"The networks {how} {called} ({found}): gain {gain['text']}.")
+            how = f"{are} not distinguishable from"
+        sentences.append(f"{who} {how} {called} ({found}): gain {gain['text']}.")
     return sentences
 
 

@@ -56,7 +56,9 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
             "Response": data.response,
             "Inputs": ", ".join(f"{data.transforms.get(p, '')} {p}".strip() for p in data.predictors),
             "Network": f"{len(data.predictors)}–{mlp.hidden}–{data.outputs}",
-            "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}",
+            "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}"
+            if mlp.network is None
+            else f"none: {mlp.network}",
             "SAE": f"{mlp.hidden}–{sae.latents}–{mlp.hidden}",
             "SAE training": f"{'up to ' if sae.patience else ''}{sae.epochs} epochs, batch {sae.batch}, "
             f"step {sae.learning_rate:g}",
@@ -242,8 +244,10 @@ def all_tables(
 
 
 def interval(numbers: Numbers, key: str) -> str:
-    """`low to high` of a spread, with as many digits as tell them apart."""
+    """`low to high` of a spread, with as many digits as tell them apart; a dash where there is no interval."""
     low, high = (number(numbers, f"{key}.{end}") for end in ("low", "high"))
+    if low["value"] is None and high["value"] is None:
+        return low["text"]
     if "form" not in low or "form" not in high:
         return f"{low['text']} to {high['text']}"
     form = telling_apart(low["value"], high["value"], low["form"])
@@ -253,8 +257,16 @@ def interval(numbers: Numbers, key: str) -> str:
 def write_tables(paths: Paths, tables: Mapping[str, pd.DataFrame]) -> None:
     """Writes paper/tables/NAME.csv and NAME.tex for every table."""
     for name, table in tables.items():
-        write_text(paths.tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-        write_text(paths.tables / f"{name}.tex", latex(table.columns, table.to_numpy().tolist()))
+        for suffix, text in as_text(table).items():
+            write_text(paths.tables / f"{name}{suffix}", text)
+
+
+def as_text(table: pd.DataFrame) -> dict[str, str]:
+    """A table by the suffix of its file: `.csv` and `.tex`."""
+    return {
+        ".csv": table.to_csv(index=False, lineterminator="\n"),
+        ".tex": latex(table.columns, table.to_numpy().tolist()),
+    }
 
 
 def latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

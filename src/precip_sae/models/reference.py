@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+from precip_sae.models.dictionary import Dictionary
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
@@ -38,7 +40,7 @@ class KerasAdam:
     torch.optim.Adam adds epsilon to the bias-corrected root, which drifts apart over a full training.
     """
 
-    def __init__(self, stack: Stack, learning_rate: float) -> None:
+    def __init__(self, stack: nn.Module, learning_rate: float) -> None:
         self.weights = list(stack.parameters())
         self.m = [torch.zeros_like(w) for w in self.weights]
         self.v = [torch.zeros_like(w) for w in self.weights]
@@ -154,7 +156,7 @@ def train_mlps(
     return stack, pd.concat(history, ignore_index=True).sort_values(["seed", "epoch"], ignore_index=True)
 
 
-def sae_loss(h: torch.Tensor, sae: SAE, l1: float, convention: str) -> torch.Tensor:
+def sae_loss(h: torch.Tensor, sae: Dictionary, l1: float | torch.Tensor, convention: str) -> torch.Tensor:
     """The SAE's objective on a batch, for every model.
 
     mean over rows and units of (h - h^)^2, plus the activity penalty: l1 times the sum of |f| over rows and
@@ -162,6 +164,7 @@ def sae_loss(h: torch.Tensor, sae: SAE, l1: float, convention: str) -> torch.Ten
 
     Args:
         h: hidden activations [models, rows, hidden].
+        l1: one weight, or one per model [models].
 
     Returns:
         [models].

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
+from precip_sae.models.taken import Taken
 from precip_sae.quantities import PERCENT, POINTS, quantity
 from precip_sae.spread import over_episodes, over_seeds
 from precip_sae.tasks.episodes import Episodes
@@ -25,14 +26,16 @@ FORMS = {
 GAIN_FORMS = {"accuracy": POINTS, "mse": ".3g"}
 
 
-def predict(stack: MLP, part: Part) -> NDArray[np.float32]:
+def predict(stack: MLP | Taken, part: Part) -> NDArray[np.float32]:
     """Logits or responses of every model, [models, rows, outputs]."""
     with torch.no_grad():
         return stack(torch.from_numpy(part.x)).numpy()
 
 
-def hidden_activations(stack: MLP, part: Part) -> NDArray[np.float32]:
-    """Hidden activations of every model, [models, rows, hidden]; by the engine, so the same on every CPU."""
+def hidden_activations(stack: MLP | Taken, part: Part) -> NDArray[np.float32]:
+    """Hidden activations of every model, [models, rows, hidden]; the engine's are the same on every CPU."""
+    if isinstance(stack, Taken):
+        return np.array(stack.activations(part.x))
     return engine.hidden_activations(stack, part.x)
 
 
@@ -51,7 +54,7 @@ def confusion(z: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.int64]
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
-def classification_scores(z: NDArray[np.float32], y: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def classification_scores(z: NDArray[np.floating], y: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Accuracy, balanced accuracy (mean recall of the classes that occur) and cross-entropy (nat), each [models]."""
     hits = z.argmax(axis=2) == y
     recall = np.stack([hits[:, y == c].mean(axis=1) for c in np.unique(y)])
@@ -66,7 +69,7 @@ def classification_scores(z: NDArray[np.float32], y: NDArray[np.int64]) -> dict[
     }
 
 
-def regression_scores(predicted: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+def regression_scores(predicted: NDArray[np.floating], y: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
     """Mean squared error, mean absolute error and the fraction of variance explained (R^2), each [models].
 
     Args:
@@ -81,7 +84,7 @@ def regression_scores(predicted: NDArray[np.float32], y: NDArray[np.float32]) ->
     return {"mse": mse, "mae": np.abs(error).mean(axis=1), "r2": r2}
 
 
-def skill_by_part(stack: MLP, prepared: Prepared) -> dict[str, dict[str, dict]]:
+def skill_by_part(stack: MLP | Taken, prepared: Prepared) -> dict[str, dict[str, dict]]:
     """Scores of every part, spread over seeds: {part: {score: see `over_seeds`}}; errors in the table's unit."""
     scores = {}
     for name, part in prepared.parts.items():
@@ -159,7 +162,7 @@ def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
     }
 
 
-def gain_over_baselines(stack: MLP, prepared: Prepared, episodes: Episodes) -> dict[str, dict[str, dict]]:
+def gain_over_baselines(stack: MLP | Taken, prepared: Prepared, episodes: Episodes) -> dict[str, dict[str, dict]]:
     """How much better the networks, on average over seeds, predict the test part than the forecasts without one.
 
     The interval is over the episodes, since it is other observations that the gain is meant to hold for.

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 
 from precip_sae.errors import StageError
 from precip_sae.files import read_json, replacing, write_json, write_parquet
+from precip_sae.models.mlp import MLP
 from precip_sae.models.stack import Stack
 
 S = TypeVar("S", bound=Stack)
@@ -31,6 +32,8 @@ def save_models(folder: Path, stack: Stack, config: dict[str, Any], history: pd.
 def load_models(folder: Path, kind: type[S]) -> tuple[S, dict[str, Any]]:
     """Reads a stack and its config.
 
+    A network that was not trained here (`taken`) is stored once, and read as one for every seed.
+
     Args:
         folder: as `save_models` writes it.
         kind: `MLP` or `SAE`.
@@ -48,13 +51,15 @@ def load_models(folder: Path, kind: type[S]) -> tuple[S, dict[str, Any]]:
         raise StageError(f"{path}: cannot be read as safetensors ({error}).") from error
     if set(weights) != set(kind.AXES):
         raise StageError(f"{path}: holds {_listed(weights)}, expected {_listed(kind.AXES)} ({kind.__name__}).")
-    sizes = {"models": len(config["seeds"])}
+    once = kind is MLP and "taken" in config
+    sizes = {"models": 1 if once else len(config["seeds"])}
     for name, axes in kind.AXES.items():
         shape = tuple(weights[name].shape)
         if len(shape) != len(axes) or any(sizes.setdefault(a, n) != n for a, n in zip(axes, shape, strict=True)):
             expected = ", ".join(f"{sizes[axis]} {axis}" if axis in sizes else axis for axis in axes)
             raise StageError(f"{path}: {name} has the shape {shape}, expected ({expected}).")
-    return kind({name: weights[name] for name in kind.AXES}), config
+    stack = kind({name: weights[name] for name in kind.AXES})
+    return (stack[[0] * len(config["seeds"])] if once else stack), config
 
 
 def load_config(folder: Path) -> dict[str, Any]:

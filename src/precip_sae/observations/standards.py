@@ -11,13 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.models.exchange import PublishedNetwork
+from precip_sae.models.exchange import Network
 from precip_sae.models.mlp import MLP
 from precip_sae.models.skill import predict, regression_scores
 from precip_sae.observations.fidelity import PASS, Target, judged
@@ -43,20 +43,6 @@ CLASS_AGREEMENT = 0.97
 BIAS = 0.10  # of the mean
 LEAST_CORRELATION = 0.6
 MOST_ERROR = 1.3  # times the error of our own networks
-
-
-class Curves(Protocol):
-    """Losses of a published training by epoch, (epochs,): `exchange.PublishedNetwork` has them."""
-
-    loss: Array
-    val_loss: Array
-
-
-class Scores(Protocol):
-    """Validation accuracy of a published classifier by epoch, (epochs,), and its classes."""
-
-    responses: tuple[str, ...]
-    val_score: Array
 
 
 def regressor_standards(predicted: Array, observed: Array, own_error: float) -> pd.DataFrame:
@@ -90,7 +76,7 @@ def regressor_standards(predicted: Array, observed: Array, own_error: float) -> 
 
 def classifier_standards(
     predicted: Sequence[str] | NDArray[Any], labels: Sequence[str] | NDArray[Any], history: pd.DataFrame,
-    published: Scores,
+    published: Network,
 ) -> pd.DataFrame:  # fmt: skip
     """Agreement of the shipped classifier with the labels of a table, and accuracy of our own networks on them.
 
@@ -128,7 +114,7 @@ def _between(published: float, found: float, least: float, most: float) -> Targe
     return Target(published, most - published if found > published else published - least, "V")
 
 
-def learning_standards(history: pd.DataFrame, published: Curves, network: str, factor: float) -> pd.DataFrame:
+def learning_standards(history: pd.DataFrame, published: Network, network: str, factor: float) -> pd.DataFrame:
     """Losses of our networks at EPOCHS, the median over seeds, beside those of the published training.
 
     Args:
@@ -160,7 +146,7 @@ def _with_reasons(found: Iterable[tuple[str, str, Target, float, str]]) -> pd.Da
     return judged(row[:4] for row in rows).assign(why=[row[4] for row in rows])
 
 
-def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) -> str:
+def unlike(published: Network, data: DataSettings, mlp: MLPSettings) -> str:
     """Why a task cannot be held to a network: a sentence on what differs between the two; empty if nothing does."""
     ours = {
         "kind": data.kind,
@@ -169,7 +155,9 @@ def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) ->
         "inputs": list(data.predictors),
         "logarithms": [name for name in data.predictors if data.transforms.get(name) == "log10"],
         "outputs": data.classes or [data.response],
-        "hidden units": mlp.hidden,
+        "hidden units": str(mlp.hidden),
+        "activation": "relu",
+        "epochs with a published loss": "some",
     }
     theirs = {
         "kind": published.kind,
@@ -178,7 +166,9 @@ def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) ->
         "inputs": list(published.predictors),
         "logarithms": list(published.logged),
         "outputs": list(published.responses),
-        "hidden units": published.hidden_bias.shape[1],
+        "hidden units": ", ".join(str(layer.units) for layer in published.hidden_layers),
+        "activation": published.layers[0].activation,
+        "epochs with a published loss": "some" if len(published.loss) and len(published.val_score) else "none",
     }
     for what, expected in theirs.items():
         if ours[what] != expected:
@@ -187,7 +177,7 @@ def unlike(published: PublishedNetwork, data: DataSettings, mlp: MLPSettings) ->
 
 
 def compare(
-    published: PublishedNetwork, table: pd.DataFrame, prepared: Prepared, networks: MLP, history: pd.DataFrame
+    published: Network, table: pd.DataFrame, prepared: Prepared, networks: MLP, history: pd.DataFrame
 ) -> pd.DataFrame:
     """Every standard that a published network sets for a task of its inputs and shape.
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
 from precip_sae.files import output_error, read_json, write_json
+from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
+from precip_sae.pipeline.networks import FOLDER, with_network
 from precip_sae.pipeline.runner import dependencies, run_stage, state
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import Stage, stages
@@ -64,7 +66,7 @@ def run_task(
     prepare(frame, data)
     if subsets is not None:
         plan(frame, data, subsets)
-    paths = _prepare(name, settings, place, out, project)
+    paths = _prepare(name, settings, place, out, project, file.parent)
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
@@ -107,7 +109,8 @@ def _read(file: Path, small: dict[str, Any] | None = None) -> Settings:
     """
     name, content = file.stem, read_yaml(file)
     subsets = content.pop("search", None)
-    task: TaskSettings = parse(TaskSettings, merged(content, small or {}), file.name)
+    content = with_network(merged(content, small or {}), file.parent, f"{file.name}: ")
+    task: TaskSettings = parse(TaskSettings, content, file.name)
     whole: dict[str, Any] = {"tasks": {name: task.model_dump()}}
     if subsets is not None:
         if not isinstance(subsets, dict):
@@ -121,8 +124,12 @@ def _read(file: Path, small: dict[str, Any] | None = None) -> Settings:
         raise SettingsError(str(error).replace(f"tasks.{name}.", "")) from error
 
 
-def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Paths) -> Paths:
-    """The folder with params.yaml, the table and the notebooks in place."""
+def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Paths, beside: Path) -> Paths:
+    """The folder with params.yaml, the table, the network that the task names and the notebooks in place.
+
+    Args:
+        beside: what the network's name is relative to.
+    """
     root = out.resolve()
     if root.is_dir() and any(root.iterdir()) and not _holds(root, name):
         raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
@@ -131,12 +138,17 @@ def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Pat
     content["tasks"][name]["data"]["table"] = inside
     # for the Inspector the first of its own networks is enough: other sizes would be trained for nothing else
     content["companions"] = {"hidden": [], "seeds": settings.tasks[name].seeds[:1], "l1": 0.0}
+    network = settings.tasks[name].mlp.network
+    if network is not None:
+        content["tasks"][name]["mlp"]["network"] = f"{FOLDER}/{Path(network).name}"
     for subsets in content["search"]["tasks"].values():
         subsets["table"] = inside
     paths = Paths(root)
     try:
-        for folder in (paths.data, paths.notebooks, paths.paper):
+        for folder in (paths.data, paths.notebooks, paths.paper, paths.published):
             folder.mkdir(parents=True, exist_ok=True)
+        if network is not None:
+            _copy_network(beside / network, paths.published)
         _link(table, root / inside)
         write_json(paths.data / "source.json", _source(table))
         shutil.copyfile(project.paper / "report.typ", paths.paper / "report.typ")
@@ -166,6 +178,16 @@ def _holds(root: Path, name: str) -> bool:
         return params.is_file() and list(load_settings(params).tasks) == [name]
     except SettingsError:
         return False
+
+
+def _copy_network(network: Path, folder: Path) -> None:
+    """A network's file and the one that describes it, or a folder of models."""
+    if network.is_dir():
+        shutil.copytree(network, folder / network.name, dirs_exist_ok=True)
+        return
+    for file in {network, *(network.with_suffix(ending) for ending in BESIDE)}:
+        if file.is_file():
+            shutil.copyfile(file, folder / file.name)
 
 
 def _name(table: Path) -> str:

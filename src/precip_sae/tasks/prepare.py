@@ -53,7 +53,7 @@ class Prepared:
     Attributes:
         train, validation, sae, test: the parts, in time order.
         mean, scale: of the (transformed) predictors over train and validation, float64 [predictors]; the
-            scale is the standard deviation with denominator n.
+            scale is the standard deviation with denominator n. Both as `data.scaling` says, where it does.
         response_mean, response_scale: likewise of the response, 0 and 1 unless `data.standardise_response`.
         counts: rows read, rows dropped by reason, and rows of each part.
         rows: of each part, where its rows stand in the table's index.
@@ -153,14 +153,17 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     # column by column: numpy adds up a lone column in another order than one among others
     by_column = [np.ascontiguousarray(column) for column in fitted.T]
     with np.errstate(over="ignore"):
-        mean, scale = np.array([c.mean() for c in by_column]), np.array([c.std() for c in by_column])
+        given = [data.scaling.get(name) for name in data.predictors]
+        mean = np.array([g[0] if g else c.mean() for g, c in zip(given, by_column, strict=True)])
+        scale = np.array([g[1] if g else c.std() for g, c in zip(given, by_column, strict=True)])
     for column, m, s in zip(data.predictors, mean, scale, strict=True):
         if s <= 1e-12 * abs(m):
             raise TableError(f"{data.table}: column '{column}' is constant in the training part, expected it to vary.")
     response_mean, response_scale = 0.0, 1.0
     if data.standardise_response:
         learnt = np.concatenate([y[rows["train"]], y[rows["validation"]]])
-        response_mean, response_scale = float(learnt.mean()), float(learnt.std())
+        told = data.scaling.get(data.response)
+        response_mean, response_scale = told or (float(learnt.mean()), float(learnt.std()))
         if response_scale == 0:
             raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
         y = (y - response_mean) / response_scale
@@ -215,7 +218,7 @@ def _predictors(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.float64]:
             with np.errstate(divide="ignore", invalid="ignore"):
                 x[:, k] = TRANSFORMS[data.transforms[column]][0](x[:, k])
     x[~np.isfinite(x)] = np.nan
-    for column, empty in zip(data.predictors, np.isnan(x).all(axis=0), strict=True):
+    for column, empty in zip(data.predictors, np.asarray(np.isnan(x).all(axis=0)), strict=True):
         if empty:
             transform = data.transforms.get(column)
             wanted = f"{TRANSFORMS[transform][2]} to take the {transform} of" if transform else "numbers"

@@ -177,11 +177,12 @@ def train_block(
     every_epoch: bool,
     after_epoch: Callable[[int], None] | None = None,
     hidden_l1: float = 0.0,
+    start: NDArray[np.float32] | None = None,
 ) -> Networks:
     """Trains the networks of one block; see `train_networks`. Spare lanes are left out of the result."""
     kernel = shape.kernels(settings.batch)
     mine, inputs = seeds[block.models], np.ascontiguousarray(columns[block.models].T)
-    weights = _lanes_of_initial(mine, shape)
+    weights = _lanes_of_initial(mine, shape) if start is None else lanes_of(start, block)
     m, v = np.zeros_like(weights), np.zeros_like(weights)
     feed, check = Feed(train, inputs, settings.batch), Feed(validation, inputs, settings.batch)
     checked = list(check.in_time_order()) if check.fits else None
@@ -240,25 +241,28 @@ def train_networks(
     progress: Progress | None = None,
     threads: int | None = None,
     hidden_l1: float = 0.0,
+    start: NDArray[np.float32] | None = None,
 ) -> Networks:
     """Trains one network per row of `columns`.
 
     Args:
         train, validation: parts of a prepared table; their inputs may hold more columns than one network uses.
         columns: the inputs of each network, in its order [models, inputs].
-        seeds: the seed of each network [models].
+        seeds: the seed of each network [models]: of its initial weights and of the order of its rows.
         every_epoch: evaluate the validation part and keep the weights after every epoch, not after the last alone.
         progress: called as progress(epochs done, epochs of all blocks).
         threads: blocks that are trained at once (default: all CPUs); changes no bit.
         hidden_l1: see `reference.train_mlps`.
+        start: packed initial weights instead of those of the seeds [models, parameters].
     """
     pieces = blocks(len(seeds))
     count = _Counter(progress, settings.epochs * len(pieces))
 
     def work(block: Block) -> Networks:
         return train_block(
-            block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1), hidden_l1
-        )
+            block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1), hidden_l1,
+            start,
+        )  # fmt: skip
 
     done = side_by_side(work, pieces, threads)
     return Networks(
@@ -380,6 +384,7 @@ def fit_autoencoders(
     convention: str,
     seeds: NDArray[np.int64],
     after_epoch: Callable[[int], None] | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> Autoencoders:
     """Fits one SAE per model on one thread; see `train_saes`.
 
@@ -389,10 +394,12 @@ def fit_autoencoders(
         rows: rows of the SAE part.
         seeds: the seed of each SAE [models].
         after_epoch: called with the number of models that ran an epoch.
+        start: packed initial weights instead of those of the seeds [models, parameters].
     """
     units = hidden[0].shape[1]
-    initial = {int(seed): sae_weights(int(seed), units, settings.latents) for seed in np.unique(seeds)}
-    start = pack([initial[int(seed)] for seed in seeds])
+    if start is None:
+        initial = {int(seed): sae_weights(int(seed), units, settings.latents) for seed in np.unique(seeds)}
+        start = pack([initial[int(seed)] for seed in seeds])
     nothing = np.zeros_like(start)
     state = [_Fitting(b.kept, h, *(lanes_of(a, b) for a in (start, nothing, nothing)))
              for b, h in zip(pieces, hidden, strict=True)]  # fmt: skip
@@ -470,8 +477,12 @@ def train_saes(
     seeds: Sequence[int],
     progress: Progress | None = None,
     threads: int | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> tuple[SAE, pd.DataFrame]:
-    """`reference.train_saes`, compiled: one SAE per seed; arguments and results are the same."""
+    """`reference.train_saes`, compiled: one SAE per seed; arguments and results are the same.
+
+    `start` holds packed initial weights instead of those of the seeds [models, parameters].
+    """
     models, rows, units = hidden.shape
     count = _Counter(progress, settings.epochs * models)
     room = kernels.padded(settings.batch)
@@ -484,7 +495,7 @@ def train_saes(
             lanes[:rows] = hidden[group[block.models]].transpose(1, 2, 0)
             laid_out.append(lanes)
         return fit_autoencoders(laid_out, pieces, rows, settings, convention, np.asarray(seeds)[group],
-                                count.add)  # fmt: skip
+                                count.add, None if start is None else start[group])  # fmt: skip
 
     groups = np.array_split(np.arange(models), min(threads or available_threads(), -(-models // LANES)))
     done = side_by_side(work, groups, threads)
