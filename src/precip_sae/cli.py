@@ -241,7 +241,7 @@ def inspector(
     out: Annotated[Path, typer.Option(help="The page to write, for example inspector.html.")],
     model: Annotated[
         list[Path] | None,
-        typer.Option(help="JSON file of the study's page, or a folder models/TASK/mlp; repeatable. Default: all here."),
+        typer.Option(help="Network (.json, .onnx, ...) or folder models/TASK/mlp; repeatable. Default: the project's."),
     ] = None,
     table: Annotated[Path | None, typer.Option(help="Records to try the models on.")] = None,
     response: Annotated[str | None, typer.Option(help="Column of what was observed; default: the model's own.")] = None,

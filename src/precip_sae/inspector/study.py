@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.files import read_json
 from precip_sae.inspector import content
 from precip_sae.inspector.bundle import page
 from precip_sae.inspector.companions import fit_saes, latents_for, load_companions
@@ -112,7 +113,29 @@ def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table:
         **content.described(data, prepared.mean, prepared.scale, task.frame, response),
         **content.records_of(packer, *_observed(task, records)),
         "models": content.companion_models(packer, found, config["seeds"], data.kind),
+        "families": _families(paths, task.name, config["seeds"]),
     }
+
+
+def _families(paths: Paths, task: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The families of latents that the stage `cards` found to return over all seeds; none without that stage.
+
+    Its SAEs are those of the companions of the task's own size without a penalty, bit for bit.
+    """
+    file = paths.task_results(task) / "cards.json"
+    if not file.is_file():
+        return []
+    shown = {str(seed) for seed in seeds}
+    return [
+        {
+            "name": card["name"],
+            "reading": card["reading"],
+            "members": {seed: unit for seed, unit in card["members"].items() if seed in shown},
+            "share": card["stability"]["share_of_seeds"]["value"],
+            "similarity": card["stability"]["similarity"]["value"],
+        }
+        for card in read_json(file)["families"]
+    ]
 
 
 def _published_set(packer: Packer, network: Network, task: Task, records: Records, table: int) -> dict[str, Any]:
