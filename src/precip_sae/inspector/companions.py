@@ -3,7 +3,7 @@
 They stand beside a task's own networks, which are among them bit for bit: the same seeds, rows and settings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress
 from precip_sae.models.store import load_config, load_history
-from precip_sae.settings import CompanionSettings, MLPSettings, SAESettings
+from precip_sae.settings import CompanionSettings, DataSettings, MLPSettings, SAESettings, SubsetSettings
 from precip_sae.tasks.prepare import Part, Prepared
 
 Array = NDArray[np.float32]
@@ -77,6 +77,24 @@ def train_companions(
         if progress:
             progress(number + 1, len(kinds))
     return found
+
+
+def best_inputs(data: DataSettings, subsets: SubsetSettings, search: Mapping[str, Any]) -> DataSettings:
+    """A task's settings with the inputs that the search's figures point at: the largest mean reduction over seeds.
+
+    Args:
+        search: what the stage `subsets` found (results/TASK/search.json); where no subset has a reduction, the task's
+            own inputs stay.
+    """
+    best = search["counted"]["published"].get("best") or {}
+    inputs = best.get("inputs") or data.predictors
+    transforms = {**data.transforms, **subsets.transforms}
+    return data.model_copy(
+        update={
+            "predictors": list(inputs),
+            "transforms": {name: transforms[name] for name in inputs if name in transforms},
+        }
+    )
 
 
 def _train(
