@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save
 
 from precip_sae.errors import StageError
 from precip_sae.files import replacing, write_json, write_parquet
-from precip_sae.models import engine
+from precip_sae.models import engine, fitting
 from precip_sae.models.engine.train import NetworkShape, pack, packed, train_networks, unpack
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
@@ -129,7 +129,7 @@ def fit_saes(stack: MLP, part: Part, settings: SAESettings, latents: int, seeds:
     """
     hidden = engine.hidden_activations(stack, part.x)
     settings = settings.model_copy(update={"latents": latents})
-    fitted, _ = engine.train_saes(hidden, settings, settings.l1_conventions[0], seeds)
+    fitted, _ = fitting.fit_saes(hidden, settings, settings.l1_conventions[0], seeds)
     return packed(fitted), pack([sae_weights(seed, hidden.shape[2], latents) for seed in seeds])
 
 
@@ -146,7 +146,8 @@ def save_companions(folder: Path, found: Sequence[Companions], config: dict[str,
         histories.append(one.history.assign(kind=k))
     with replacing(folder / "weights.safetensors") as beside:
         beside.write_bytes(save(tensors))
-    write_parquet(folder / "history.parquet", pd.concat(histories, ignore_index=True))
+    whole = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame({"kind": []})
+    write_parquet(folder / "history.parquet", whole)
     write_json(folder / "config.json", config | {"kinds": kinds})
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.errors import StageError
 from precip_sae.files import read_json
 from precip_sae.inspector import content
 from precip_sae.inspector.bundle import page
@@ -83,11 +84,18 @@ def study_page(
     """The page of all tasks, as HTML.
 
     Raises:
-        StageError: a task's networks are missing; NetworkError: a published network cannot be read.
+        StageError: a task's networks are missing, or no task trains any.
+        NetworkError: a published network cannot be read.
     """
-    # a search may point at the task's own inputs, which are shown already
-    own = [task.settings.data.predictors for task in tasks if not task.picked]
-    tasks = [task for task in tasks if not task.picked or task.settings.data.predictors not in own]
+    # a task whose network was taken from a file has no training to show; a search may point at inputs shown already
+    own = [task for task in tasks if not task.picked and task.settings.mlp.network is None]
+    known = [task.settings.data.predictors for task in own]
+    tasks = own + [task for task in tasks if task.picked and task.settings.data.predictors not in known]
+    if not tasks:
+        raise StageError(
+            "No task here trains networks of its own, so there is no training to show: "
+            "make the page of networks from files with `precip-sae inspector --model FILE --out PAGE.html`."
+        )
     packer = Packer()
     tables, sets, sources = [], [], []
     for name in dict.fromkeys(task.settings.data.table for task in tasks):
