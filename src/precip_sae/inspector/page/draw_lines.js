@@ -62,7 +62,7 @@ export function drawResponse(chart, { bins, input, name, cut, now, line, height 
   const logarithmic = input.transform === "log10" && ends[0] > 0;
   const x = (logarithmic ? d3.scaleLog() : d3.scaleLinear()).domain(ends).range([box.left, box.right]);
   const y = d3.scaleLinear([0, d3.max(bins, (b) => b.high) || 1], [box.bottom, box.top]).nice();
-  axis(svg, "x", 0, box.bottom, ticks(x, d3.axisBottom(x), logarithmic ? 3 : 4));
+  axis(svg, "x", 0, box.bottom, ticks(x, d3.axisBottom(x), logarithmic ? 3 : Math.max(2, Math.floor(width / 55))));
   axis(svg, "y", box.left, 0, ticks(y, d3.axisLeft(y), 3));
   label(svg, "below", input.unit ? `${input.label} (${input.unit})` : input.label, (box.left + box.right) / 2, height - 5);
   label(svg, "beside", name, 11, (box.top + box.bottom) / 2, "middle", -90);

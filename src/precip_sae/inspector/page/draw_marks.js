@@ -44,7 +44,8 @@ export function drawScatter(chart, { observed, predicted, now, unit, height = 30
   const { svg } = chart;
   svg.selectAll("*").remove();
   const box = { left: 56, right: width - 12, top: 10, bottom: height - 42 };
-  const top = Math.max(d3.quantile(observed, 0.998), d3.quantile(predicted, 0.998)) || 1;
+  const chosen = now === null ? 0 : Math.max(observed[now], predicted[now]);
+  const top = Math.max(d3.quantile(observed, 0.998), d3.quantile(predicted, 0.998), chosen) || 1;
   const x = d3.scaleLinear([0, top], [box.left, box.right]).nice();
   const y = d3.scaleLinear([Math.min(0, d3.min(predicted)), top], [box.bottom, box.top]).nice();
   axis(svg, "x", 0, box.bottom, ticks(x, d3.axisBottom(x), 5));
@@ -56,7 +57,7 @@ export function drawScatter(chart, { observed, predicted, now, unit, height = 30
   svg.append("g").attr("class", "points").attr("fill", colour("accent")).selectAll("circle").data(shown).join("circle")
     .attr("r", 2.2).attr("cx", (k) => x(observed[k])).attr("cy", (k) => y(predicted[k]));
   svg.append("line").attr("class", "same").attr("x1", x(0)).attr("y1", y(0)).attr("x2", x(top)).attr("y2", y(top));
-  if (now !== null && observed[now] <= top && predicted[now] <= top) {
+  if (now !== null) {
     svg.append("circle").attr("class", "here").attr("r", 6).attr("cx", x(observed[now])).attr("cy", y(predicted[now]));
   }
   return `${number(shown.length, 4)} records are drawn`;

@@ -28,9 +28,9 @@ export function drawNetwork(chart, { columns, links, pick, spoken }) {
 function places(columns, width, height) {
   // room for the longest name beside the first and the last column
   const values = width < NARROW ? 0 : 0.9;
-  const room = (column) => 30 + 6.9 * Math.max(...column.nodes.flatMap((n) => [n.label.length, values * (n.value ?? "").length]));
-  const left = Math.min(room(columns[0]), width * 0.34);
-  const right = Math.min(room(columns[columns.length - 1]), width * 0.34);
+  const room = (column) => 30 + 7.5 * Math.max(...column.nodes.flatMap((n) => [n.label.length, values * (n.value ?? "").length]));
+  const left = Math.min(room(columns[0]), width * 0.36);
+  const right = Math.min(room(columns[columns.length - 1]), width * 0.36);
   return columns.map((column, c) => {
     const x = left + ((width - left - right) * c) / (columns.length - 1);
     const step = (height - 54) / column.nodes.length;

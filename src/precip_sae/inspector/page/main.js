@@ -93,12 +93,13 @@ function redraw() {
   measured = null;
   render(store.get());
 }
-let wide = byId("main").clientWidth;
-new ResizeObserver(() => {
-  if (byId("main").clientWidth === wide) return;
-  wide = byId("main").clientWidth;
-  redraw();
-}).observe(byId("main"));
+const widths = new Map();
+const observer = new ResizeObserver((changes) => {
+  const shown = changes.filter(({ target }) => target.clientWidth && target.clientWidth !== widths.get(target));
+  for (const { target } of shown) widths.set(target, target.clientWidth);
+  if (shown.length) redraw();
+});
+for (const column of document.querySelectorAll(".wide, .side")) observer.observe(column);
 addEventListener("beforeprint", redraw);
 addEventListener("afterprint", redraw);
 

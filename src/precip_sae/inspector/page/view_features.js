@@ -17,7 +17,7 @@ import { stripOf, stripText } from "./view_training.js";
 export const SAES = [["trained", "trained"], ["untrained", "untrained: the control"]];
 
 export function featuresView(parent, { store, current, content }) {
-  const none = element("p", { class: "panel" }, "There is no sparse autoencoder beside this network.");
+  const none = element("p", { class: "panel", hidden: true }, "There is no sparse autoencoder beside this network.");
   const side = element("div", { class: "side first" });
   const wide = element("div", { class: "wide" });
   parent.append(none, side, wide);

@@ -6,10 +6,10 @@ import { FileError, published, readPackage, readPublished } from "./files.js";
 import { number } from "./text.js";
 
 export function modelsView(parent, { store, current, content, announce }) {
-  const input = element("input", { type: "file", id: "files", multiple: true, accept: ".json,.safetensors", onchange: () => open(input.files) });
+  const input = element("input", { type: "file", id: "files", class: "unseen", multiple: true, accept: ".json,.safetensors", onchange: () => open(input.files) });
   const drop = element("div", { class: "drop panel" }, element("h3", {}, "Open a network"),
     element("p", {}, "Drop files here, or choose them: a JSON file in the format of the study's page, or config.json and weights.safetensors of a folder models/TASK/mlp together. They stay on this computer."),
-    element("label", { for: "files", class: "button" }, "Choose files"), input);
+    input, element("label", { for: "files", class: "button" }, "Choose files"));
   const messages = element("ul", { class: "messages", "aria-live": "assertive" });
   const list = element("ul", { class: "opened" });
   const save = element("button", { type: "button", onclick: () => download() }, "Save the chosen network as JSON");
