@@ -59,7 +59,7 @@ MOST_HIDDEN, MOST_LATENTS = 64, 256
 # Folders below figures/ and models/ that belong to no task.
 RESERVED = {
     "data", "published", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes",
-    "thresholds", "cards", "column", "toys", "variants", "companions",
+    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking",
 }  # fmt: skip
 
 

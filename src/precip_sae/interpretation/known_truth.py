@@ -21,7 +21,6 @@ from precip_sae.interpretation.recovery import (
     recover,
     trend,
 )  # fmt: skip
-from precip_sae.interpretation.sensitivity import correlations, mean_sensitive
 from precip_sae.models.deep import activations, skill, train_deep
 from precip_sae.quantities import quantity
 from precip_sae.settings import ColumnSettings
@@ -66,12 +65,6 @@ class Found:
     def known(self) -> bool:
         """Whether there was a hidden state to hold the networks to."""
         return bool(self.recovery.dictionaries)
-
-
-def published_measure(units: NDArray[np.float32], inputs: NDArray[np.float32]) -> dict[str, float]:
-    """The study's measure and its version for every unit, of one dictionary: mean number of sensitive inputs."""
-    r = correlations(units[None], inputs)
-    return {f"sensitive_{counted}": float(mean_sensitive(r, 0.4, counted)[0]) for counted in ("published", "every")}
 
 
 def planned(settings: ColumnSettings) -> list[tuple[list[int], int]]:
