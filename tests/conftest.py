@@ -30,6 +30,9 @@ tasks:
     sensitivity: {}
 standards:
   rain: {table: data/table.csv, network: data/network.json}
+toys: {dictionaries: {l1: [0.1]}}
+variants:
+  rain: {table: data/table.csv, dictionaries: {l1: [0.1]}}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}

@@ -95,11 +95,10 @@ def toy_dictionaries(settings: ToySettings) -> Iterator[ToyFitted]:
             yield ToyFitted(source, activity, repeated, fitted)
 
 
-def dictionary_table(settings: ToySettings, threshold: float, judges: Sequence[Judge] = ()) -> pd.DataFrame:
+def dictionary_table(settings: ToySettings, judges: Sequence[Judge] = ()) -> pd.DataFrame:
     """One row per dictionary: what it is, FVU, L0, dead share, the study's measure, and its true recovery.
 
     Args:
-        threshold: of the study's measure.
         judges: further measures, see `Judge`.
 
     Returns:
@@ -111,7 +110,7 @@ def dictionary_table(settings: ToySettings, threshold: float, judges: Sequence[J
         true = recovery(each.fitted.directions, each.truth, ~dead(each.fitted.latents))
         table = described(
             each.fitted,
-            [published_sensitivity(threshold), *judges],
+            [published_sensitivity(settings.threshold), *judges],
             source=each.source,
             activity=each.activity,
         )
