@@ -38,6 +38,9 @@ controls:
   rain: {table: data/table.csv}
 features:
   rain: {table: data/table.csv}
+toys: {dictionaries: {l1: [0.1]}}
+variants:
+  rain: {table: data/table.csv, dictionaries: {l1: [0.1]}}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}

@@ -546,6 +546,7 @@ class ToySettings(Section):
     width: Count = Field(4, description="latents per unit where the activity varies")
     widths: list[Count] = Field([1, 2, 8], description="further widths, at the middle activity and penalty")
     dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    threshold: float = Field(0.4, gt=0, lt=1, description="of the study's measure, as sensitivity.threshold")
     training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
     networks: DescentSettings = Field(DescentSettings(), description="of every toy model")
 
