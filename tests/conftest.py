@@ -1,7 +1,8 @@
 """What several test folders share: a small project with stand-in notebooks, and a clean environment."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from precip_sae.paths import Paths
 from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.warm import WARM_VARIABLE, warm
 from precip_sae.simulation.simulate import simulate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -138,6 +140,21 @@ def make_project() -> Callable[[Path], Paths]:
 def repository() -> Paths:
     """The project that these tests belong to."""
     return Paths(REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def _forking() -> Iterator[dict[str, str]]:
+    with warm(dict(os.environ), REPOSITORY) as environment:
+        yield {name: environment[name] for name in environment.keys() & {WARM_VARIABLE}}
+
+
+@pytest.fixture(scope="module")
+def forked_stages(_forking: dict[str, str]) -> Iterator[None]:
+    """Stages of this module's tests are forked from one process, which is shared by all such modules."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _forking.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(autouse=True)
