@@ -14,7 +14,7 @@ from precip_sae.interpretation.resampled import redrawn_correlations
 from precip_sae.interpretation.sensitivity import COUNTED, mean_sensitive, reduction
 from precip_sae.interpretation.strengths import effective_number
 from precip_sae.quantities import PERCENT, POINTS, quantity
-from precip_sae.spread import Spread, over_seeds
+from precip_sae.spread import FEWEST_EPISODES, Spread, over_seeds
 from precip_sae.tasks.episodes import Episodes
 
 Values = NDArray[np.float64]
@@ -75,9 +75,11 @@ def redrawn_measures(
     """The measures of OF_CORRELATIONS of every dictionary, as they are and on drawn episodes.
 
     Returns:
-        {measure: {variant: (values [models], values on drawn episodes [resamples, models])}}.
+        {measure: {variant: (values [models], values on drawn episodes [resamples, models])}}; with fewer than
+        FEWEST_EPISODES the latter are NaN, as they would say too little about others.
     """
     draws = episode_draws(episodes.number, resamples)
+    enough = draws.shape[1] >= FEWEST_EPISODES
     # the rows as they are are one draw more
     draws = np.vstack([np.ones((1, draws.shape[1])), draws])
     found: dict[str, dict[str, list[Values]]] = {name: {} for name in OF_CORRELATIONS}
@@ -85,12 +87,17 @@ def redrawn_measures(
         for model in range(models):
             responses = of_model(model)
             r = redrawn_correlations(responses.units, responses.inputs.values, episodes.number, draws)
+            # a unit that lives in the test part is no dead unit where its few episodes are not drawn
+            r = np.where(np.isnan(r) & ~np.isnan(responses.r), 0.0, r)
             for name, measure in OF_CORRELATIONS.items():
                 found[name].setdefault(variant, []).append(measure(r))
     stacked = {
         name: {v: np.round(np.stack(columns, axis=1), 9) for v, columns in of.items()} for name, of in found.items()
     }
-    return {name: {v: (values[0], values[1:]) for v, values in of.items()} for name, of in stacked.items()}
+    return {
+        name: {v: (values[0], values[1:] if enough else np.full_like(values[1:], np.nan)) for v, values in of.items()}
+        for name, of in stacked.items()
+    }
 
 
 def over_seeds_and_storms(
