@@ -111,7 +111,8 @@ class Partners:
 
     def first(self, models: int) -> "Partners":
         """Those of the first so many models alone."""
-        return Partners(*(values[:models, :models] for values in (self.unit, self.similarity, self.nearest)))
+        some = slice(0, models)
+        return Partners(self.unit[some, some], self.similarity[some, some], self.nearest[some, some])
 
 
 def partners(similarity: NDArray[np.float64]) -> Partners:
