@@ -69,21 +69,19 @@ def partners(
         levels: to mark.
         elsewhere: way of comparing, in words: {key of a level: spread}, levels in the same order.
     """
-    figure = Figure(figsize=(DOUBLE, 2.75))
+    figure = Figure(figsize=(DOUBLE, 2.95))
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.15, 1]})
     grid = np.linspace(-0.2, 1, 241)
     for kind, values in similarities.items():
         known = np.sort(values[np.isfinite(values)])
         above = 100 * (1 - np.searchsorted(known, grid, side="right") / len(known)) if len(known) else np.nan * grid
-        left.plot(grid, above, color=LOOKS[kind][1], linestyle=LOOKS[kind][3], label=LOOKS[kind][0])
+        left.plot(grid, above, color=LOOKS[kind][1], linestyle=LOOKS[kind][3])
     for level in levels:
         left.axvline(level, color="0.6", linewidth=0.6, linestyle=":")
     left.set(
         xlabel="correlation with the partner", ylabel="units above it (%)", xlim=(-0.2, 1.005), ylim=(0, 105),
         title="across networks, by activation",
     )  # fmt: skip
-    if similarities:
-        left.legend(loc="lower left", handlelength=1.8)
     for row, spreads in enumerate(elsewhere.values()):
         for k, spread in enumerate(spreads.values()):
             look = {"marker": "s" if k == 0 else "D", "color": "#333333" if k == 0 else "#9A9A9A"}
@@ -96,7 +94,10 @@ def partners(
         Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4, label=f"above {level:g}")
         for level, marker, colour in zip(levels, "sD", ("#333333", "#9A9A9A"), strict=False)
     ]
-    figure.legend(handles=marks, loc="outside lower right", ncols=2)
+    lines = [
+        Line2D([], [], color=LOOKS[kind][1], linestyle=LOOKS[kind][3], label=LOOKS[kind][0]) for kind in similarities
+    ]
+    figure.legend(handles=[*lines, *marks], loc="outside lower center", ncols=4)
     return figure
 
 
