@@ -43,11 +43,11 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 .PHONY: reproduce
-reproduce: $(READY) ## Redo everything, from the data to the PDF, and compare the headline claims
+reproduce: $(READY) ## Redo everything, from the data to the PDF, and say which claims hold and what is as the authors got it
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
 	dvc pull --quiet data.dvc
-	dvc repro --force
-	precip-sae headline
+	precip-sae repro --force
+	precip-sae verify --quick
 
 .PHONY: test
 test: $(READY) ## Run the tests
@@ -60,8 +60,13 @@ test-all: $(READY) ## Run the tests, and those that take minutes
 .PHONY: verify
 verify: $(READY) ## Redo what is out of date and hold every claim against the numbers
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
-	dvc repro
-	cat paper/claims.md
+	precip-sae repro
+	precip-sae verify
+
+.PHONY: diff
+REF ?= HEAD
+diff: $(READY) ## Show what changed since REF (a tag, branch, commit or folder) in claims, numbers, figures and text
+	@precip-sae diff "$(REF)"
 
 .PHONY: smoke
 smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about three minutes
@@ -80,11 +85,23 @@ bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras
 	python benchmarks/scaling.py
 
 .PHONY: lint
-lint: $(READY) ## Check the style of the code
+lint: $(READY) ## Check the style and the types of the code
 	@ruff check .
 	ruff format --check .
+	mypy
+
+DOCS := .venv-docs
+$(DOCS)/.ready: docs/requirements.txt
+	@$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet $(PIP_FLAGS) --requirement docs/requirements.txt
+	touch $@
+
+.PHONY: docs
+docs: $(READY) $(DOCS)/.ready ## Build docs/site from the README, the settings and the docstrings
+	@python docs/write_pages.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; results stay
-	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
+	@rm -rf $(VENV) $(KERAS) $(DOCS) docs/pages docs/site .pytest_cache .ruff_cache .mypy_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -31,8 +31,8 @@ def main() -> None:
     dead = found.measures[found.fitted]["dead"]["mean"]
     print(
         f"{UNITS} units, {LATENTS} latents, {ROWS} rows, {epochs} epochs of batches of {settings.batch}: "
-        f"{seconds:.0f} s ({cpu:.0f} s of processor), "
-        f"{memory:.2f} GiB at most; variance unexplained {unexplained:.1%}, {dead:.0f} latents dead"
+        f"{seconds:.0f} s ({cpu:.0f} s of processor), {memory:.2f} GiB at most; "
+        f"variance unexplained {unexplained:.1%}, {dead:.0f} latents dead"
     )
 
 

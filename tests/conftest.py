@@ -30,9 +30,18 @@ tasks:
     sensitivity: {}
 standards:
   rain: {table: data/table.csv, network: data/network.json}
+measures:
+  rain: {table: data/table.csv}
+noise:
+  rain: {table: data/table.csv}
+controls:
+  rain: {table: data/table.csv}
+features:
+  rain: {table: data/table.csv}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}
+column: {seeds: [0, 1]}
 """
 
 # Begun first: what is left to the end of a run on several processes should be short.

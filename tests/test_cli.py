@@ -39,7 +39,19 @@ def test_help_names_the_commands(capsys, command):
     names = (
         ["run"]
         if command
-        else ["simulate", "ingest", "write-archive", "stage", "settings", "rows", "headline", "smoke", "task"]
+        else [
+            "simulate",
+            "ingest",
+            "write-archive",
+            "stage",
+            "settings",
+            "rows",
+            "verify",
+            "why",
+            "diff",
+            "smoke",
+            "task",
+        ]
     )
     shown = capsys.readouterr().out
     assert all(name in shown for name in names)

@@ -85,6 +85,31 @@ SLIPS = {
         "{table: x.csv, pool",
         r"rain\.table is x\.csv, exp",
     ),
+    "features of an unknown task": (
+        "features:\n  rain:",
+        "features:\n  rian:",
+        r"features\.rian: there is no task of that name;",
+    ),
+    "features of another table": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: x.csv}",
+        r"features\.rain\.table is x\.csv, expected data/table\.csv",
+    ),
+    "change points along a stranger": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: data/table.csv, along: [c]}",
+        r"features\.rain\.along names 'c', no predictor of the task;",
+    ),
+    "labels of a regression": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: data/table.csv, labels: [density]}",
+        r"features\.rain\.labels belongs to a classification",
+    ),
+    "labels that observations do not have": (
+        "features:\n  rain: {table: data/table.csv}",
+        "features:\n  rain: {table: data/table.csv, labels: [densty]}",
+        r"labels names 'densty'; did you mean 'density'",
+    ),
     "no such scheduler": (
         "search:",
         "search:\n  scheduler: dask",

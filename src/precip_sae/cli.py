@@ -103,6 +103,18 @@ def stage(
     run_stage(named(name), task, locate())
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def repro(context: typer.Context) -> None:
+    """Run `dvc repro` with its arguments; its stages start faster."""
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.smoke import dvc, environment
+    from precip_sae.pipeline.warm import warm
+
+    paths = locate()
+    with warm(environment(paths), paths.root) as around:
+        dvc(paths, around, "repro", *context.args)
+
+
 @app.command()
 def digest() -> None:
     """Write digests/: what code each stage rests on, as DVC sees it."""
@@ -148,12 +160,71 @@ def rows() -> None:
 
 
 @app.command()
-def headline() -> None:
-    """Say how the headline claims compare with the numbers made here."""
-    from precip_sae.manuscript.claims import headline as compared
+def verify(
+    against: Annotated[
+        str | None, typer.Option(help="Compare with a tag, branch, commit or folder instead of the authors' run.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Train nothing again: under a minute.")] = False,
+) -> None:
+    """Say whether this machine got what the authors got, and whether each claim holds; exit 1 if it did not."""
     from precip_sae.paths import locate
+    from precip_sae.review import page
+    from precip_sae.review import verify as review
 
-    typer.echo(compared(locate()))
+    paths = locate()
+    with _Bar("Verifying") as bar:
+        report = review.verify_against(paths, against) if against else review.verify(paths, quick, bar.say)
+    for line in page.lines(report):
+        typer.echo(line)
+    target = paths.root / "build" / "verify.html"
+    page.write_page(target, page.verify_page(report), report.as_json())
+    typer.echo(f"{target} has all of it, and verify.json beside it.")
+    if report.departs:
+        raise typer.Exit(1)
+
+
+@app.command()
+def accept() -> None:
+    """Take this run as the authors': write paper/reference.json, which `verify` holds others to."""
+    from precip_sae.paths import locate
+    from precip_sae.review.reference import accept as accepted
+
+    typer.echo(f"{accepted(locate())}: from now on `precip-sae verify` holds every run to this one.")
+
+
+@app.command()
+def why(
+    target: Annotated[str, typer.Argument(help="figures/NAME, tables/NAME, number:KEY or claim:ID.")],
+) -> None:
+    """Say where a figure, a table, a number or a claim comes from, back to the observations."""
+    from precip_sae.paths import locate
+    from precip_sae.review.why import why as chain
+
+    for line in chain(locate(), target):
+        typer.echo(line)
+
+
+@app.command()
+def diff(reference: Annotated[str, typer.Argument(metavar="REF", help="A tag, branch, commit or folder.")]) -> None:
+    """Show what changed since REF in claims, numbers, figures and text, on one page."""
+    from precip_sae.paths import locate
+    from precip_sae.review.diff import diff_page
+    from precip_sae.review.page import write_page
+
+    paths = locate()
+    target = paths.root / "build" / "diff.html"
+    write_page(target, diff_page(paths, reference))
+    typer.echo(f"{target}: what changed since {reference}.")
+
+
+@app.command()
+def edition(out: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where to write it.")]) -> None:
+    """Write a copy of the manuscript that names its commit, or that there are local changes."""
+    from precip_sae.paths import locate
+    from precip_sae.review.edition import write_edition
+
+    named = write_edition(locate(), out)
+    typer.echo(f"{out}: the manuscript of {named}.")
 
 
 @app.command()
@@ -162,7 +233,26 @@ def readme() -> None:
     from precip_sae.manuscript.readme import update
     from precip_sae.paths import locate
 
-    typer.echo(f"{update(locate())}: the ledger is that of paper/claims.md.")
+    typer.echo(f"{update(locate())}: the ledger is that of paper/claims.json.")
+
+
+@app.command()
+def inspector(
+    model: Annotated[
+        list[Path],
+        typer.Option(help="JSON file of the study's page, or a folder models/TASK/mlp; repeatable."),
+    ],
+    out: Annotated[Path, typer.Option(help="The page to write, for example inspector.html.")],
+    table: Annotated[Path | None, typer.Option(help="Records to try the models on.")] = None,
+    response: Annotated[str | None, typer.Option(help="Column of what was observed; default: the model's own.")] = None,
+) -> None:
+    """Make the Inspector's page for models of your own: one HTML file that needs no server."""
+    from precip_sae.files import write_text
+    from precip_sae.inspector.own import own_page
+
+    html = own_page(model, table, response)
+    write_text(out, html)
+    typer.echo(f"{out}: {len(html.encode()) / 1e6:.1f} MB, opened by a double-click.")
 
 
 @app.command()
@@ -266,6 +356,11 @@ class _Bar:
         self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
         self._row = self._progress.add_task(self._description, total=None)
         return self
+
+    def say(self, what: str) -> None:
+        """Names what is being done, where nobody knows how much of it there is."""
+        self._progress.start()
+        self._progress.update(self._row, description=f"Verifying {what}")
 
     def advance(self, done: int, total: int) -> None:
         self._progress.start()

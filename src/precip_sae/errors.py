@@ -44,6 +44,10 @@ class ManuscriptError(PaperError):
     """The manuscript does not compile, asks for an unknown number, or a claim names an unknown key."""
 
 
+class ReviewError(PaperError):
+    """Nothing to compare with: a reference, a revision, a figure, number or claim that is not there."""
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: a likely spelling and the names that exist (the first 20)."""
     names = [str(k) for k in known]

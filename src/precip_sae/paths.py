@@ -54,6 +54,11 @@ class Paths:
         return self.root / "models" / task
 
     @property
+    def companions(self) -> Path:
+        """The Inspector's networks, a folder for each task."""
+        return self.root / "models" / "companions"
+
+    @property
     def results(self) -> Path:
         return self.root / "results"
 

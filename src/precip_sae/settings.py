@@ -12,12 +12,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from precip_sae.errors import SettingsError, closest
+from precip_sae.observations.schema import COLUMNS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Shuffle = Literal["fixed", "per_epoch"]
 L1Convention = Literal["keras3", "batch_mean"]
+Share = Annotated[float, Field(gt=0, le=1)]
+VariantName = Literal["keras3", "batch_mean", "l1", "topk", "batch_topk", "jumprelu", "gated", "matryoshka"]
 Transform = Literal["log10", "log1p", "sqrt", "cbrt"]
 Scaling = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=2)]
 
@@ -53,8 +56,11 @@ MOST_MODELS = 5_000_000
 # What the compiled engine trains; wider SAEs are left to torch.
 MOST_HIDDEN, MOST_LATENTS = 64, 256
 
-# Folders below figures/ that belong to no task.
-RESERVED = {"data", "published", "reductions", "search", "standards"}
+# Folders below figures/ and models/ that belong to no task.
+RESERVED = {
+    "data", "published", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes",
+    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking",
+}  # fmt: skip
 
 
 class Section(BaseModel):
@@ -360,6 +366,206 @@ class StandardSettings(Section):
     network: str = Field(description="JSON file in the format of the study's page, relative to the project")
 
 
+class CompanionSettings(Section):
+    """Networks of other sizes beside each task's own, kept after every epoch: what the Inspector shows."""
+
+    hidden: list[Annotated[int, Field(ge=1, le=64)]] = Field(
+        [1, 2, 4, 8, 16], description="hidden units; the task's own number is added"
+    )
+    seeds: Seeds = Field([0, 1, 2], description="one network each: a list, or a number")
+    l1: NonNegative = Field(
+        0.01,
+        description="weight of the activity penalty on the hidden layer of a second set (times the sum over batch and "
+        "units, as in Keras 3); 0: no second set",
+    )
+
+
+class InspectorSettings(Section):
+    """The page in which a reader sees networks learn (paper/inspector.html)."""
+
+    records: int = Field(
+        4000,
+        ge=20,
+        le=20_000,
+        description="records of the test parts that it holds, in whole storms if it can",
+    )
+
+
+class MeasureSettings(Section):
+    """Every measure of how many inputs units respond to, on a task's own models."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    resamples: int = Field(500, ge=10, description="times that the storms of the test part are drawn for an interval")
+
+
+class NoiseSettings(Section):
+    """Models that differ from a task's own in one thing alone."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(30, description="how many of the task's seeds, its first ones, are trained again")
+    tables: int = Field(10, ge=0, description="further simulated tables; none are made if the task's is no simulation")
+    table_seeds: Count = Field(16, description="how many of the task's seeds are trained on each of these tables")
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn")
+
+
+class ControlSettings(Section):
+    """Dictionaries and networks that a task's SAEs are held against."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(30, description="how many of the task's seeds, its first ones, are taken")
+    hidden_l1: NonNegative = Field(
+        0.01, description="weight of the activity penalty on the hidden layer of the network that is sparse itself"
+    )
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn for an interval")
+    shifts: int = Field(200, ge=10, description="circular shifts of the inputs, for correlations by chance")
+
+
+class FeatureSettings(Section):
+    """Whether a task's latents hold up: across seeds, under interventions, and at the thresholds of physics."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    levels: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.7, 0.9], min_length=1, description="similarities above which two units count as alike"
+    )
+    cut: float = Field(
+        0.7, gt=0, lt=1, description="units belong to a family while their mean correlation is above this"
+    )
+    returning: float = Field(
+        0.5, gt=0, le=1, description="share of the seeds, at least two, that must have a family for it to be named"
+    )
+    refitted_networks: Count = Field(16, description="networks on each of which SAEs of several seeds are fitted")
+    refits: int = Field(8, ge=2, description="SAEs fitted on each of them")
+    intervened: Count = Field(50, description="seeds, the first ones, whose units are ablated one by one")
+    along: list[str] = Field(
+        [], description="predictors along which change points are sought; none: the first predictor"
+    )
+    labels: list[str] = Field(
+        [], description="classification: other label columns of the observations with which networks are trained"
+    )
+    label_seeds: Count = Field(32, description="seeds, the first ones, with which they are trained and compared")
+
+    @model_validator(mode="after")
+    def _known(self) -> "FeatureSettings":
+        known = [column.name for column in COLUMNS if column.classes]
+        if unknown := [label for label in self.labels if label not in known]:
+            raise ValueError(f"labels names '{unknown[0]}'; {closest(unknown[0], known)}")
+        return self
+
+
+class DeepTraining(Section):
+    """How a network of several layers and responses is trained."""
+
+    epochs: Count = Field(15, description="passes over the training part")
+    batch: Count = Field(256, description="rows per step; the last partial batch is kept")
+    learning_rate: Positive = Field(3e-3, description="Adam's step size")
+
+
+class DictionarySettings(Section):
+    """The SAEs on the layers of networks whose hidden factors are known, and what they are compared with."""
+
+    latents_per_unit: Count = Field(2, description="latents, random directions and units of a wider network per unit")
+    epochs: Count = Field(30, description="passes over the SAE part, in a random order")
+    batch: Count = Field(256, description="rows per step; the last partial batch is kept")
+    learning_rate: Positive = Field(3e-3, description="Adam's step size")
+    l1: list[NonNegative] = Field(
+        [0.003, 0.01, 0.03],
+        min_length=1,
+        description="weights of the activity penalty (batch_mean), from weak to strong",
+    )
+    unexplained: float = Field(
+        0.1,
+        gt=0,
+        lt=1,
+        description="of the penalties, the strongest counts whose SAEs leave at most this share of the variance",
+    )
+
+
+Layers = Annotated[list[Annotated[int, Field(ge=1, le=256)]], Field(min_length=1, max_length=3)]
+"""Units of each hidden layer, from the inputs on."""
+
+
+class PlantedSettings(Section):
+    """Planted targets: sums of known factors through a narrow layer."""
+
+    factors: list[Annotated[int, Field(ge=1, le=16)]] = Field([4, 8, 16], description="how many factors are planted")
+    together: Count = Field(3, description="factors in the sum of each response; no common divisor with `factors`")
+    first: Count = Field(48, description="units of the first layer, which has room for all of them")
+    widths: list[Count] = Field([4, 8, 16], description="units of the second layer, which is looked into")
+    rare: float = Field(
+        0.03, gt=0, lt=0.5, description="share of the rows in which a factor is at work, in the second kind of target"
+    )
+    every: Count = Field(3, description="one row of the table in so many is used: neighbours are alike")
+    training: DeepTraining = DeepTraining()
+
+    @model_validator(mode="after")
+    def _invertible(self) -> "PlantedSettings":
+        for n in self.factors:
+            if self.together > n or math.gcd(n, self.together) > 1:
+                raise ValueError(f"sums of {self.together} of {n} factors do not say each of them")
+        return self
+
+
+class ColumnSettings(Section):
+    """Networks whose hidden factors are known: the column task, and planted targets."""
+
+    seeds: Seeds = Field(list(range(10)), description="one network each: a list, or a number")
+    networks: list[Layers] = Field(
+        [[4], [8], [16], [32], [16, 16], [16, 16, 16]],
+        min_length=1,
+        description="units of the hidden layers of each network; the first with 16 units is the one shown",
+    )
+    responses: list[Annotated[int, Field(ge=1, le=5)]] = Field(
+        [1, 5],
+        min_length=1,
+        description="how many things are learnt at once, for networks of one layer; deeper ones learn the most",
+    )
+    every: Count = Field(3, description="one row of the table in so many is used: neighbours are alike")
+    training: DeepTraining = DeepTraining()
+    dictionary: DictionarySettings = DictionarySettings()
+    probes: list[Count] = Field([1, 2, 4, 8], min_length=1, description="units that a sparse probe may use")
+    planted: PlantedSettings = PlantedSettings()
+
+
+class DescentSettings(Section):
+    """Training by a fixed number of steps, for models that are compared with each other."""
+
+    steps: int = Field(600, ge=10, description="Adam steps; the step size falls to zero over the last fifth")
+    batch: Count = Field(64, description="rows per step")
+    learning_rate: Positive = Field(0.015, description="Adam's step size")
+
+
+Grid = Annotated[dict[VariantName, Annotated[list[NonNegative], Field(min_length=1)]], Field(min_length=1)]
+"""Variants of SAE (see models.variants), each with the weights of its penalty, or its numbers of active latents."""
+
+
+class ToySettings(Section):
+    """Toy models of superposition, whose features are known, and the dictionaries that are fitted on them."""
+
+    seeds: Seeds = Field(list(range(10)), description="toy models and dictionaries: a list, or a number")
+    units: Count = Field(16, description="dimensions that the features have to share")
+    features: Count = Field(32, description="true features")
+    rows: int = Field(4096, ge=100, description="rows to train dictionaries on, and half as many to judge them on")
+    activities: list[Share] = Field(
+        [0.01, 0.05, 0.2], min_length=1, description="shares of rows in which a feature is active"
+    )
+    width: Count = Field(4, description="latents per unit where the activity varies")
+    widths: list[Count] = Field([1, 2, 8], description="further widths, at the middle activity and penalty")
+    dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
+    networks: DescentSettings = Field(DescentSettings(), description="of every toy model")
+
+
+class VariantSettings(Section):
+    """Variants of SAE on the hidden activations of a task's networks."""
+
+    table: str = Field(description="the task's table, once more: DVC has to see it here")
+    seeds: Count = Field(10, description="how many of the task's networks, its first ones, are taken")
+    rows: int = Field(4096, ge=100, description="rows to train on and to judge on, evenly out of the SAE and test part")
+    widths: list[Count] = Field([1, 2, 4, 8], min_length=1, description="latents per hidden unit")
+    dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
+
+
 class Settings(Section):
     """The whole of params.yaml."""
 
@@ -367,6 +573,15 @@ class Settings(Section):
     tasks: dict[str, TaskSettings] = Field(min_length=1, description="one section per prediction problem")
     search: SearchSettings = SearchSettings()
     standards: dict[str, StandardSettings] = Field({}, description="task: the published network that it is held to")
+    noise: dict[str, NoiseSettings] = Field({}, description="task: how far its reduction moves by chance")
+    controls: dict[str, ControlSettings] = Field({}, description="task: what its SAEs are held against")
+    measures: dict[str, MeasureSettings] = Field({}, description="task: measures of what its units respond to")
+    companions: CompanionSettings = CompanionSettings()
+    inspector: InspectorSettings = InspectorSettings()
+    features: dict[str, FeatureSettings] = Field({}, description="task: how its latents are asked whether they hold up")
+    column: ColumnSettings = ColumnSettings()
+    toys: ToySettings | None = Field(None, description="toy models whose features are known")
+    variants: dict[str, VariantSettings] = Field({}, description="task: the variants of SAE on its networks")
 
     @model_validator(mode="after")
     def _task_names(self) -> "Settings":
@@ -374,7 +589,7 @@ class Settings(Section):
             if not name.isidentifier():
                 raise ValueError(f"the task name '{name}' is not letters, digits and underscores")
             if name in RESERVED:
-                raise ValueError(f"the task name '{name}' is taken by a folder of figures")
+                raise ValueError(f"the task name '{name}' is taken by a folder of figures or models")
         return self
 
     @model_validator(mode="after")
@@ -398,6 +613,29 @@ class Settings(Section):
                 raise ValueError(f"standards.{name}: there is no task of that name; {closest(name, self.tasks)}")
             if standard.table != (table := self.tasks[name].data.table):
                 raise ValueError(f"standards.{name}.table is {standard.table}, expected {table}, the task's")
+        return self
+
+    @model_validator(mode="after")
+    def _on_tasks(self) -> "Settings":
+        for section in ("measures", "noise", "controls", "features", "variants"):
+            for name, chosen in getattr(self, section).items():
+                if name not in self.tasks:
+                    raise ValueError(f"{section}.{name}: there is no task of that name; {closest(name, self.tasks)}")
+                if chosen.table != (table := self.tasks[name].data.table):
+                    raise ValueError(f"{section}.{name}.table is {chosen.table}, expected {table}, the task's")
+        return self
+
+    @model_validator(mode="after")
+    def _features(self) -> "Settings":
+        for name, asked in self.features.items():
+            data = self.tasks[name].data
+            if unknown := [column for column in asked.along if column not in data.predictors]:
+                raise ValueError(
+                    f"features.{name}.along names '{unknown[0]}', no predictor of the task; "
+                    f"{closest(unknown[0], data.predictors)}"
+                )
+            if asked.labels and data.kind == "regression":
+                raise ValueError(f"features.{name}.labels belongs to a classification, and {name} is a regression")
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from precip_sae.errors import ManuscriptError
-from precip_sae.files import write_json
+from precip_sae.files import read_json, write_json
+from precip_sae.manuscript.claims import headlines, ledger_markdown
 from precip_sae.manuscript.compile import compile_pdf, compile_tex, journal_latex
 from precip_sae.manuscript.readme import BEGIN, END, with_results
 
@@ -105,6 +106,7 @@ def test_the_readme_says_what_the_results_rest_on_and_keeps_the_rest() -> None:
 
 def test_the_readme_shows_the_current_ledger() -> None:
     root = Path(__file__).parents[2]
-    ledger = root / "paper" / "claims.md"
-    assert ledger.is_file(), "paper/claims.md is kept in git: run `dvc repro verify`"
-    assert ledger.read_text() in (root / "README.md").read_text(), "run `precip-sae readme`"
+    judged = root / "paper" / "claims.json"
+    assert judged.is_file(), "paper/claims.json is kept in git: run `dvc repro verify`"
+    ledger = ledger_markdown(headlines(read_json(judged)))
+    assert ledger in (root / "README.md").read_text(), "run `precip-sae readme`"

@@ -1,10 +1,12 @@
 """How numbers reach the text, on hand-made results."""
 
+from pathlib import Path
+
 import pytest
 
 from precip_sae.errors import ManuscriptError, SettingsError
 from precip_sae.files import write_json
-from precip_sae.manuscript.claims import Claim, judge, ledger_markdown, read_claims
+from precip_sae.manuscript.claims import Claim, judge, ledger_markdown, read_ledger
 from precip_sae.manuscript.numbers import collect, flatten, number
 from precip_sae.manuscript.tables import latex
 from precip_sae.pipeline.stages import Stage
@@ -57,7 +59,8 @@ NUMBERS = {
 
 
 def claim(**changes: object) -> Claim:
-    return Claim(**({"id": "c", "statement": "s", "source": "p", "kind": "published", "key": "x"} | changes))
+    plain = {"id": "c", "sentence": "s", "place": "Results", "source": "p", "standing": "published", "metric": "x"}
+    return Claim(**(plain | changes))
 
 
 @pytest.mark.parametrize(
@@ -68,32 +71,65 @@ def claim(**changes: object) -> Claim:
         ({"at_least": 0.0, "whole": True}, "PASS"),
         ({"at_least": 0.31}, "FAIL"),
         ({"at_most": 0.30}, "PASS"),
-        ({"key": "none", "at_least": 0.0}, "FAIL"),
+        ({"metric": "none", "at_least": 0.0}, "FAIL"),
+        ({"at_least": "x.low"}, "PASS"),
+        ({"at_least": "x.high"}, "FAIL"),
+        ({"at_most": "none"}, "FAIL"),
+        ({"standing": "untestable", "metric": None, "untested": "no table"}, "NOT TESTED"),
     ],
 )
 def test_a_claim_passes_only_inside_its_bounds(changes: dict, verdict: str) -> None:
     assert judge(claim(**changes), NUMBERS)["verdict"] == verdict
 
 
-def test_a_claim_without_bounds_or_number_is_refused() -> None:
-    with pytest.raises(ManuscriptError, match="neither at_least nor at_most"):
-        judge(claim(), NUMBERS)
+def test_a_claim_that_nothing_decides_is_refused() -> None:
+    with pytest.raises(ValueError, match="neither at_least nor at_most"):
+        claim()
+    with pytest.raises(ValueError, match="needs a `metric`, or the standing untestable"):
+        claim(metric=None)
+    with pytest.raises(ValueError, match="is untestable: it needs `untested`"):
+        claim(standing="untestable")
     with pytest.raises(ManuscriptError, match=r"no number 'none\.low'"):
-        judge(claim(key="none", at_least=0.0, whole=True), NUMBERS)
+        judge(claim(metric="none", at_least=0.0, whole=True), NUMBERS)
     with pytest.raises(ManuscriptError, match="no number 'y'"):
-        judge(claim(key="y", at_least=0.0), NUMBERS)
+        judge(claim(metric="y", at_least=0.0), NUMBERS)
 
 
-def test_a_misspelt_key_in_the_claims_is_named(tmp_path) -> None:
+def test_a_claim_about_another_kind_of_interval_than_the_numbers_is_refused() -> None:
+    numbers = NUMBERS | {"x": NUMBERS["x"] | {"text": "30 % (95 % interval over spells 10 to 50 %)"}}
+    assert judge(claim(at_least=0.0, over="spells"), numbers)["verdict"] == "PASS"
+    with pytest.raises(ManuscriptError, match="is about an interval over seeds, but x is 30 %"):
+        judge(claim(at_least=0.0, over="seeds"), numbers)
+
+
+LEDGER = """\
+tolerances: {{trained: {{absolute: 0.02, reason: r}}}}
+claims:
+- {{id: c, sentence: s, place: p, standing: ours, metric: x, {rest}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("atleast: 1", r"claims.0.atleast is not a known key; did you mean 'at_least'"),
+        ("at_least: 1, tolerance: exact", "claim 'c' asks for the tolerance 'exact', which is not there"),
+        ("standing: mine", "claims.0.standing is 'mine'"),
+    ],
+)
+def test_a_mistake_in_the_claims_is_named(rest: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "claims.yaml"
-    path.write_text("claims:\n- {id: c, statement: s, source: p, kind: published, key: x, atleast: 1}\n")
-    with pytest.raises(SettingsError, match=r"claims.0.atleast is not a known key; did you mean 'at_least'"):
-        read_claims(path)
+    text = LEDGER.format(rest=rest)
+    path.write_text(text.replace("standing: ours, ", "") if "standing" in rest else text)
+    with pytest.raises(SettingsError, match=said):
+        read_ledger(path)
 
 
-def test_the_ledger_shows_what_was_found_and_the_rule() -> None:
+def test_the_ledger_shows_what_was_expected_and_what_was_found() -> None:
     text = ledger_markdown([judge(claim(at_least=0.0, whole=True), NUMBERS)])
-    assert f"| s (p) | 30 % | whole interval ≥ 0{THIN}% | PASS |" in text
+    assert f"| s (p) | whole interval ≥ 0{THIN}% | 30 % | PASS |" in text
+    text = ledger_markdown([judge(claim(at_least=0.3, at_most=0.3), NUMBERS)])
+    assert f"| mean = 30{THIN}% |" in text
 
 
 def test_the_table_of_searches_shows_every_searched_task_and_leaves_out_what_is_not_defined() -> None:

@@ -83,13 +83,22 @@ def test_nothing_is_redone_when_nothing_changed(project):
 def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(project):
     set_hidden(project, 5)
     _, said = dvc(project, "status", "--json")
-    assert list(json.loads(said)) == ["train@rain", "report@rain", "standards@rain", "search@rain", "collect"]
+    assert list(json.loads(said)) == [
+        "train@rain",
+        "report@rain",
+        "standards@rain",
+        "controls@rain",
+        "search@rain",
+        "noise@rain",
+        "thresholds@rain",
+        "collect",
+    ]
 
 
 def test_a_changed_setting_redoes_what_depends_on_it(project):
     set_hidden(project, 5)
     _, said = dvc(project, "repro")
-    assert stages_run(said) == [s.address("rain") for s in stages().values() if s.name != "observe"]
+    assert stages_run(said) == [s.address("rain") for s in stages().values() if s.name not in ("observe", "column")]
     _, said = dvc(project, "metrics", "diff", "--json")
     assert json.loads(said)["results/rain/train.json"]["mlp.hidden"] == {"old": 3, "new": 5, "diff": 2}
 

@@ -68,10 +68,14 @@ def variants(hidden: NDArray[np.float32], saes: Mapping[str, SAE], inputs: NDArr
         saes: the SAEs by name; each stack in the order of the models.
         inputs: standardised inputs of the test part [rows, inputs].
     """
-    activations = {"mlp": hidden}
-    with torch.no_grad():
-        activations |= {name: sae.encode(torch.from_numpy(hidden)).numpy() for name, sae in saes.items()}
+    activations = {"mlp": hidden} | {name: encoded(sae, hidden) for name, sae in saes.items()}
     return {name: Variant(a, correlations(a, inputs), metrics.dead(a)) for name, a in activations.items()}
+
+
+def encoded(saes: SAE, hidden: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Latent activations: [models, rows, hidden] -> [models, rows, latents]."""
+    with torch.no_grad():
+        return saes.encode(torch.from_numpy(hidden)).numpy()
 
 
 def unit_table(found: Mapping[str, Variant], seeds: list[int], inputs: list[str], threshold: float) -> pd.DataFrame:

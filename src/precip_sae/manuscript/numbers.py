@@ -92,14 +92,15 @@ def collect(
     for task, settings in tasks.items():
         numbers |= flatten(choices(settings), [task, "settings"])
     for stage in stages:
-        for task in tasks if stage.per_task else [None]:
-            for path in map(Path, stage.outputs(task)):
+        covered: Iterable[str | None] = tasks if stage.per_task else [None]
+        for name in covered:
+            for path in map(Path, stage.outputs(name)):
                 there = (paths.root / path).is_file()
                 if path.parts[0] == RESULTS and path.suffix == ".json" and (there or stage.over in (None, "tasks")):
                     numbers |= flatten(_results(paths.root / path), path.with_suffix("").parts[1:])
     compared = [task for task in held if f"{task}.standards.unlike" not in numbers]
-    for name, listed in {"compared": compared, "searched": searched, "tasks": tasks}.items():
-        numbers[name] = {"value": list(listed), "text": ", ".join(listed)}
+    for heading, listed in {"compared": compared, "searched": searched, "tasks": tasks}.items():
+        numbers[heading] = {"value": list(listed), "text": ", ".join(listed)}
     return numbers
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from precip_sae.errors import ManuscriptError
 from precip_sae.files import read_json, write_text
+from precip_sae.manuscript.claims import headlines, ledger_markdown
 from precip_sae.manuscript.numbers import number
 from precip_sae.observations.describe import ARCHIVE
 from precip_sae.paths import Paths
@@ -18,7 +19,7 @@ def with_results(readme: str, ledger: str, source: str) -> str:
 
     Args:
         readme: the text as it stands.
-        ledger: paper/claims.md.
+        ledger: the headline claims, see `claims.ledger_markdown`.
         source: what the observations are, see `basis`; named above the ledger.
 
     Raises:
@@ -47,7 +48,7 @@ def basis(numbers: Mapping[str, dict[str, Any]]) -> str:
 def update(paths: Paths) -> Path:
     """Writes the current results into README.md; returns its path."""
     readme = paths.root / "README.md"
-    ledger = (paths.paper / "claims.md").read_text(encoding="utf-8")
+    ledger = ledger_markdown(headlines(read_json(paths.paper / "claims.json")))
     source = basis(read_json(paths.paper / "numbers.json"))
     write_text(readme, with_results(readme.read_text(encoding="utf-8"), ledger, source))
     return readme

@@ -257,8 +257,16 @@ def interval(numbers: Numbers, key: str) -> str:
 def write_tables(paths: Paths, tables: Mapping[str, pd.DataFrame]) -> None:
     """Writes paper/tables/NAME.csv and NAME.tex for every table."""
     for name, table in tables.items():
-        write_text(paths.tables / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-        write_text(paths.tables / f"{name}.tex", latex(table.columns, table.to_numpy().tolist()))
+        for suffix, text in as_text(table).items():
+            write_text(paths.tables / f"{name}{suffix}", text)
+
+
+def as_text(table: pd.DataFrame) -> dict[str, str]:
+    """A table by the suffix of its file: `.csv` and `.tex`."""
+    return {
+        ".csv": table.to_csv(index=False, lineterminator="\n"),
+        ".tex": latex(table.columns, table.to_numpy().tolist()),
+    }
 
 
 def latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

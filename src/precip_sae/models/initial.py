@@ -1,10 +1,13 @@
 """Initial weights and row orders from seeds, with numpy alone, so that every trainer starts alike."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 # One independent stream per purpose and seed: adding a purpose never shifts another's numbers.
-_STREAMS = {"mlp": 0, "sae": 1, "order": 2}
+_STREAMS = {"mlp": 0, "sae": 1, "order": 2, "deep": 7}
 
 
 def _generator(seed: int, purpose: str, *more: int) -> np.random.Generator:
@@ -31,6 +34,25 @@ def mlp_weights(seed: int, inputs: int, hidden: int, outputs: int) -> dict[str, 
         "output.weight": glorot_uniform(generator, hidden, outputs),
         "output.bias": np.zeros(outputs, np.float32),
     }
+
+
+def deep_weights(seed: int, inputs: int, layers: Sequence[int], outputs: int) -> dict[str, NDArray[np.float32]]:
+    """Glorot-uniform weights and zero biases of a network of several hidden layers.
+
+    Args:
+        layers: units of each hidden layer, from the inputs on.
+
+    Returns:
+        hidden1.weight [inputs, units], hidden1.bias [units], and so on for every layer; output.weight, output.bias.
+    """
+    generator = _generator(seed, "deep")
+    sizes = [inputs, *layers, outputs]
+    weights: dict[str, NDArray[np.float32]] = {}
+    for number, (before, after) in enumerate(pairwise(sizes), start=1):
+        name = f"hidden{number}" if number <= len(layers) else "output"
+        weights |= {f"{name}.weight": glorot_uniform(generator, before, after)}
+        weights |= {f"{name}.bias": np.zeros(after, np.float32)}
+    return weights
 
 
 def sae_weights(seed: int, hidden: int, latents: int) -> dict[str, NDArray[np.float32]]:

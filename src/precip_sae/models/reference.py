@@ -11,8 +11,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn.functional import cross_entropy
 
+from precip_sae.models.dictionary import Dictionary
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
@@ -38,7 +40,7 @@ class KerasAdam:
     torch.optim.Adam adds epsilon to the bias-corrected root, which drifts apart over a full training.
     """
 
-    def __init__(self, stack: Stack, learning_rate: float) -> None:
+    def __init__(self, stack: nn.Module, learning_rate: float) -> None:
         self.weights = list(stack.parameters())
         self.m = [torch.zeros_like(w) for w in self.weights]
         self.v = [torch.zeros_like(w) for w in self.weights]
@@ -100,6 +102,7 @@ def train_mlps(
     settings: MLPSettings,
     seeds: Sequence[int],
     progress: Progress | None = None,
+    hidden_l1: float = 0.0,
 ) -> tuple[MLP, pd.DataFrame]:
     """Trains one network per seed on the same rows, each with its own initial weights and row order.
 
@@ -108,6 +111,9 @@ def train_mlps(
         kind: `classification` (cross-entropy) or `regression` (mean squared error).
         outputs: number of classes, or 1.
         progress: called as progress(epochs done, epochs) after every epoch.
+        hidden_l1: weight of the activity penalty on the hidden layer, in Keras 3's convention: times the sum of the
+            activations over the rows of the batch and the units, added to the batch's loss. `loss` holds the penalty,
+            `val_loss` does not.
 
     Returns:
         The trained stack, in the order of `seeds`, and its history with the columns seed, epoch, loss, val_loss,
@@ -128,8 +134,11 @@ def train_mlps(
             x, y = torch.from_numpy(train.x[order]), torch.from_numpy(train.y[order])
         sums = torch.zeros(2, len(seeds), dtype=torch.float64)
         for rows in batches(len(train), settings.batch):
-            z = stack(x[:, rows])
+            hidden = stack.hidden(x[:, rows])
+            z = stack.output(hidden)
             loss = response_loss(z, y[:, rows], kind)
+            if hidden_l1:
+                loss = loss + hidden_l1 * hidden.sum(dim=(1, 2))
             adam.step(loss.sum())
             with torch.no_grad():
                 sums += torch.stack([loss, response_score(z, y[:, rows], kind)]) * z.shape[1]
@@ -147,7 +156,7 @@ def train_mlps(
     return stack, pd.concat(history, ignore_index=True).sort_values(["seed", "epoch"], ignore_index=True)
 
 
-def sae_loss(h: torch.Tensor, sae: SAE, l1: float, convention: str) -> torch.Tensor:
+def sae_loss(h: torch.Tensor, sae: Dictionary, l1: float | torch.Tensor, convention: str) -> torch.Tensor:
     """The SAE's objective on a batch, for every model.
 
     mean over rows and units of (h - h^)^2, plus the activity penalty: l1 times the sum of |f| over rows and
@@ -155,6 +164,7 @@ def sae_loss(h: torch.Tensor, sae: SAE, l1: float, convention: str) -> torch.Ten
 
     Args:
         h: hidden activations [models, rows, hidden].
+        l1: one weight, or one per model [models].
 
     Returns:
         [models].

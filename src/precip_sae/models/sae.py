@@ -22,6 +22,11 @@ class SAE(Stack):
         "decoder.bias": ("models", "hidden"),
     }
 
+    encoder_weight: torch.Tensor
+    encoder_bias: torch.Tensor
+    decoder_weight: torch.Tensor
+    decoder_bias: torch.Tensor
+
     def encode(self, h: torch.Tensor) -> torch.Tensor:
         """Latent activations: [rows, hidden] or [models, rows, hidden] -> [models, rows, latents]."""
         return torch.relu(affine(h, self.encoder_weight, self.encoder_bias))
@@ -33,6 +38,11 @@ class SAE(Stack):
     def forward(self, h: torch.Tensor) -> torch.Tensor:
         """Reconstruction: decode(encode(h))."""
         return self.decode(self.encode(h))
+
+    @property
+    def directions(self) -> torch.Tensor:
+        """What one unit of each latent adds to the hidden activations [models, latents, hidden]."""
+        return self.decoder_weight
 
     def reconstruct(self, h: NDArray[np.float32]) -> NDArray[np.float32]:
         """forward on arrays, without gradients: [models, rows, hidden] -> [models, rows, hidden]."""

@@ -9,6 +9,7 @@ import ast
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from precip_sae.paths import Paths
 
 PACKAGE = "precip_sae"
 
-# They make the page of every stage, and the environment in which all numbers are computed.
-EVERYWHERE = tuple(f"{PACKAGE}.pipeline.{name}" for name in ("environment", "normalise", "page"))
+# They make the page of every stage, stamp its figures, and make the environment in which all numbers are computed.
+EVERYWHERE = tuple(f"{PACKAGE}.pipeline.{name}" for name in ("environment", "normalise", "page", "stamp"))
 
 # Imported by stages and of no effect on what these write: sentences, progress bars, where files lie (dvc.yaml says
 # that too, and a stage that writes elsewhere is refused), which sections of params.yaml DVC watches for a stage, and
@@ -48,10 +49,16 @@ def code_digests(notebook: Path, package: Path) -> dict[str, str]:
         file = _file(package, name)
         if file is None or name in found or name in WITHOUT_EFFECT:
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        found[name] = hashlib.sha256(meaning(tree).encode()).hexdigest()[:16]
-        waiting += _imported(tree)
+        found[name], imported = _read(file.read_bytes())
+        waiting += imported
     return dict(sorted(found.items()))
+
+
+@cache
+def _read(source: bytes) -> tuple[str, tuple[str, ...]]:
+    """A module's digest, and what it imports; a process asks for the same ones again and again."""
+    tree = ast.parse(source)
+    return hashlib.sha256(meaning(tree).encode()).hexdigest()[:16], tuple(_imported(tree))
 
 
 def write_digests(paths: Paths, package: Path, stages: Iterable[str]) -> None:

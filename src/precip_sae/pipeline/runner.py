@@ -17,10 +17,12 @@ from precip_sae.errors import NotebookError, PaperError, SettingsError, StageErr
 from precip_sae.files import read_json, write_text
 from precip_sae.paths import Paths
 from precip_sae.pipeline.aside import set_aside
+from precip_sae.pipeline.basis import stamp_outputs
 from precip_sae.pipeline.digest import code_digests
 from precip_sae.pipeline.environment import kernel_environment
 from precip_sae.pipeline.inputs import fingerprints, first_difference
 from precip_sae.pipeline.stages import Stage
+from precip_sae.pipeline.warm import warm_kernels
 from precip_sae.settings import Settings, load_settings
 
 
@@ -51,6 +53,7 @@ def run_stage(stage: Stage, task: str | None, paths: Paths) -> None:
         _execute(source, executed, given, stage.phrase(task), failed, paths)
         refuse_changes(stage, task, paths, before, depends, values)
         _refuse_missing(stage, task, paths)
+        stamp_outputs(stage, task, settings, paths)
         _publish(executed, stage.label(task), paths)
     failed.unlink(missing_ok=True)
 
@@ -204,7 +207,7 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
     from papermill.exceptions import PapermillExecutionError
 
     try:
-        with kernel_environment(paths.root):
+        with kernel_environment(paths.root), warm_kernels():
             papermill.execute_notebook(
                 source,
                 executed,

@@ -13,6 +13,7 @@ from precip_sae.errors import OutputError, SettingsError, StageError
 from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.warm import warm
 from precip_sae.settings import load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
@@ -22,7 +23,7 @@ EVERY_TASK = "every_task"
 _LEFT_OUT = {
     ".git", ".venv", ".venv-keras", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache", "__pycache__",
     ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results", "figures",
-    "supplement", "reports",
+    "supplement", "reports", "reference.json", "build",
 }  # fmt: skip
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
 _LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
@@ -100,15 +101,16 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
     yaml = YAML(typ="safe", pure=True)
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     with paths.params.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
     settings = load_settings(paths.params)
-    frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
-    deposit_simulation(paths.data, frame, settings.simulation)
-    write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
-    dvc(paths, "add", "--quiet", "data")
-    dvc(paths, "repro")
+    with warm(environment(paths), paths.root) as around:
+        frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
+        deposit_simulation(paths.data, frame, settings.simulation)
+        write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
+        dvc(paths, around, "add", "--quiet", "data")
+        dvc(paths, around, "repro")
     return paths
 
 
@@ -121,13 +123,13 @@ def environment(paths: Paths) -> dict[str, str]:
     }
 
 
-def dvc(paths: Paths, *arguments: str) -> None:
+def dvc(paths: Paths, around: dict[str, str], *arguments: str) -> None:
     """Runs a DVC command in the project.
 
     Raises:
         StageError: DVC ended with an error; what it said is on the terminal.
     """
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=paths.root, env=environment(paths), check=False)
+    done = subprocess.run(command, cwd=paths.root, env=around, check=False)
     if done.returncode:
         raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from precip_sae.observations import labels
+from precip_sae.observations.five_minutes import Spectra
 from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
 from precip_sae.simulation import instruments, microphysics
-from precip_sae.simulation.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
+from precip_sae.simulation.weather import FIRST_WINTER, WEATHER_LATENT, Weather, calendar, latent, weather
 
 Progress = Callable[[int, int], None]
 
@@ -58,32 +60,50 @@ def simulate_parts(records: int, seed: int, progress: Progress | None = None) ->
         yield rest
 
 
-def chunks(
-    records: int, seed: int, progress: Progress | None = None
-) -> Iterator[tuple[pd.DataFrame, instruments.Spectra]]:
+def chunks(records: int, seed: int, progress: Progress | None = None) -> Iterator[tuple[pd.DataFrame, Spectra]]:
     """The same table, whole storms of about CHUNK_RECORDS at a time, with the spectra that the records are made of."""
+    done = 0
+    for state, rng in states(records, seed):
+        yield _observed(state, rng)
+        done += len(state.air.step)
+        if progress is not None:
+            progress(done, records)
+
+
+@dataclass(frozen=True)
+class State:
+    """What there is before an instrument looks at it: arrays of shape (records, ...)."""
+
+    air: Weather
+    falling: microphysics.Particles
+    melted: NDArray[np.float64]  # mass fraction at microphysics.LEVELS, (records, 51)
+    errors: NDArray[np.float64]  # of calibration, humidity aloft and rate: standard normal, (records, 3)
+
+
+def states(records: int, seed: int) -> Iterator[tuple[State, np.random.Generator]]:
+    """The hidden state of the records of `chunks`, whole storms at a time, and what its instruments draw from next."""
     storms = calendar(records, np.random.default_rng([seed, 0]))
     ends = np.cumsum(storms.length)
     first = 0
     while first < len(ends):
         done = ends[first - 1] if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_RECORDS, side="right")))
-        yield _chunk(storms, slice(first, last), np.random.default_rng([seed, 1, first]))
-        if progress is not None:
-            progress(int(ends[last - 1]), records)
+        chosen, rng = slice(first, last), np.random.default_rng([seed, 1, first])
+        air = weather(storms, chosen, rng)
+        x = latent(rng, storms.length[chosen], storms.character[chosen, WEATHER_LATENT:])
+        yield State(air, *microphysics.particles(air, x[:, :4]), errors=x[:, 4:]), rng
         first = last
 
 
-def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.DataFrame, instruments.Spectra]:
-    """The records of the chosen storms, and their spectra."""
-    air = weather(storms, chosen, rng)
-    x = latent(rng, storms.length[chosen], storms.character[chosen, WEATHER_LATENT:])
-    falling, melted = microphysics.particles(air, x[:, :4])
+def _observed(state: State, rng: np.random.Generator) -> tuple[pd.DataFrame, Spectra]:
+    """The records of a state, and their spectra."""
+    air, falling, melted = state.air, state.falling, state.melted
+    calibration, moisture, retrieval = state.errors.T
     record, spectra = instruments.measure_with_spectra(falling, rng)
-    echo = instruments.observe_echo(air, falling, melted, x[:, 4], rng)
+    echo = instruments.observe_echo(air, falling, melted, calibration, rng)
 
     values: dict[str, NDArray] = {
-        "time": np.datetime64(f"{FIRST_WINTER}-01-01", "ns") + air.step * np.timedelta64(STEP_MINUTES, "m"),
+        "time": observation_times(air),
         "storm": air.storm,
         **{name: record[name] for name in ("n0", "lambda", "Nt", "Rho", "Fs", "Dm")},
         "T": air.temperature + labels.FREEZING,
@@ -92,7 +112,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
         "WS": air.wind,
         "ETH": echo.top,
         "t_15": _at_900_hpa(air) + labels.FREEZING,
-        "rh_15": np.clip(_moistened(air.humidity) + RH_900_SPREAD * x[:, 5], 30.0, 100.0),
+        "rh_15": np.clip(_moistened(air.humidity) + RH_900_SPREAD * moisture, 30.0, 100.0),
         "melted": falling.melted,
         "riming": falling.riming,
     }
@@ -104,7 +124,7 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
     # the PIP tools call a record snow or rain by its density and report its rate as one or the other
     values["density"] = labels.density(values["Rho"])
     integral = np.where(values["density"] == "Snow", record["adjusted"], record["rate"])
-    rate = _rounded("Sr", instruments.reported_rate(integral, falling.riming, values["density"], x[:, 6]))
+    rate = _rounded("Sr", instruments.reported_rate(integral, falling.riming, values["density"], retrieval))
     values["Sr"] = np.where(values["density"] == "Snow", rate, 0.0)
     values["Rr"] = np.where(values["density"] == "Snow", 0.0, rate)
     values["regime9"] = labels.regime9(values)
@@ -113,6 +133,11 @@ def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.
     values["phase"] = labels.phase(values["melted"])
     frame = pd.DataFrame({column.name: values[column.name] for column in COLUMNS})
     return frame.astype({column.name: column.dtype for column in COLUMNS}), spectra
+
+
+def observation_times(air: Weather) -> NDArray[np.datetime64]:
+    """Start of the 5 minutes of each record (UTC), [records]."""
+    return np.datetime64(f"{FIRST_WINTER}-01-01", "ns") + air.step * np.timedelta64(STEP_MINUTES, "m")
 
 
 def _moistened(humidity: NDArray[np.float64]) -> NDArray[np.float64]:

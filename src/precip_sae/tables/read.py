@@ -50,6 +50,15 @@ def read_table(path: Path, data: DataSettings) -> pd.DataFrame:
     return read(path, data).frame
 
 
+def columns_of(path: Path, data: DataSettings) -> list[str]:
+    """All columns that the file at `path` has, whether the task uses them or not; of several files the first's.
+
+    Raises:
+        TableError: no such file, or not a table.
+    """
+    return open_table(table_files(path)[0], data.file).names
+
+
 def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | None = None) -> Table:
     """Reads the columns that a task uses.
 

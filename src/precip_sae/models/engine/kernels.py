@@ -311,6 +311,15 @@ def clear(values, start, stop):
         put(values, i, number(0.0))
 
 
+@part_of_loop
+def total(values, size):
+    """The sum of the first `size` values of an array."""
+    added = number(0.0)
+    for i in range(size):
+        added += get(values, i)
+    return added
+
+
 class MLPKernels:
     """Compiled for one size of network: `epoch` trains, `evaluate` scores, `hidden` gives the hidden activations."""
 
@@ -326,12 +335,13 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
     room = padded(batch)
 
     @compiled(**STRICT)
-    def epoch(x, y, rows, weights, m, v, sizes, loss, score):
+    def epoch(x, y, rows, weights, m, v, sizes, penalty, loss, score):
         """Steps through `rows` rows in batches.
 
         x [rows + room, inputs, LANES], y [rows + room, LANES], any finite numbers in the last `room` rows;
         weights, m, v [parameters, LANES], moved on;
-        sizes: Adam's step sizes, one per batch; loss, score: float64 [LANES], added to.
+        sizes: Adam's step sizes, one per batch; penalty: weight of the sum of a batch's hidden activations in its
+        loss; loss, score: float64 [LANES], added to.
         """
         w, m_, v_ = scratch(parameters), scratch(parameters), scratch(parameters)
         h, dh, z = scratch(room * hidden), scratch(room * hidden), scratch(room * outputs)
@@ -349,8 +359,11 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
                 lost, scored = cross_entropy(z, ys, size, share, lost, scored, outputs)
             else:
                 lost, scored = squared_error(z, ys, size, share, lost, scored)
+            if penalty > f32(0.0):
+                lost += total(h, size * hidden) * spread(penalty * f32(size))
             clear(z, size * outputs, room * outputs)
-            backward(z, w, second, number(0.0), h, dh, room, hidden, outputs)
+            clear(h, size * hidden, room * hidden)
+            backward(z, w, second, spread(penalty), h, dh, room, hidden, outputs)
             forget(m_, v_, start // batch, parameters)
             step = spread(sizes[start // batch])
             descend(h, z, w, m_, v_, second, step, room, hidden, outputs)

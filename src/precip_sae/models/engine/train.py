@@ -140,6 +140,8 @@ class Networks:
         loss, score: over the epochs, while the weights moved [epochs, models].
         val_loss, val_score: at the end of each epoch [epochs, models]; of the last epoch alone if not every
             epoch was validated.
+        course: the weights before training and after each epoch [epochs + 1, models, parameters]; without
+            `every_epoch` only those after the last [1, models, parameters].
     """
 
     weights: NDArray[np.float32]
@@ -147,6 +149,7 @@ class Networks:
     score: NDArray[np.float64]
     val_loss: NDArray[np.float64]
     val_score: NDArray[np.float64]
+    course: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -173,17 +176,20 @@ def train_block(
     seeds: NDArray[np.int64],
     every_epoch: bool,
     after_epoch: Callable[[int], None] | None = None,
+    hidden_l1: float = 0.0,
+    start: NDArray[np.float32] | None = None,
 ) -> Networks:
     """Trains the networks of one block; see `train_networks`. Spare lanes are left out of the result."""
     kernel = shape.kernels(settings.batch)
     mine, inputs = seeds[block.models], np.ascontiguousarray(columns[block.models].T)
-    weights = _lanes_of_initial(mine, shape)
+    weights = _lanes_of_initial(mine, shape) if start is None else lanes_of(start, block)
     m, v = np.zeros_like(weights), np.zeros_like(weights)
     feed, check = Feed(train, inputs, settings.batch), Feed(validation, inputs, settings.batch)
     checked = list(check.in_time_order()) if check.fits else None
     steps = -(-len(train) // settings.batch)
     sizes = step_sizes(settings.learning_rate, steps * settings.epochs).reshape(settings.epochs, steps)
     records: list[list[NDArray[np.float64]]] = [[], [], [], []]
+    course = [weights.copy()] if every_epoch else []
     laid_out = None
     for epoch in range(settings.epochs):
         if laid_out is None or settings.shuffle == "per_epoch" or not feed.fits:
@@ -191,11 +197,12 @@ def train_block(
             laid_out = list(laid_out) if feed.fits else laid_out
         loss, score, at = np.zeros(LANES), np.zeros(LANES), 0
         for x, y, rows in laid_out:
-            kernel.epoch(x, y, rows, weights, m, v, sizes[epoch, at:], loss, score)
+            kernel.epoch(x, y, rows, weights, m, v, sizes[epoch, at:], np.float32(hidden_l1), loss, score)
             at += -(-rows // settings.batch)
         records[0].append(loss[: block.used] / len(train))
         records[1].append(score[: block.used] / len(train))
         if every_epoch or epoch == settings.epochs - 1:
+            course.append(weights.copy())
             val_loss, val_score = np.zeros(LANES), np.zeros(LANES)
             for x, y, rows in checked or check.in_time_order():
                 kernel.evaluate(x, y, rows, weights, val_loss, val_score)
@@ -203,7 +210,8 @@ def train_block(
             records[3].append(val_score[: block.used] / len(validation))
         if after_epoch:
             after_epoch(block.used)
-    return Networks(np.ascontiguousarray(weights.T[: block.used]), *(np.stack(record) for record in records))
+    after = np.stack([w.T[: block.used] for w in course])
+    return Networks(after[-1], *(np.stack(record) for record in records), course=after)
 
 
 def _lanes_of_initial(seeds: NDArray[np.int64], shape: NetworkShape) -> NDArray[np.float32]:
@@ -232,24 +240,29 @@ def train_networks(
     every_epoch: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,
+    hidden_l1: float = 0.0,
+    start: NDArray[np.float32] | None = None,
 ) -> Networks:
     """Trains one network per row of `columns`.
 
     Args:
         train, validation: parts of a prepared table; their inputs may hold more columns than one network uses.
         columns: the inputs of each network, in its order [models, inputs].
-        seeds: the seed of each network [models].
-        every_epoch: evaluate the validation part after every epoch, not after the last alone.
+        seeds: the seed of each network [models]: of its initial weights and of the order of its rows.
+        every_epoch: evaluate the validation part and keep the weights after every epoch, not after the last alone.
         progress: called as progress(epochs done, epochs of all blocks).
         threads: blocks that are trained at once (default: all CPUs); changes no bit.
+        hidden_l1: see `reference.train_mlps`.
+        start: packed initial weights instead of those of the seeds [models, parameters].
     """
     pieces = blocks(len(seeds))
     count = _Counter(progress, settings.epochs * len(pieces))
 
     def work(block: Block) -> Networks:
         return train_block(
-            block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1)
-        )
+            block, train, validation, shape, settings, columns, seeds, every_epoch, lambda _: count.add(1), hidden_l1,
+            start,
+        )  # fmt: skip
 
     done = side_by_side(work, pieces, threads)
     return Networks(
@@ -258,7 +271,7 @@ def train_networks(
     )
 
 
-_RECORDS = ("loss", "score", "val_loss", "val_score")
+_RECORDS = ("loss", "score", "val_loss", "val_score", "course")
 
 
 class _Counter:
@@ -371,6 +384,7 @@ def fit_autoencoders(
     convention: str,
     seeds: NDArray[np.int64],
     after_epoch: Callable[[int], None] | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> Autoencoders:
     """Fits one SAE per model on one thread; see `train_saes`.
 
@@ -380,10 +394,12 @@ def fit_autoencoders(
         rows: rows of the SAE part.
         seeds: the seed of each SAE [models].
         after_epoch: called with the number of models that ran an epoch.
+        start: packed initial weights instead of those of the seeds [models, parameters].
     """
     units = hidden[0].shape[1]
-    initial = {int(seed): sae_weights(int(seed), units, settings.latents) for seed in np.unique(seeds)}
-    start = pack([initial[int(seed)] for seed in seeds])
+    if start is None:
+        initial = {int(seed): sae_weights(int(seed), units, settings.latents) for seed in np.unique(seeds)}
+        start = pack([initial[int(seed)] for seed in seeds])
     nothing = np.zeros_like(start)
     state = [_Fitting(b.kept, h, *(lanes_of(a, b) for a in (start, nothing, nothing)))
              for b, h in zip(pieces, hidden, strict=True)]  # fmt: skip
@@ -461,8 +477,12 @@ def train_saes(
     seeds: Sequence[int],
     progress: Progress | None = None,
     threads: int | None = None,
+    start: NDArray[np.float32] | None = None,
 ) -> tuple[SAE, pd.DataFrame]:
-    """`reference.train_saes`, compiled: one SAE per seed; arguments and results are the same."""
+    """`reference.train_saes`, compiled: one SAE per seed; arguments and results are the same.
+
+    `start` holds packed initial weights instead of those of the seeds [models, parameters].
+    """
     models, rows, units = hidden.shape
     count = _Counter(progress, settings.epochs * models)
     room = kernels.padded(settings.batch)
@@ -475,7 +495,7 @@ def train_saes(
             lanes[:rows] = hidden[group[block.models]].transpose(1, 2, 0)
             laid_out.append(lanes)
         return fit_autoencoders(laid_out, pieces, rows, settings, convention, np.asarray(seeds)[group],
-                                count.add)  # fmt: skip
+                                count.add, None if start is None else start[group])  # fmt: skip
 
     groups = np.array_split(np.arange(models), min(threads or available_threads(), -(-models // LANES)))
     done = side_by_side(work, groups, threads)

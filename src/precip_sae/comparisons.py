@@ -1,0 +1,80 @@
+"""Many comparisons at once, paired by seed: whether a mean differs from zero, and intervals over seeds and storms."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr
+
+from precip_sae.quantities import SIGNIFICANT
+from precip_sae.spread import FEWEST_EPISODES, RESAMPLES, Spread, over_seeds
+
+
+def t_test(differences: ArrayLike) -> float:
+    """Two-sided p of Student's t-test that the mean of paired differences is zero; undefined ones are left out.
+
+    1 where all of them are zero; NaN with fewer than two.
+    """
+    kept = np.asarray(differences, dtype=np.float64)
+    kept = kept[np.isfinite(kept)]
+    if len(kept) < 2:
+        return float("nan")
+    error = kept.std(ddof=1) / np.sqrt(len(kept))
+    if error == 0:
+        return 0.0 if kept[0] else 1.0
+    return float(2 * stdtr(len(kept) - 1, -abs(kept.mean()) / error))
+
+
+def holm(p: Mapping[str, float]) -> dict[str, float]:
+    """p-values of several comparisons, corrected for their number (Holm 1979, Scand. J. Stat. 6, 65-70).
+
+    Below 0.05 means: whichever of the hypotheses hold, the chance to reject any of them falsely is at most 5 %. NaN
+    stay NaN and are not counted.
+    """
+    defined = sorted((value, name) for name, value in p.items() if not np.isnan(value))
+    corrected, least = dict.fromkeys(p, float("nan")), 0.0
+    for place, (value, name) in enumerate(defined):
+        least = max(least, min(1.0, (len(defined) - place) * value))
+        corrected[name] = least
+    return {name: corrected[name] for name in p}
+
+
+def few_digits(p: float) -> float:
+    """A p-value to three significant digits, not less than 1e-6: more would not be the same on every processor."""
+    return p if np.isnan(p) else max(float(f"{p:.3g}"), 1e-6)
+
+
+def episode_draws(episodes: NDArray[np.int64], resamples: int = RESAMPLES) -> NDArray[np.float64]:
+    """How often each episode is drawn in each resample, as `spread.over_episodes` draws: [resamples, episodes].
+
+    Args:
+        episodes: the episode of each row [rows], numbered from 0 without gaps.
+    """
+    count = int(episodes.max()) + 1
+    return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+
+
+def over_both(values: ArrayLike, redrawn: NDArray[np.float64], form: str = SIGNIFICANT, over: str = "storms") -> Spread:
+    """Mean over seeds, and its interval if other seeds had been taken and other episodes observed.
+
+    The middle 95 % of means, each over seeds drawn with replacement, of values that were computed on episodes drawn
+    with replacement (Efron and Tibshirani 1993, section 8.6). All seeds see the same draws.
+
+    Args:
+        values: one number per seed [seeds], on the episodes as they are.
+        redrawn: the same on drawn episodes [resamples, seeds].
+        over: what the episodes are called.
+
+    Returns:
+        As `spread.over_seeds`, with `over` naming both. Without at least FEWEST_EPISODES resamples it is left open.
+    """
+    result = over_seeds(values, form) | {"low": None, "high": None, "over": f"seeds and {over}"}
+    seeds = redrawn.shape[1]
+    weights = np.random.default_rng(1).multinomial(seeds, np.full(seeds, 1 / seeds), size=len(redrawn))
+    weights = np.where(np.isfinite(redrawn), weights, 0)
+    total = weights.sum(axis=1)
+    means = (weights * np.nan_to_num(redrawn)).sum(axis=1)[total > 0] / total[total > 0]
+    if len(means) >= FEWEST_EPISODES and seeds > 1:
+        low, high = np.quantile(means, (0.025, 0.975))
+        result |= {"low": float(low), "high": float(high)}
+    return result

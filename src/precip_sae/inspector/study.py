@@ -1,0 +1,141 @@
+"""The page of a project: every task's networks, the published ones beside them, on records of the test parts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from precip_sae.inspector import content
+from precip_sae.inspector.bundle import page
+from precip_sae.inspector.companions import fit_saes, latents_for, load_companions
+from precip_sae.inspector.pack import Packer
+from precip_sae.inspector.records import Records, choose
+from precip_sae.manuscript.report import describe_source
+from precip_sae.models.exchange import Network, read_published
+from precip_sae.models.mlp import MLP
+from precip_sae.paths import Paths
+from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings
+from precip_sae.tables.read import read_table
+from precip_sae.tasks.prepare import Part, Prepared, prepare
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with its table, as read and as prepared."""
+
+    name: str
+    settings: TaskSettings
+    frame: pd.DataFrame
+    prepared: Prepared
+
+
+def read_task(paths: Paths, name: str, settings: TaskSettings) -> Task:
+    """Reads and prepares a task's table.
+
+    Raises:
+        TableError: see `read_table` and `prepare`.
+    """
+    frame = read_table(paths.root / settings.data.table, settings.data)
+    return Task(name, settings, frame, prepare(frame, settings.data))
+
+
+def study_page(
+    paths: Paths, tasks: Sequence[Task], standards: dict[str, StandardSettings], settings: InspectorSettings
+) -> str:
+    """The page of all tasks, as HTML.
+
+    Raises:
+        StageError: a task's networks are missing; NetworkError: a published network cannot be read.
+    """
+    packer = Packer()
+    tables, sets, sources = [], [], []
+    for name in dict.fromkeys(task.settings.data.table for task in tasks):
+        mine = [task for task in tasks if task.settings.data.table == name]
+        records = _records(mine, settings.records)
+        for task in mine:
+            sets.append(_task_set(packer, paths, task, records, len(tables)))
+            if task.name in standards:
+                network = read_published(paths.root / standards[task.name].network)
+                sets.append(_published_set(packer, network, task, records, len(tables)))
+        tables.append(records.packed(packer))
+        sources.append(describe_source(paths, mine[0].settings.data))
+    source = {
+        "simulated": any(source["simulated"] for source in sources),
+        "sentence": " ".join(dict.fromkeys(source["sentence"] for source in sources)),
+    }
+    threshold = tasks[0].settings.sensitivity.threshold
+    return page(content.gathered(sets, tables, source, threshold), packer.text())
+
+
+def _records(tasks: Sequence[Task], most: int) -> Records:
+    """Records of one table, with the columns of all its tasks."""
+    columns: dict[str, pd.Series] = {}
+    for task in tasks:
+        columns |= {name: task.frame[name] for name in task.frame if name not in columns}
+    time = tasks[0].settings.data.time
+    return choose(pd.DataFrame(columns), [task.prepared.rows["test"] for task in tasks], time, most)
+
+
+def _observed(task: Task, records: Records) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """Which records belong to a task's test part, and what was observed in them."""
+    test = task.prepared.rows["test"]
+    positions = records.positions(test)
+    y = task.prepared.test.y[test.get_indexer(records.frame.index[positions])]
+    return positions, task.prepared.response(y) if task.settings.data.kind == "regression" else y
+
+
+def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table: int) -> dict[str, Any]:
+    found, config = load_companions(paths.companions / task.name)
+    prepared, data = task.prepared, task.settings.data
+    response = (prepared.response_mean, prepared.response_scale)
+    return {
+        "id": task.name,
+        "title": task.settings.title,
+        "own": task.settings.mlp.hidden,
+        "published": False,
+        "table": table,
+        **content.described(data, prepared.mean, prepared.scale, task.frame, response),
+        **content.records_of(packer, *_observed(task, records)),
+        "models": content.companion_models(packer, found, config["seeds"], data.kind),
+    }
+
+
+def _published_set(packer: Packer, network: Network, task: Task, records: Records, table: int) -> dict[str, Any]:
+    settings = task.settings
+    data = content.published_data(network, settings.data)
+    latents = latents_for(network.layers[0].units, settings.mlp, settings.sae)
+    return {
+        "id": f"published_{task.name}",
+        "title": f"{settings.title}: the published network",
+        "own": network.layers[0].units,
+        "published": True,
+        "table": table,
+        **content.described(data, *content.scaler(network), task.frame),
+        **content.records_of(packer, *_observed(task, records)),
+        "models": [content.published_model(packer, network, _saes_of(network, task, latents), latents)],
+    }
+
+
+def _saes_of(network: Network, task: Task, latents: int) -> dict[str, NDArray[np.float32]]:
+    """SAEs on the activations of a published network on the task's SAE part, as if its seed were 0."""
+    rows = task.frame.loc[task.prepared.rows["sae"]]
+    x = np.ascontiguousarray(network.standardise(rows).astype(np.float32))
+    part = Part(x, np.zeros(len(x), np.float32))
+    hidden, output = network.layers
+    stack = MLP(
+        {
+            name: torch.from_numpy(values[None].astype(np.float32))
+            for name, values in (
+                ("hidden.weight", hidden.weight),
+                ("hidden.bias", hidden.bias),
+                ("output.weight", output.weight),
+                ("output.bias", output.bias),
+            )
+        }
+    )
+    trained, untrained = fit_saes(stack, part, task.settings.sae, latents, [0])
+    return {"trained": trained[0], "untrained": untrained[0]}

@@ -1,0 +1,312 @@
+"""Whether latents cause what the network says, beside what else could be changed in it.
+
+Kinds of units that are changed: the SAE's `latents`; and controls: the network's `hidden` units, the latents of the
+`untrained` SAE, for every latent a `random` direction of the length of its decoder row, changed by as much, and the
+`principal` directions of the hidden activations, moved to their mean.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from precip_sae.interpretation import interventions, storms
+from precip_sae.interpretation.comparisons import paired
+from precip_sae.interpretation.interventions import Values
+from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, UNTRAINED
+from precip_sae.models.mlp import MLP
+from precip_sae.models.sae import SAE
+from precip_sae.observations.schema import BY_NAME
+from precip_sae.quantities import PERCENT, POINTS
+from precip_sae.settings import DataSettings
+from precip_sae.spread import over_seeds
+from precip_sae.tasks.prepare import Part
+
+PRINCIPAL = "principal"
+KINDS = (LATENTS, HIDDEN, UNTRAINED, RANDOM, PRINCIPAL)
+BINS = 20
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The networks of a task and what can be changed in them, in float64.
+
+    Attributes:
+        kind: `classification` or `regression`.
+        weight, bias: of the output layer [models, hidden, outputs], [models, outputs].
+        hidden: hidden activations [models, rows, hidden]; z: outputs [models, rows, outputs].
+        changes: of every kind, by how much each unit is changed when it is ablated [models, rows, units].
+        rows: of every kind, what a unit more adds to the hidden activations [models, units, hidden].
+    """
+
+    kind: str
+    weight: Values
+    bias: Values
+    hidden: NDArray[np.float32]
+    z: Values
+    changes: Mapping[str, NDArray[np.floating]]
+    rows: Mapping[str, Values]
+
+
+def subject(
+    networks: MLP,
+    saes: SAE,
+    untrained: SAE,
+    hidden: NDArray[np.float32],
+    latents: NDArray[np.float32],
+    control: NDArray[np.float32],
+    kind: str,
+) -> Subject:
+    """Puts together what can be changed.
+
+    Args:
+        hidden, latents, control: activations on the same rows, of the hidden units, of `saes` and of `untrained`
+            [models, rows, units].
+        kind: of the task.
+    """
+    weight, bias = (_array(p) for p in (networks.output_weight, networks.output_bias))
+    decoder = _array(saes.decoder_weight)
+    mean, directions = interventions.principal(hidden)
+    along = np.einsum("mrh,mdh->mrd", hidden - mean[:, None, :], directions)
+    random = interventions.directed(decoder, np.random.default_rng(0))
+    changes = {LATENTS: -latents, HIDDEN: -hidden, UNTRAINED: -control, RANDOM: -latents, PRINCIPAL: -along}
+    rows = {
+        LATENTS: decoder,
+        HIDDEN: np.broadcast_to(np.eye(hidden.shape[2]), (len(hidden), hidden.shape[2], hidden.shape[2])),
+        UNTRAINED: _array(untrained.decoder_weight),
+        RANDOM: random,
+        PRINCIPAL: directions,
+    }
+    return Subject(kind, weight, bias, hidden, interventions.outputs(hidden, weight, bias), changes, rows)
+
+
+def splicing(
+    it: Subject, reconstructions: Mapping[str, Values], y: NDArray[Any], mean: Values, episodes: NDArray[np.int64],
+    over: str,
+) -> dict[str, Any]:  # fmt: skip
+    """Loss recovered with each reconstruction in the place of the hidden activations.
+
+    Args:
+        reconstructions: by name [models, rows, hidden]; y: responses or class numbers [rows].
+        mean: hidden activations that stand for nothing [models, hidden].
+        episodes: of each row [rows]; over: what they are called.
+
+    Returns:
+        {name: {seeds, storms}}.
+    """
+    original = interventions.losses(it.z, y, it.kind)
+    flat = np.broadcast_to(mean[:, None, :], it.hidden.shape)
+    least = interventions.losses(interventions.outputs(flat, it.weight, it.bias), y, it.kind)
+    return {
+        name: interventions.recovered_spread(
+            original,
+            interventions.losses(interventions.outputs(hidden, it.weight, it.bias), y, it.kind),
+            least,
+            episodes,
+            over,
+        )
+        for name, hidden in reconstructions.items()
+    }
+
+
+def effects(it: Subject, part: Part, seeds: list[int], inputs: list[str]) -> tuple[pd.DataFrame, dict[str, Values]]:
+    """What ablating and doubling each unit does.
+
+    Args:
+        part: the rows of `it`.
+        inputs: names of the inputs.
+
+    Returns:
+        One row per kind, seed and unit: `active` (share of rows in which ablating changes anything), `size` (mean size
+        of the effect of ablating it, see `interventions.size`), `doubled` (of doubling it), `out_0`.. (mean change of
+        each prediction over the rows where it is active), `tied` (the largest share of the effect's variance that goes
+        with one input) and `tied_to`, that input. And of every kind, the size of ablating in every row, mean over seeds
+        and living units [rows].
+    """
+    bins = interventions.quantile_bins(part.x, BINS)
+    frames: list[tuple[Any, ...]] = []
+    by_row = {}
+    for name, changes in it.changes.items():
+        total, counted = np.zeros(len(part)), 0
+        for m, seed in enumerate(seeds):
+            pushed = it.rows[name][m] @ it.weight[m]
+            before = interventions.predictions(it.z[m], it.kind)
+            columns: list[Values] = []
+            for change, row in zip(changes[m].T.astype(np.float64), pushed, strict=True):
+                here = change != 0
+                if not here.any():
+                    frames.append((name, seed, len(columns), 0.0, 0.0, 0.0, *np.zeros(len(row))))
+                    columns.append(np.zeros(len(part)))
+                    continue
+                ablated, doubled = (
+                    interventions.predictions(it.z[m] + (sign * change)[:, None] * row, it.kind) - before
+                    for sign in (1, -1)
+                )
+                sizes = interventions.size(ablated, it.kind)
+                outs = ablated[here].mean(axis=0)
+                more = interventions.size(doubled, it.kind).mean()
+                frames.append((name, seed, len(columns), here.mean(), sizes.mean(), more, *outs))
+                columns.append(sizes)
+            together = np.stack(columns, axis=1)
+            _tie(frames, interventions.tied(together, bins), inputs)
+            alive = (changes[m] != 0).any(axis=0)
+            if alive.any():
+                total, counted = total + together[:, alive].mean(axis=1), counted + 1
+        by_row[name] = total / max(counted, 1)
+    outs = [f"out_{k}" for k in range(it.z.shape[2])]
+    names = ["kind", "seed", "unit", "active", "size", "doubled", *outs, "tied", "tied_to"]
+    return pd.DataFrame(frames, columns=names).round(DIGITS), by_row
+
+
+def _tie(frames: list[tuple[Any, ...]], shares: Values, inputs: list[str]) -> None:
+    """Adds to the last rows, one per unit, the input that the effect goes with most, and how far."""
+    for k, share in enumerate(shares, start=len(frames) - len(shares)):
+        known = np.isfinite(share).any()
+        best = int(np.nanargmax(share)) if known else -1
+        frames[k] += (share[best], inputs[best]) if known else (np.nan, "")
+
+
+def summary(
+    table: pd.DataFrame, by_row: Mapping[str, Values], episodes: NDArray[np.int64], over: str, form: str
+) -> dict[str, Any]:
+    """Effects of every kind over seeds, and the latents' less those of the controls, paired by seed.
+
+    Args:
+        table, by_row: see `effects`; episodes: of each row [rows]; over: what they are called.
+        form: of the size of an effect.
+
+    Returns:
+        {kinds: {kind: {size, size_storms, strongest, doubled, tied}}, latents_less: {size: {control: ..}, tied: ..}}.
+    """
+    draws = storms.weights(episodes)
+    rows = draws @ np.bincount(np.unique(episodes, return_inverse=True)[1])
+    living = table[table["active"] > 0]
+    grouped = living.groupby(["kind", "seed"])
+    # a unit that does more counts for more: what does nothing is tied to nothing
+    weighed = living.assign(weighed=living["tied"] * living["size"]).groupby(["kind", "seed"])
+    measures = {
+        "size": grouped["size"].mean(),
+        "strongest": grouped["size"].max(),
+        "doubled": grouped["doubled"].mean(),
+        "tied": weighed["weighed"].sum() / weighed["size"].sum(),
+    }
+    forms = dict.fromkeys(measures, form) | {"tied": PERCENT}
+    found = {
+        kind: {name: over_seeds(values[kind], forms[name]) for name, values in measures.items()}
+        | {"size_storms": storms.interval(draws @ storms.sums(by_row[kind], episodes) / rows, episodes, form, over)}
+        for kind in by_row
+    }
+    differences = {
+        f"{name} {kind}": (measures[name][LATENTS] - measures[name][kind]).to_numpy()
+        for name in ("size", "tied")
+        for kind in by_row
+        if kind != LATENTS
+    }
+    corrected = paired(differences)
+    differing = {"size": POINTS if form.endswith("%") else form, "tied": POINTS}
+    return {
+        "kinds": found,
+        "latents_less": {
+            name: {kind: corrected[f"{name} {kind}"] | {"form": differing[name]} for kind in by_row if kind != LATENTS}
+            for name in ("size", "tied")
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Steering:
+    """Predictions with a family's latents clamped, along the input that the family responds to most.
+
+    Attributes:
+        family: its number; column: the input; centres: median of the input in each bin, standardised [bins].
+        observed: mean response, or shares of the classes, of the rows in each bin [bins, outputs].
+        network: mean predictions there [bins, outputs].
+        moved: mean predictions over all rows with the input itself set to the bin's median, seed by seed
+            [seeds, bins, outputs].
+        clamped: with the latent set to its mean activation in the bin, likewise.
+        random: with a random direction of the same length moved by as much, likewise.
+    """
+
+    family: int
+    column: str
+    centres: Values
+    observed: Values
+    network: Values
+    moved: Values
+    clamped: Values
+    random: Values
+
+    @property
+    def carried(self) -> Values:
+        """How much of the response to the input goes through the latent: range of `clamped` over that of `moved`.
+
+        Of the output that moving the input changes most; signed, below 0 where the latent pushes it the other way
+        [seeds].
+        """
+        return _ranges(self.clamped, self.moved)
+
+    @property
+    def carried_random(self) -> Values:
+        """The same of the random direction [seeds]."""
+        return _ranges(self.random, self.moved)
+
+
+def effect_form(data: DataSettings) -> str:
+    """How the size of an effect on a task's predictions is written: as a share, or in the unit of the response."""
+    if data.kind == "classification":
+        return PERCENT
+    known = BY_NAME[data.response].unit if data.response in BY_NAME else ""
+    return f".3f {data.units.get(data.response, known)}".strip()
+
+
+def _ranges(curves: Values, moved: Values) -> Values:
+    """Slope through the origin of centred `curves` on centred `moved`, of the output that `moved` changes most."""
+    output = int(np.ptp(moved.mean(axis=0), axis=0).argmax())
+    a, b = (c[..., output] - c[..., output].mean(axis=1, keepdims=True) for c in (curves, moved))
+    return (a * b).sum(axis=1) / np.maximum((b * b).sum(axis=1), np.finfo(float).tiny)
+
+
+def steer(
+    it: Subject, networks: MLP, part: Part, members: Mapping[int, int], column: int, family: int, name: str,
+    bins: int = 12,
+) -> Steering:  # fmt: skip
+    """Clamps a family's latents, one per model that has it, at what they are in each bin of an input.
+
+    Args:
+        part: the rows of `it`.
+        members: position of the model: its latent.
+        column: the input; name: its name.
+    """
+    number = interventions.quantile_bins(part.x[:, [column]], bins)[0]
+    there = np.unique(number)
+    centres = np.array([np.median(part.x[number == b, column]) for b in there])
+    classes = it.z.shape[2]
+    truth = np.eye(classes)[part.y] if it.kind == "classification" else part.y.astype(np.float64)[:, None]
+    w, b = _array(networks.hidden_weight), _array(networks.hidden_bias)
+    network = np.zeros((len(there), classes))
+    moved, clamped, random = [], [], []
+    for m, unit in members.items():
+        latent = -it.changes[LATENTS][m, :, unit].astype(np.float64)
+        levels = np.array([latent[number == k].mean() for k in there])
+        said = interventions.predictions(it.z[m], it.kind)
+        network += np.stack([said[number == k].mean(axis=0) for k in there]) / len(members)
+        curves = []
+        for centre in centres:
+            x = part.x.astype(np.float64)
+            x[:, column] = centre
+            z = np.maximum(x @ w[m] + b[m], 0) @ it.weight[m] + it.bias[m]
+            curves.append(interventions.predictions(z, it.kind).mean(axis=0))
+        moved.append(np.stack(curves))
+        for found, kind in ((clamped, LATENTS), (random, RANDOM)):
+            row = it.rows[kind][m, unit] @ it.weight[m]
+            found.append(interventions.steered(it.z[m], latent, row, levels, it.kind))
+    observed = np.stack([truth[number == k].mean(axis=0) for k in there])
+    return Steering(family, name, centres, observed, network, np.stack(moved), np.stack(clamped), np.stack(random))
+
+
+def _array(value: Any) -> Values:
+    return value.detach().numpy().astype(np.float64)

@@ -1,0 +1,146 @@
+"""What a layer can be taken apart into: its units, SAE latents, and the controls that an SAE has to be better than."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from precip_sae.interpretation.metrics import fraction_of_variance_unexplained
+from precip_sae.models.initial import sae_weights
+from precip_sae.models.reference import KerasAdam, batches, sae_loss
+from precip_sae.models.sae import SAE
+from precip_sae.settings import DictionarySettings
+
+KINDS = {
+    "units": "hidden units",
+    "sae": "SAE latents",
+    "untrained": "latents of an untrained SAE",
+    "pca": "principal components",
+    "both": "hidden units and principal components",
+    "random": "random directions",
+    "wider": "units of a wider network",
+}
+"""Kinds of dictionaries and what their elements are called."""
+
+
+class Encoder(Protocol):
+    """Anything that makes latents of activations: `models.sae.SAE`, or a variant of it."""
+
+    def encode(self, h: torch.Tensor) -> torch.Tensor:
+        """[models, rows, units] -> [models, rows, latents]."""
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """The elements of a layer as one kind of dictionary takes it apart.
+
+    Attributes:
+        kind: of KINDS; l1: weight of the SAE's penalty, None without.
+        units: activations on the test rows [models, rows, elements].
+        fvu: share of the layer's variance that it leaves unexplained [models]; NaN where it does not reconstruct.
+    """
+
+    kind: str
+    units: NDArray[np.float32]
+    fvu: NDArray[np.float64]
+    l1: float | None = None
+
+
+def dictionaries(
+    fit: NDArray[np.float32],
+    test: NDArray[np.float32],
+    settings: DictionarySettings,
+    seeds: Sequence[int],
+    wider: NDArray[np.float32] | None = None,
+) -> list[Dictionary]:
+    """A layer's units, SAEs of every penalty, and controls.
+
+    An SAE has `settings.latents_per_unit` elements per unit, and so have an SAE with its initial weights, random
+    directions (normally distributed, of unit length, no threshold) and the same layer of a network that is as much
+    wider. There are as many principal components as units; both together are what one has without an SAE, and are as
+    many as the latents if these are two per unit.
+
+    Args:
+        fit: activations that dictionaries are fitted on [models, rows, units]; test: those that are looked at.
+        seeds: one per model.
+        wider: activations of the wider network on the test rows [models, rows, more units]; None: there is none.
+    """
+    nothing = np.full(len(fit), np.nan)
+    latents = settings.latents_per_unit * fit.shape[2]
+    mean, scale = fit.mean(axis=1, dtype=np.float64), scales(fit)
+    first = SAE.of([sae_weights(seed, fit.shape[2], latents) for seed in seeds])
+    components = _principal(fit, test)
+    found = [
+        Dictionary("units", test, np.zeros(len(fit))),
+        Dictionary("pca", components, np.zeros(len(fit))),
+        Dictionary("both", np.concatenate([test, components], axis=2), np.zeros(len(fit))),
+        Dictionary("untrained", encoded(first, test / scale), nothing),
+        Dictionary("random", _random(test, latents, seeds), nothing),
+    ]
+    if wider is not None:
+        found.append(Dictionary("wider", wider, nothing))
+    for l1, stack in zip(settings.l1, fit_saes(fit / scale, settings, seeds), strict=True):
+        back = stack.reconstruct(test / scale)
+        fvu = fraction_of_variance_unexplained(test / scale, back, mean / scale[:, 0])
+        found.append(Dictionary("sae", encoded(stack, test / scale), fvu, l1))
+    return found
+
+
+def scales(h: NDArray[np.float32]) -> NDArray[np.float32]:
+    """By what activations are divided, [models, 1, 1], so that a unit's variance is 1 on average over the units.
+
+    A penalty then weighs as much in every layer. 1 for a layer that is dead.
+
+    Args:
+        h: [models, rows, units].
+    """
+    variance = h.var(axis=1, dtype=np.float64).mean(axis=1)
+    return np.sqrt(np.where(variance > 0, variance, 1.0)).astype(np.float32)[:, None, None]
+
+
+def encoded(encoder: Encoder, h: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Latents on arrays, without gradients: [models, rows, units] -> [models, rows, latents]."""
+    with torch.no_grad():
+        return encoder.encode(torch.from_numpy(h)).numpy()
+
+
+def fit_saes(h: NDArray[np.float32], settings: DictionarySettings, seeds: Sequence[int]) -> list[SAE]:
+    """SAEs of every penalty, one per model, all trained side by side; `sae_loss` with the penalty's mean over a batch.
+
+    The study's SAE sees rows in time order in batches of 8. Here they come in batches large enough to train hundreds
+    of SAEs, and in a random order, the same for all, since a large batch in time order would be one storm.
+
+    Args:
+        h: scaled activations [models, rows, units].
+
+    Returns:
+        One stack per penalty, in the order of `settings.l1`.
+    """
+    torch.set_num_threads(1)
+    penalties = torch.tensor(settings.l1, dtype=torch.float32).repeat_interleave(len(h))
+    latents = settings.latents_per_unit * h.shape[2]
+    stack = SAE.of([sae_weights(seed, h.shape[2], latents) for _ in settings.l1 for seed in seeds])
+    adam = KerasAdam(stack, settings.learning_rate)
+    rows = torch.from_numpy(h)
+    order = np.random.default_rng(0)
+    for _ in range(settings.epochs):
+        shuffled = rows[:, torch.from_numpy(order.permutation(h.shape[1]))]
+        for batch in batches(h.shape[1], settings.batch):
+            adam.step(sae_loss(shuffled[:, batch].repeat(len(settings.l1), 1, 1), stack, penalties, "batch_mean").sum())
+    return [stack[slice(k * len(h), (k + 1) * len(h))] for k in range(len(settings.l1))]
+
+
+def _principal(fit: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Principal components of the activations, fitted on one part and taken of the other, [models, rows, units]."""
+    mean = fit.mean(axis=1, keepdims=True, dtype=np.float64)
+    centred = fit - mean
+    _, directions = np.linalg.eigh(centred.transpose(0, 2, 1) @ centred)
+    return ((test - mean) @ directions[:, :, ::-1]).astype(np.float32)
+
+
+def _random(test: NDArray[np.float32], how_many: int, seeds: Sequence[int]) -> NDArray[np.float32]:
+    directions = np.stack([np.random.default_rng([seed, 11]).normal(size=(test.shape[2], how_many)) for seed in seeds])
+    return (test @ (directions / np.linalg.norm(directions, axis=1, keepdims=True))).astype(np.float32)

@@ -1,0 +1,206 @@
+"""What a measure may look at: the units of one dictionary beside the inputs that they respond to.
+
+A dictionary is anything whose units can be read off in every row: the hidden units of a network, the latents of an
+SAE, principal components, the latents of a toy model. Where the way from the inputs to the units is known in closed
+form (layers of weights, biases and ReLUs), gradients and relevances follow from it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from precip_sae.interpretation.sensitivity import correlations
+
+Values = NDArray[np.float64]
+
+# Adds to |z| where relevance is divided by it, so that nothing is divided by zero (see `relevance_of`).
+EPSILON = 1e-6
+# Values of an input (or a unit) fall into so many bins of equal numbers of rows, for mutual information.
+BINS = 10
+
+
+class Inputs:
+    """The inputs of many dictionaries; what is worked out from them once is kept for the next dictionary.
+
+    Args:
+        values: standardised inputs [rows, inputs].
+    """
+
+    def __init__(self, values: NDArray[np.floating]) -> None:
+        self.values = np.ascontiguousarray(values)
+
+    @cached_property
+    def ranks(self) -> Values:
+        """Ranks within each input, ties sharing their mean [rows, inputs]."""
+        return rankdata(self.values, axis=0)
+
+    @cached_property
+    def correlation(self) -> Values:
+        """Pearson correlations among the inputs [inputs, inputs]; NaN with an input that does not vary."""
+        return _correlation(self.values)
+
+    @cached_property
+    def inverse(self) -> Values:
+        """Inverse of `correlation` [inputs, inputs]; NaN where the others determine an input, or it does not vary."""
+        varies = np.ptp(self.values, axis=0) > 0
+        result = np.full(self.correlation.shape, np.nan)
+        among = self.correlation[np.ix_(varies, varies)]
+        if varies.any() and np.linalg.cond(among) < 1e10:
+            result[np.ix_(varies, varies)] = np.linalg.inv(among)
+        return result
+
+    @cached_property
+    def indicators(self) -> NDArray[np.float32]:
+        """Which bin a value falls into, 1 or 0 [rows, inputs x BINS]; see `bin_indicators`."""
+        return bin_indicators(self.values)
+
+
+def _correlation(values: NDArray[np.floating]) -> Values:
+    centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+    norms = np.sqrt((centred * centred).sum(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return centred.T @ centred / np.outer(norms, norms)
+
+
+def bin_indicators(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Which of BINS bins each value falls into: 1 there and 0 elsewhere, [rows, columns] -> [rows, columns x BINS].
+
+    The bins of a column hold equal numbers of rows, as far as ties allow: equal values share a bin, so that the zeros
+    of a ReLU are a bin of their own, and the rest is cut into the other bins.
+    """
+    rows, columns = values.shape
+    result = np.zeros((rows, columns, BINS), np.float32)
+    everyone = np.arange(rows)
+    for k in range(columns):
+        column = np.ascontiguousarray(values[:, k])
+        ordered = np.sort(column)
+        least = int(np.searchsorted(ordered, ordered[0], side="right"))
+        # a value that more than a bin's share of rows hold at the lower end (the zeros of a ReLU) has a bin alone
+        alone = least > rows / BINS
+        rest = ordered[least:] if alone else ordered
+        wanted = BINS - alone
+        cuts = rest[np.arange(1, wanted) * len(rest) // wanted] if len(rest) else rest
+        number = np.searchsorted(cuts, column, side="right")
+        if alone:
+            number = np.where(column > ordered[0], number + 1, 0)
+        result[everyone, k, number] = 1.0
+    return result.reshape(rows, columns * BINS)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """a = ReLU(x W + b), or x W + b without the ReLU.
+
+    Attributes:
+        weight: [in, out]; bias: [out].
+    """
+
+    weight: NDArray[np.floating]
+    bias: NDArray[np.floating]
+    relu: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Responses:
+    """The units of one dictionary in some rows, and the inputs in the same rows.
+
+    Attributes:
+        units: activations [rows, units].
+        inputs: standardised inputs of these rows.
+        gradients: gives d unit / d input in every row [rows, units, inputs]; None where nothing is known.
+        relevance: gives what each input contributes to a unit in every row [rows, units, inputs]; None likewise.
+        weights: weight of every input in a unit [units, inputs], through all layers; None likewise.
+    """
+
+    units: NDArray[np.floating]
+    inputs: Inputs
+    gradients: Callable[[], NDArray[np.floating]] | None = None
+    relevance: Callable[[], NDArray[np.floating]] | None = None
+    weights: NDArray[np.floating] | None = None
+
+    @cached_property
+    def r(self) -> Values:
+        """Pearson's correlation of every unit with every input, the study's; NaN where one does not vary."""
+        return correlations(self.units[None], self.inputs.values)[0]
+
+    @cached_property
+    def varies(self) -> NDArray[np.bool_]:
+        """Which units take more than one value [units]."""
+        return np.ptp(self.units, axis=0) > 0
+
+    @cached_property
+    def fires(self) -> Values:
+        """Share of rows in which a unit is not zero [units]."""
+        return (self.units != 0).mean(axis=0)
+
+
+def follow(inputs: Inputs, layers: Sequence[Layer]) -> Responses:
+    """The units of the last layer, with gradients, relevances and weights in closed form.
+
+    Args:
+        layers: from the inputs to the units; of an SAE on a network: the hidden layer, then the encoder.
+    """
+    weights = np.linalg.multi_dot(
+        [np.eye(len(layers[0].weight)), *(layer.weight.astype(np.float64) for layer in layers)]
+    )
+    return Responses(
+        sums(inputs, layers)[-1][1],
+        inputs,
+        lambda: gradients_of(inputs, layers),
+        lambda: relevance_of(inputs, layers),
+        weights.T,
+    )
+
+
+def sums(inputs: Inputs, layers: Sequence[Layer]) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+    """Of every layer z = x W + b and its activation, each [rows, out]."""
+    found, x = [], inputs.values
+    for layer in layers:
+        z = x @ layer.weight + layer.bias
+        x = np.maximum(z, 0) if layer.relu else z
+        found.append((z, x))
+    return found
+
+
+def gradients_of(inputs: Inputs, layers: Sequence[Layer]) -> NDArray[np.floating]:
+    """d unit / d input in every row [rows, units, inputs]: the product of the weights along open ReLUs.
+
+    The derivative of a ReLU at 0 is taken as 0.
+    """
+    computed = [z for z, _ in sums(inputs, layers)]
+    found = np.broadcast_to(
+        np.eye(layers[-1].weight.shape[1], dtype=computed[-1].dtype), (*computed[-1].shape, computed[-1].shape[1])
+    )
+    for layer, z in zip(layers[::-1], computed[::-1], strict=True):
+        passing = found * (z > 0)[:, None, :] if layer.relu else found
+        found = _back(passing, layer.weight)
+    return found
+
+
+def _back(values: NDArray[np.floating], weight: NDArray[np.floating]) -> NDArray[np.floating]:
+    """values W^T, [rows, units, out] -> [rows, units, in], as one product of matrices."""
+    rows, units, out = values.shape
+    return (np.reshape(values, (rows * units, out)) @ weight.T).reshape(rows, units, -1)
+
+
+def relevance_of(inputs: Inputs, layers: Sequence[Layer], epsilon: float = EPSILON) -> NDArray[np.floating]:
+    """What each input contributes to a unit's activation, by layer-wise relevance propagation [rows, units, inputs].
+
+    The epsilon rule (Bach et al. 2015, doi 10.1371/journal.pone.0130140, eq. 58): a unit starts with its activation,
+    and R_i = sum_j x_i w_ij R_j / (z_j + epsilon sign z_j), with sign 0 = 1; what the bias holds is not passed on. With
+    a small epsilon and ReLUs it is the gradient times the input (Ancona et al. 2018).
+    """
+    computed = sums(inputs, layers)
+    below = [inputs.values, *(a for _, a in computed[:-1])]
+    units = computed[-1][1]
+    found = units[:, None, :] * np.eye(units.shape[1], dtype=units.dtype)
+    for layer, x, (z, _) in zip(layers[::-1], below[::-1], computed[::-1], strict=True):
+        found = (
+            _back(found / (z + np.where(z < 0, -epsilon, epsilon).astype(z.dtype))[:, None, :], layer.weight)
+            * x[:, None, :]
+        )
+    return found

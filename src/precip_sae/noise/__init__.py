@@ -1,0 +1,1 @@
+"""How far the study's figure moves when nothing that matters is changed."""

@@ -1,0 +1,220 @@
+"""Imports once what every stage imports, and forks a process for each command: `fork_server.py SOCKET`, the number
+of a socket that it inherits and that listens.
+
+A script: nothing of this package is imported here, so that a forked process runs the sources as they then are. It ends,
+and what it forked with it, when its standard input closes.
+"""
+
+import builtins
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+NUMBER = 8  # bytes of every number that is exchanged
+
+# What runner and notebooks import of other packages; one that is missing costs its import in every process.
+IMPORTED = (
+    "asyncio", "typer", "rich.progress", "ruamel.yaml", "pydantic", "nbformat", "nbclient", "papermill",
+    "papermill.engines", "nbconvert", "pygments.formatters", "pygments.lexers.python", "IPython.core.interactiveshell",
+    "IPython.core.completer", "ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib_inline.backend_inline",
+    "jupyter_client.manager", "numpy", "scipy.stats", "pandas", "pyarrow.parquet", "pyarrow.csv", "xarray", "pint",
+    "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model", "matplotlib.figure",
+    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "safetensors.torch",
+    "threadpoolctl", "tqdm", "typst", "pypandoc",
+)  # fmt: skip
+
+# Variables that decide what libraries do from their import on: a process that was given others is not forked here.
+READ_AT_IMPORT = (
+    "ATEN_", "LC_", "LD_", "MATPLOTLIBRC", "MKL_", "NPY_", "NUMBA_", "NUMEXPR_", "OMP_", "OPENBLAS_", "PYTHONHASHSEED",
+    "PYTHONUTF8", "PYTHONWARNINGS", "TZ", "VECLIB_",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a forked process has to run.
+
+    Attributes:
+        request: module, arguments, folder and environment.
+        streams: its standard input, output and error.
+    """
+
+    request: dict[str, Any]
+    streams: list[int]
+
+    def run(self) -> None:
+        """Makes this process what a new one would be, and runs the module in it."""
+        os.setsid()
+        for number, stream in enumerate(self.streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        by_line = 1 if os.isatty(1) else -1
+        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
+        sys.stdout = sys.__stdout__ = open(1, "w", by_line, closefd=False)  # noqa: SIM115
+        sys.stderr = sys.__stderr__ = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        before, environment = _named_paths(), self.request["environment"]
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.path[:] = _named_paths() + [place for place in sys.path if place not in before]
+        os.chdir(self.request["folder"])
+        sys.argv = [self.request["module"], *self.request["arguments"]]
+        runpy.run_module(self.request["module"], run_name="__main__", alter_sys=True)
+
+
+def _named_paths() -> list[str]:
+    return [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
+
+
+@dataclass(frozen=True, eq=False)
+class Forked:
+    """A process that runs.
+
+    Attributes:
+        end: a file descriptor that can be read once the process has ended.
+        connection: to whoever waits for it.
+    """
+
+    pid: int
+    end: int
+    connection: socket.socket
+
+
+def serve(listener: socket.socket) -> Command | None:
+    """Answers requests until the standard input closes; returns in every forked process with its command."""
+    _import_all()
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    selector.register(0, selectors.EVENT_READ)
+    running: set[Forked] = set()
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj == 0:
+                for forked in running:
+                    os.kill(forked.pid, signal.SIGKILL)
+                return None
+            if key.fileobj is listener:
+                connection, _ = listener.accept()
+                command = _received(connection)
+                if command is None:
+                    connection.close()
+                    continue
+                if (pid := os.fork()) == 0:
+                    for held in [connection, listener, selector, *(forked.connection for forked in running)]:
+                        held.close()
+                    for forked in running:
+                        os.close(forked.end)
+                    return command
+                for stream in command.streams:
+                    os.close(stream)
+                forked = Forked(pid, os.pidfd_open(pid), connection)
+                running.add(forked)
+                selector.register(forked.end, selectors.EVENT_READ, forked)
+                selector.register(connection, selectors.EVENT_READ, forked)
+                with suppress(OSError):
+                    connection.sendall(pid.to_bytes(NUMBER, "big"))
+            elif key.data in running and key.fileobj == key.data.end:
+                running.remove(key.data)
+                _tell(selector, key.data)
+            elif key.data in running:
+                # whoever waited for it is gone
+                selector.unregister(key.fileobj)
+                os.kill(key.data.pid, signal.SIGKILL)
+
+
+def _tell(selector: selectors.BaseSelector, forked: Forked) -> None:
+    """Tells how a process ended."""
+    _, status = os.waitpid(forked.pid, 0)
+    for held in (forked.end, forked.connection):
+        with suppress(KeyError):
+            selector.unregister(held)
+    os.close(forked.end)
+    with forked.connection, suppress(OSError):
+        forked.connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(NUMBER, "big", signed=True))
+
+
+def _received(connection: socket.socket) -> Command | None:
+    """A request; None if it was not understood, or is not to be run here."""
+    connection.settimeout(10.0)
+    streams: list[int] = []
+    try:
+        length, streams, _, _ = socket.recv_fds(connection, NUMBER, 3)
+        content = b""
+        while len(content) < int.from_bytes(length, "big"):
+            if not (more := connection.recv(2**16)):
+                raise OSError("the connection was closed")
+            content += more
+        request = json.loads(content)
+        if len(streams) == 3 and _fits(request["environment"]):
+            return Command(request, list(streams))
+    except (OSError, ValueError):
+        pass
+    for stream in streams:
+        os.close(stream)
+    return None
+
+
+def _fits(environment: dict[str, str]) -> bool:
+    """Whether the libraries imported here would not have been told otherwise."""
+    told = {name: value for name, value in environment.items() if name.startswith(READ_AT_IMPORT)}
+    return all(os.environ.get(name) == value for name, value in told.items())
+
+
+def _import_all() -> None:
+    gc.disable()
+    # as in a notebook's kernel: matplotlib and pandas ask while they are imported how they will be looked at
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=None)  # type: ignore[attr-defined]
+    for name in IMPORTED:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    del builtins.get_ipython  # type: ignore[attr-defined]
+    for prepare in (_compile, _make_page, _draw):
+        # what cannot be done here fails, or does not, where it is needed
+        with suppress(Exception):
+            prepare()
+    # what is shared with the forked processes stays shared
+    gc.freeze()
+    gc.enable()
+
+
+def _compile() -> None:
+    """Has numba make ready what it needs for any loop."""
+    import numba
+
+    numba.njit(lambda number: number + 1)(1)
+
+
+def _make_page() -> None:
+    """Has nbconvert and pygments make ready what they need for any page."""
+    from nbconvert import HTMLExporter
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    cells = [new_markdown_cell("# A *page*"), new_code_cell("import this  # code")]
+    HTMLExporter(template_name="basic").from_notebook_node(new_notebook(cells=cells))
+
+
+def _draw() -> None:
+    """Has matplotlib make ready fonts and formulas."""
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.add_subplot().set_title("a $b^2$")
+    for kind in ("svg", "png"):
+        figure.savefig(io.BytesIO(), format=kind)
+
+
+if __name__ == "__main__":
+    sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    if (command := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
+        command.run()

@@ -1,0 +1,80 @@
+"""Stages that start at once: their processes are forked from one that has imported what all of them import.
+
+A stage takes two processes, one that runs it and the kernel of its notebook, and importing takes each of them seconds.
+Within `warm` both start through `fork_client`: `precip-sae` by its name in the PATH, kernels as Jupyter's `python3`.
+Each is still a process of its own, with the environment and folder that it would have, and nothing needs it.
+"""
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from precip_sae.pipeline import fork_client, fork_server
+from precip_sae.pipeline.environment import kernel_environment
+
+WARM_VARIABLE = "PRECIP_SAE_WARM"
+
+
+@contextmanager
+def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
+    """Starts the process that is forked; ends it with the block.
+
+    Args:
+        environment: of the command that runs stages.
+        root: the project.
+
+    Returns:
+        The environment in which the command's stages start at once; the same one where processes cannot be forked.
+    """
+    # elsewhere libraries may not survive a fork (macOS), or there is none
+    if sys.platform != "linux" or WARM_VARIABLE in environment:
+        yield environment
+        return
+    with tempfile.TemporaryDirectory(prefix="precip-sae-") as name:
+        folder = Path(name)
+        start = [sys.executable, "-I", "-S", fork_client.__file__, str(folder / "socket")]
+        command = folder / "bin" / "precip-sae"
+        command.parent.mkdir()
+        command.write_text(f'#!/bin/sh\nexec {shlex.join([*start, "precip_sae.cli"])} "$@"\n', encoding="utf-8")
+        command.chmod(0o700)
+        kernel = folder / "kernels" / "python3" / "kernel.json"
+        kernel.parent.mkdir(parents=True)
+        argv = [*start, "ipykernel_launcher", "-f", "{connection_file}"]
+        kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+        # listened to from the beginning: whoever connects before all is imported waits
+        with socket.socket(socket.AF_UNIX) as listener, kernel_environment(root):
+            listener.bind(str(folder / "socket"))
+            listener.listen()
+            server = subprocess.Popen(
+                [sys.executable, fork_server.__file__, str(listener.fileno())],
+                stdin=subprocess.PIPE,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+                env=dict(os.environ) | {"PYTHONPATH": environment.get("PYTHONPATH", "")},
+            )
+        try:
+            path = os.pathsep.join([str(command.parent), environment.get("PATH", os.defpath)])
+            yield environment | {WARM_VARIABLE: name, "PATH": path}
+        finally:
+            server.communicate()
+
+
+@contextmanager
+def warm_kernels() -> Iterator[None]:
+    """Jupyter's kernels are forked from the process of `warm`, if there is one around this process."""
+    folder = os.environ.get(WARM_VARIABLE)
+    if folder is None:
+        yield
+        return
+    os.environ["JUPYTER_PATH"] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop("JUPYTER_PATH")

@@ -1,0 +1,243 @@
+"""Dictionaries on toy activations, whose true features are known: which variant finds them, and when."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from precip_sae.interpretation.metrics import dead
+from precip_sae.interpretation.variant_grid import (
+    Activations,
+    Fitted,
+    Judge,
+    described,
+    fit_grid,
+    middle,
+    published_sensitivity,
+)
+from precip_sae.quantities import PERCENT, quantity
+from precip_sae.settings import ToySettings
+from precip_sae.spread import over_seeds
+from precip_sae.superposition.geometry import FATES, IGNORED, antipodal, dimensionality, fates, polygon
+from precip_sae.superposition.recovery import FOUND, recovery
+from precip_sae.superposition.toy import random_directions, sparse_features, train_toys
+
+TOY, RANDOM = "toy", "random"
+SOURCES = {TOY: "directions that a trained toy model has arranged", RANDOM: "directions drawn on the sphere"}
+
+# Streams of random numbers of the rows that dictionaries are trained on and judged by.
+_TRAIN, _TEST = 13, 14
+
+IMPORTANCE = 0.9
+"""Importance of each feature relative to the one before it, where features compete (Elhage et al. 2022)."""
+
+
+@dataclass(frozen=True)
+class ToyFitted:
+    """Dictionaries on toy activations, and the truth about them.
+
+    Attributes:
+        source: TOY or RANDOM.
+        activity: share of the rows in which a feature is active.
+        truth: directions of the features [models, features, units]; without length where the toy ignores one.
+        fitted: the dictionaries; their `inputs` are the true features.
+    """
+
+    source: str
+    activity: float
+    truth: NDArray[np.float32]
+    fitted: Fitted
+
+
+def toy_activations(source: str, activity: float, settings: ToySettings) -> tuple[Activations, NDArray[np.float32]]:
+    """Activations of one toy model per seed, and the directions of its features.
+
+    Args:
+        source: TOY, a trained bottleneck; RANDOM, directions drawn on the sphere.
+        activity: share of the rows in which a feature is active.
+
+    Returns:
+        The activations, judged by rows that all seeds share, and directions [seeds, features, units].
+    """
+    seeds, features = settings.seeds, settings.features
+    if source == TOY:
+        importance = np.ones((len(seeds), features))
+        model = train_toys(settings.units, [activity] * len(seeds), importance, seeds, settings.networks)
+        weight = model.weight.detach().numpy()
+    else:
+        weight = random_directions(seeds, features, settings.units)
+    drawn = [sparse_features(np.random.default_rng([s, _TRAIN]), settings.rows, features, activity) for s in seeds]
+    train = np.stack([(values * active) @ w for (values, active), w in zip(drawn, weight, strict=True)])
+    values, active = sparse_features(np.random.default_rng(_TEST), settings.rows // 2, features, activity)
+    x = values * active
+    held = torch.from_numpy(weight)
+    found = Activations(train, x @ weight, x, lambda place: lambda inputs: torch.matmul(inputs, held[place]), seeds)
+    return found, np.where((fates(weight) != IGNORED)[..., None], weight, 0.0)
+
+
+def toy_dictionaries(settings: ToySettings) -> Iterator[ToyFitted]:
+    """Every variant on activations of every activity and source, then on further widths at the middle activity.
+
+    They are in memory one variant and width at a time, so that any measure can be taken of them.
+    """
+    grid = settings.dictionaries
+    cases = [(source, a, settings.width, grid) for source in SOURCES for a in sorted(settings.activities)]
+    further = [width for width in settings.widths if width != settings.width]
+    cases += [(RANDOM, middle_activity(settings), width, middle(grid)) for width in further]
+    for source, activity, width, wanted in cases:
+        activations, truth = toy_activations(source, activity, settings)
+        for fitted in fit_grid(activations, wanted, width, settings.training):
+            repeated = np.tile(truth, (len(fitted.seeds) // len(settings.seeds), 1, 1))
+            yield ToyFitted(source, activity, repeated, fitted)
+
+
+def dictionary_table(settings: ToySettings, threshold: float, judges: Sequence[Judge] = ()) -> pd.DataFrame:
+    """One row per dictionary: what it is, FVU, L0, dead share, the study's measure, and its true recovery.
+
+    Args:
+        threshold: of the study's measure.
+        judges: further measures, see `Judge`.
+
+    Returns:
+        Columns source, activity, variant, latents_per_unit, penalty, seed, fvu, l0, dead, those of
+        `published_sensitivity` and of `judges`, and those of `recovery`.
+    """
+    frames = []
+    for each in toy_dictionaries(settings):
+        true = recovery(each.fitted.directions, each.truth, ~dead(each.fitted.latents))
+        table = described(
+            each.fitted,
+            [published_sensitivity(threshold), *judges],
+            source=each.source,
+            activity=each.activity,
+        )
+        frames.append(table.assign(**true))
+    return pd.concat(frames, ignore_index=True)
+
+
+def best_penalty(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of that penalty of each variant which finds most features on average over seeds, ties by MMCS."""
+    by = ["source", "activity", "latents_per_unit", "variant"]
+    means = table.groupby([*by, "penalty"])[["found", "mmcs"]].mean().reset_index()
+    best = means.sort_values(["found", "mmcs"]).groupby(by).tail(1)
+    return table.merge(best[[*by, "penalty"]], on=[*by, "penalty"])
+
+
+def compete(activities: Sequence[float], settings: ToySettings) -> pd.DataFrame:
+    """What becomes of features of falling importance as they grow sparse.
+
+    Returns:
+        One row per activity and seed: activity, seed, the shares ignored, dedicated and superposed, the share in
+        antipodal pairs, and the mean dimensionality of the features that are represented.
+    """
+    seeds = list(settings.seeds)
+    shares = [activity for activity in activities for _ in seeds]
+    importance = np.tile(IMPORTANCE ** np.arange(settings.features), (len(shares), 1))
+    model = train_toys(settings.units, shares, importance, seeds * len(activities), settings.networks)
+    weight = model.weight.detach().numpy()
+    fate, size = fates(weight), dimensionality(weight)
+    kept = fate != IGNORED
+    columns = {"activity": shares, "seed": seeds * len(activities)}
+    columns |= {name: (fate == k).mean(axis=1) for k, name in enumerate(FATES)}
+    mean_size = np.where(kept, size, 0.0).sum(axis=1) / np.maximum(kept.sum(axis=1), 1)
+    return pd.DataFrame(columns | {"antipodal": antipodal(weight).mean(axis=1), "dimensionality": mean_size})
+
+
+def five_in_a_plane(activities: Sequence[float], settings: ToySettings) -> dict[float, NDArray[np.float32]]:
+    """Directions of five features in two dimensions [seeds, features, 2], by activity (Elhage et al. 2022).
+
+    Their importance falls slightly, by IMPORTANCE from each to the next.
+    """
+    importance = np.tile(IMPORTANCE ** np.arange(5), (len(settings.seeds), 1))
+    return {
+        activity: train_toys(2, [activity] * len(settings.seeds), importance, settings.seeds, settings.networks)
+        .weight.detach()
+        .numpy()
+        for activity in activities
+    }
+
+
+def chosen(table: pd.DataFrame) -> dict[str, Any]:
+    """Share of features found by the dictionary that a criterion chooses, seed by seed: spreads over seeds.
+
+    Criteria: `truth`, most features found; `fvu`, least unexplained variance; `published`, the largest reduction of
+    the study's measure. Undefined values are never chosen.
+
+    Args:
+        table: rows of one source, activity and width (see `dictionary_table`).
+    """
+    scores = {"truth": table["found"], "fvu": -table["fvu"], "published": table["reduction_published"]}
+    return {
+        name: over_seeds([table["found"][score[rows].idxmax()] for rows in _by_seed(table, score)], PERCENT)
+        for name, score in scores.items()
+    }
+
+
+def _by_seed(table: pd.DataFrame, score: pd.Series) -> list[pd.Index]:
+    """The rows of every seed whose score is defined."""
+    return [rows.index for _, rows in table[score.notna()].groupby("seed")]
+
+
+def summary(
+    table: pd.DataFrame, competing: pd.DataFrame, planes: Mapping[float, NDArray[np.float32]], settings: ToySettings
+) -> dict[str, Any]:
+    """Spreads over seeds: what becomes of features, and what the best penalty of each variant finds.
+
+    Args:
+        table: see `dictionary_table`.
+        competing: see `compete`.
+        planes: see `five_in_a_plane`.
+
+    Returns:
+        `fates` by activity; `pentagons`, the share of seeds whose five features make one, by activity; `recovery` by
+        source and activity: every variant's spreads, the `best` variant and its own spreads as `most`, and what other
+        criteria would have chosen (see `chosen`); `widths` likewise.
+    """
+    forms = dict.fromkeys((*FATES, "antipodal"), PERCENT) | {"dimensionality": ".2f"}
+    found: dict[str, Any] = {
+        "threshold": quantity(FOUND, ".2f"),
+        "dictionaries": len(table),
+        "features": settings.features,
+        "units": settings.units,
+        "fates": {
+            activity_key(activity): {name: over_seeds(rows[name], form) for name, form in forms.items()}
+            for activity, rows in competing.groupby("activity")
+        },
+        "pentagons": {
+            activity_key(activity): quantity(float((polygon(weight) == 5).mean()), ".0%")
+            for activity, weight in planes.items()
+        },
+        "recovery": {},
+        "widths": {},
+    }
+    for (source, activity), rows in table[table["latents_per_unit"] == settings.width].groupby(["source", "activity"]):
+        found["recovery"].setdefault(source, {})[activity_key(activity)] = _variants(rows) | {"chosen": chosen(rows)}
+    for width, rows in table[table["latents_per_unit"] != settings.width].groupby("latents_per_unit"):
+        found["widths"][f"w{width}"] = _variants(rows)
+    return found
+
+
+def _variants(rows: pd.DataFrame) -> dict[str, Any]:
+    """Every variant at its best penalty, and the one that finds most; rows of one source, activity and width."""
+    forms = {"found": PERCENT, "false": PERCENT, "dead": PERCENT, "fvu": PERCENT, "mmcs": ".3f", "l0": ".2f"}
+    forms |= {"one_to_one": ".3f"}
+    variants = {
+        name: {column: over_seeds(each[column], form) for column, form in forms.items()}
+        for name, each in best_penalty(rows).groupby("variant")
+    }
+    best = max(variants, key=lambda name: (variants[name]["found"]["mean"], variants[name]["mmcs"]["mean"]))
+    return {"variants": variants, "best": best, "most": variants[best]}
+
+
+def middle_activity(settings: ToySettings) -> float:
+    """The middle one of the activities; of two in the middle the larger."""
+    return sorted(settings.activities)[len(settings.activities) // 2]
+
+
+def activity_key(activity: float) -> str:
+    """A share as a word of a number's key: 0.05 -> 5_percent, 0.005 -> 0p5_percent."""
+    return f"{100 * activity:.3g}".replace(".", "p") + "_percent"

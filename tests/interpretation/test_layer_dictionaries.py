@@ -1,0 +1,80 @@
+"""What a layer is taken apart into, each against an independent way to make it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from precip_sae.interpretation.layer_dictionaries import KINDS, dictionaries, encoded, fit_saes, scales
+from precip_sae.models.initial import sae_weights
+from precip_sae.models.reference import KerasAdam, sae_loss
+from precip_sae.models.sae import SAE
+from precip_sae.settings import DictionarySettings
+
+RNG = np.random.default_rng(0)
+FIT = np.maximum(RNG.normal(size=(2, 400, 3)) @ RNG.normal(size=(3, 3)) + 1, 0).astype(np.float32)
+TEST = np.maximum(RNG.normal(size=(2, 100, 3)), 0).astype(np.float32)
+SMALL = DictionarySettings(epochs=2, batch=64, l1=[0.0, 0.05])
+
+
+def made(wider: np.ndarray | None = None) -> dict:
+    return {(d.kind, d.l1): d for d in dictionaries(FIT, TEST, SMALL, [4, 5], wider)}
+
+
+def test_every_kind_has_its_number_of_elements() -> None:
+    found = made(np.ones((2, 100, 6), np.float32))
+    assert {kind for kind, _ in found} == set(KINDS)
+    sizes = {key: d.units.shape for key, d in found.items()}
+    assert sizes.pop(("units", None)) == sizes.pop(("pca", None)) == (2, 100, 3)
+    # all others have two elements per unit, so that the best of them has equally many chances
+    assert set(sizes.values()) == {(2, 100, 6)}
+    assert ("wider", None) not in made()
+
+
+def test_units_are_the_layer_itself_and_components_those_of_scikit_learn() -> None:
+    found = made()
+    assert (found[("units", None)].units == TEST).all()
+    for model in range(2):
+        theirs = PCA().fit(FIT[model].astype(float)).transform(TEST[model].astype(float))
+        ours = found[("pca", None)].units[model]
+        assert np.abs(ours) == pytest.approx(np.abs(theirs), abs=1e-4)
+        both = found[("both", None)].units[model]
+        assert (both[:, :3] == TEST[model]).all()
+        assert (both[:, 3:] == ours).all()
+
+
+def test_the_untrained_sae_is_the_one_that_training_starts_from() -> None:
+    scaled = torch.from_numpy(TEST / scales(FIT))
+    start = SAE.of([sae_weights(seed, 3, 6) for seed in (4, 5)])
+    assert made()[("untrained", None)].units == pytest.approx(start.encode(scaled).detach().numpy())
+
+
+def test_the_variance_of_a_scaled_layer_is_one_per_unit_and_a_dead_layer_stays() -> None:
+    assert (FIT / scales(FIT)).var(axis=1).mean(axis=1) == pytest.approx([1, 1], rel=1e-5)
+    assert scales(np.zeros((1, 9, 3), np.float32)).item() == 1
+
+
+def test_saes_of_several_penalties_train_as_each_alone() -> None:
+    h = FIT / scales(FIT)
+    together = fit_saes(h, SMALL, [4, 5])
+    alone = fit_saes(h[1:], SMALL.model_copy(update={"l1": [0.05]}), [5])[0]
+    for name, values in alone.arrays(0).items():
+        assert together[1].arrays(1)[name] == pytest.approx(values, abs=1e-5)
+    assert encoded(together[1], TEST / scales(FIT)).sum() < encoded(together[0], TEST / scales(FIT)).sum()
+
+
+def test_training_is_the_reference_objective_on_shuffled_batches() -> None:
+    h = FIT[:1] / scales(FIT[:1])
+    ours = fit_saes(h, SMALL.model_copy(update={"l1": [0.05], "epochs": 1, "batch": 400}), [4])[0]
+    stack = SAE.of([sae_weights(4, 3, 6)])
+    KerasAdam(stack, SMALL.learning_rate).step(sae_loss(torch.from_numpy(h), stack, 0.05, "batch_mean").sum())
+    for name, values in stack.arrays(0).items():
+        assert ours.arrays(0)[name] == pytest.approx(values, abs=1e-6)
+
+
+def test_a_reconstruction_is_judged_on_the_layer_s_own_scale() -> None:
+    # without a penalty and after long training little is left unexplained, whatever the scale of the activations
+    settings = DictionarySettings(epochs=40, batch=40, l1=[0.0], learning_rate=2e-2)
+    for factor in (1e-2, 1e3):
+        found = dictionaries(FIT * np.float32(factor), FIT * np.float32(factor), settings, [4, 5])
+        assert found[-1].fvu.max() < 0.1

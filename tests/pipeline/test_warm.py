@@ -1,0 +1,184 @@
+"""Forked processes do what new ones do: same streams, folder, environment, status and bytes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from precip_sae.pipeline import fork_client, fork_server
+from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.runner import run_stage
+from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.warm import WARM_VARIABLE, warm
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
+
+# Tells how it was started.
+TOLD = """
+import json, os, sys
+told = [sys.argv[1:], os.getcwd(), os.environ.get("COLOUR"), sys.stdin.read(), "papermill" in sys.modules, __name__]
+print(json.dumps(told))
+print("about it", file=sys.stderr)
+sys.exit(3)
+"""
+WAITS = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))
+print("waits", flush=True)
+time.sleep(60)
+"""
+# A process that runs threads must not be forked: what they hold is held for ever. Arrow's jemalloc sees to that itself.
+IMPORTED = """
+import os, sys
+from pathlib import Path
+threads = [thread.read_text().strip() for thread in Path(f"/proc/{os.getppid()}/task").glob("*/comm")]
+print([name for name in sys.argv[1:] if name not in sys.modules], [t for t in threads if t != "jemalloc_bg_thd"])
+"""
+
+
+@pytest.fixture(scope="module")
+def around(tmp_path_factory):
+    """The environment within `warm`, for modules of a folder."""
+    folder = tmp_path_factory.mktemp("modules")
+    (folder / "told.py").write_text(TOLD)
+    (folder / "waits.py").write_text(WAITS)
+    (folder / "imported.py").write_text(IMPORTED)
+    (folder / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)")
+    with warm(dict(os.environ) | {"PYTHONPATH": str(folder)}, folder) as environment:
+        yield environment
+
+
+def start(around, *arguments, **variables):
+    """A module, started as commands and kernels are."""
+    client = [sys.executable, "-I", "-S", fork_client.__file__, f"{around[WARM_VARIABLE]}/socket"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*client, *arguments], env=around | variables, text=True, **pipes)
+
+
+def test_streams_folder_environment_and_status_are_those_of_a_new_process(around, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    process = start(around, "told", "a", "b c", COLOUR="blue")
+    said, complained = process.communicate("given")
+    assert process.returncode == 3
+    assert json.loads(said) == [["a", "b c"], str(tmp_path), "blue", "given", True, "__main__"]
+    assert complained == "about it\n"
+
+
+@pytest.mark.parametrize("variable", ["NPY_DISABLE_CPU_FEATURES", "OMP_NUM_THREADS", "PYTHONHASHSEED"])
+def test_libraries_told_otherwise_are_imported_anew(around, variable):
+    process = start(around, "told", **{variable: "2" if variable != "NPY_DISABLE_CPU_FEATURES" else "AVX2"})
+    said, _ = process.communicate("")
+    assert process.returncode == 3
+    assert json.loads(said)[4] is False
+
+
+def test_without_a_server_the_module_is_run_in_the_plain_way(around, tmp_path):
+    process = start(around | {WARM_VARIABLE: str(tmp_path)}, "told", "a")
+    said, _ = process.communicate("given")
+    assert process.returncode == 3
+    assert json.loads(said)[0] == ["a"]
+    assert json.loads(said)[4] is False
+
+
+def test_a_process_that_is_killed_is_seen_to_be(around):
+    process = start(around, "dies")
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_signal_reaches_the_forked_process(around):
+    process = start(around, "waits")
+    assert process.stdout.readline() == "waits\n"
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 5
+
+
+def test_who_waits_for_a_process_takes_it_along(around):
+    process = start(around, "waits")
+    assert process.stdout.readline() == "waits\n"
+    process.kill()
+    # the forked process holds the other end
+    assert process.stdout.read() == ""
+    process.communicate()
+
+
+def test_the_forked_process_imports_the_sources_as_they_are(around):
+    module = Path(around["PYTHONPATH"]) / "edited.py"
+    for word in ("before", "after!"):
+        module.write_text(f"print({word!r})")
+        said, _ = start(around, "edited").communicate()
+        assert said == f"{word}\n"
+
+
+def test_nothing_is_left_when_the_block_ends(tmp_path):
+    with warm(dict(os.environ), tmp_path) as environment:
+        folder = Path(environment[WARM_VARIABLE])
+        process = start(environment | {"PYTHONPATH": str(tmp_path)}, "timeit", "-n1", "import time; time.sleep(60)")
+        time.sleep(0.1)
+    process.communicate()
+    assert process.returncode != 0
+    assert not folder.exists()
+
+
+def test_all_that_should_be_imported_beforehand_is(around):
+    said, _ = start(around, "imported", *fork_server.IMPORTED).communicate()
+    assert said == "[] ['python']\n", "modules that are not, and threads"
+
+
+# pandas and matplotlib ask while they are imported whether they are in a notebook
+SHOWS = """\
+import matplotlib
+import numpy as np
+import pandas as pd
+from precip_sae.files import write_json
+from precip_sae.paths import locate
+from precip_sae.pipeline.stages import named
+print(matplotlib.get_backend(), pd.options.display.max_columns, np.log10(3.1).hex(), hash("a"))
+pd.DataFrame(np.arange(60.0).reshape(2, 30)).pow(0.3)
+"""
+DRAWS = """\
+%matplotlib inline
+import matplotlib.pyplot as plt
+plt.plot([1, 3, 2])
+plt.title("about $x^2$")
+"""
+WRITES = """\
+for output in named("observe").writes:
+    path = locate().root / output
+    write_json(path if path.suffix else path / "all.json", 1)
+"""
+
+
+def test_a_stage_writes_the_same_bytes_from_a_forked_kernel(around, project, notebook, monkeypatch, snapshot):
+    notebook(project.notebooks / "observe.ipynb", "", SHOWS, DRAWS, WRITES)
+    run_stage(stages()["observe"], None, project)
+    alone = snapshot(project.root)
+    monkeypatch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
+    asked = []
+    monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", _noted(asked))
+    run_stage(stages()["observe"], None, project)
+    assert str(Path(around[WARM_VARIABLE]) / "socket") in asked[0]
+    assert snapshot(project.root) == alone
+
+
+def _noted(asked):
+    from jupyter_client.launcher import launch_kernel
+
+    def launch(command, **options):
+        asked.append(command)
+        return launch_kernel(command, **options)
+
+    return launch
+
+
+def test_the_environment_of_kernels_is_what_the_server_was_started_in(around, tmp_path):
+    with kernel_environment(tmp_path):
+        process = start(around | dict(os.environ) | {"PYTHONPATH": around["PYTHONPATH"]}, "told")
+        said, _ = process.communicate("")
+    assert json.loads(said)[4] is True

@@ -1,0 +1,50 @@
+"""Many comparisons: p-values beside scipy, Holm's correction by hand, intervals over seeds and storms."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from precip_sae.comparisons import episode_draws, holm, over_both, t_test
+
+
+def test_t_test_is_scipys() -> None:
+    x = np.random.default_rng(0).normal(0.3, 1.0, 17)
+    assert t_test(x) == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
+    assert t_test([*x, np.nan]) == t_test(x)
+
+
+def test_t_test_of_equal_or_too_few_differences() -> None:
+    assert t_test([0.0, 0.0]) == 1.0
+    assert t_test([0.5, 0.5]) == 0.0
+    assert np.isnan(t_test([1.0]))
+
+
+def test_holm_by_hand() -> None:
+    # in order: 4 x 0.01, then the larger of it and 3 x 0.012, 2 x 0.03, 1 x 0.04 (not below the one before)
+    found = holm({"a": 0.03, "b": 0.01, "c": 0.012, "d": 0.04, "e": float("nan")})
+    assert found == pytest.approx({"a": 0.06, "b": 0.04, "c": 0.04, "d": 0.06, "e": np.nan}, nan_ok=True)
+    assert list(found) == ["a", "b", "c", "d", "e"]
+    assert holm({"a": 0.9, "b": 0.8}) == {"a": 1.0, "b": 1.0}
+
+
+def test_interval_over_seeds_and_storms_covers_both() -> None:
+    rng = np.random.default_rng(0)
+    seeds, storms = rng.normal(0, 1.0, 30), rng.normal(0, 0.5, (2000, 1))
+    found = over_both(seeds, seeds + storms, ".2f", "spells")
+    width = 2 * 1.96 * np.hypot(seeds.std() / np.sqrt(30), 0.5)
+    assert found["high"] - found["low"] == pytest.approx(width, rel=0.1)
+    assert found["over"] == "seeds and spells"
+    assert found["mean"] == pytest.approx(seeds.mean())
+
+
+def test_interval_over_storms_is_left_open_without_resamples() -> None:
+    found = over_both([1.0, 2.0], np.full((50, 2), np.nan))
+    assert found["low"] is None
+    assert found["mean"] == 1.5
+
+
+def test_draws_are_those_of_over_episodes() -> None:
+    draws = episode_draws(np.array([0, 0, 1, 2]), 100)
+    assert draws.shape == (100, 3)
+    assert (draws.sum(axis=1) == 3).all()
+    assert (draws == episode_draws(np.array([2, 1, 0]), 100)).all()
