@@ -52,6 +52,31 @@ def test_columns_go_by_the_names_that_the_task_gives_them(tmp_path: Path) -> Non
     assert frame.to_dict("list") == {"a": [1, 4], "b": [2, 5], "y": [3, 6]}
 
 
+def test_a_column_of_categories_is_one_input_for_each_value_that_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "ground,a,y\nsnow,1,3\ngrass,4,6\n,2,2\nsnow ,3,3\n")
+    settings = data(predictors=["a", "surface=snow", "surface = grass"], file={"columns": {"surface": "ground"}})
+    frame = read_table(path, settings)
+    assert frame["surface=snow"].tolist()[:2] == [1.0, 0.0]
+    assert frame["surface = grass"].tolist()[1] == 1.0
+    assert np.isnan(frame["surface=snow"].tolist()[2])
+    assert frame["surface=snow"].tolist()[3] == 1.0
+    # a column that is really called so is that column
+    path = written(tmp_path, "a=b,y\n7,3\n")
+    assert read_table(path, data(predictors=["a=b"]))["a=b"].tolist() == [7.0]
+    with pytest.raises(TableError, match="has no column 'kind'"):
+        read_table(path, data(predictors=["kind=b"]))
+
+
+def test_numbers_and_flags_of_a_file_are_categories_too(tmp_path: Path) -> None:
+    flags = {"flag_values": [0, 1], "flag_meanings": "grass snow"}
+    ground = ("row", np.array([0, 1, 1]), flags)
+    xr.Dataset({"ground": ground, "y": ("row", [1.0, 2.0, 3.0])}).to_netcdf(tmp_path / "t.nc")
+    frame = read_table(tmp_path / "t.nc", data(predictors=["ground=snow"]))
+    assert frame["ground=snow"].tolist() == [0.0, 1.0, 1.0]
+    path = written(tmp_path, "month,y\n1,3\n12,6\n")
+    assert read_table(path, data(predictors=["month=12"]))["month=12"].tolist() == [0.0, 1.0]
+
+
 def test_stated_units_are_converted_and_others_left_alone(tmp_path: Path) -> None:
     path = written(tmp_path, "a,b,y\n273.15,1013,3.6\n")
     settings = data(
