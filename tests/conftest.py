@@ -32,6 +32,8 @@ tasks:
     sensitivity: {}
 standards:
   rain: {table: data/table.csv, network: data/network.json}
+companions: {hidden: [2]}
+inspector: {records: 20}
 measures:
   rain: {table: data/table.csv}
 noise:
@@ -106,6 +108,8 @@ def write_project(root: Path) -> Paths:
     paths.observations.write_text("stands for the observations")
     for name in ("source.json", "network.json"):
         (paths.data / name).write_text("{}")
+    paths.published.mkdir()
+    (paths.published / "network.json").write_text("{}")
     for name, stage in stages().items():
         parameters = "\n".join(f"{parameter} = 'rain'" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))

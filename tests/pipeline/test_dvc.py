@@ -92,6 +92,8 @@ def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(p
         "search@rain",
         "noise@rain",
         "thresholds@rain",
+        "companions@rain",
+        "inspector",
         "collect",
     ]
 

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.files import read_json
 from precip_sae.inspector import content
 from precip_sae.inspector.bundle import page
 from precip_sae.inspector.companions import fit_saes, latents_for, load_companions
@@ -18,7 +19,7 @@ from precip_sae.manuscript.report import describe_source
 from precip_sae.models.exchange import Network, read_published
 from precip_sae.models.mlp import MLP
 from precip_sae.paths import Paths
-from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings
+from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings, load_settings
 from precip_sae.tables.read import read_table
 from precip_sae.tasks.prepare import Part, Prepared, prepare
 
@@ -41,6 +42,17 @@ def read_task(paths: Paths, name: str, settings: TaskSettings) -> Task:
     """
     frame = read_table(paths.root / settings.data.table, settings.data)
     return Task(name, settings, frame, prepare(frame, settings.data))
+
+
+def project_page(paths: Paths) -> str:
+    """The page of a project's tasks, as HTML: of the paper, or of a folder that `precip-sae task run` made.
+
+    Raises:
+        PaperError: see `read_task` and `study_page`.
+    """
+    settings = load_settings(paths.params)
+    tasks = [read_task(paths, name, task) for name, task in settings.tasks.items()]
+    return study_page(paths, tasks, settings.standards, settings.inspector)
 
 
 def study_page(
@@ -101,7 +113,29 @@ def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table:
         **content.described(data, prepared.mean, prepared.scale, task.frame, response),
         **content.records_of(packer, *_observed(task, records)),
         "models": content.companion_models(packer, found, config["seeds"], data.kind),
+        "families": _families(paths, task.name, config["seeds"]),
     }
+
+
+def _families(paths: Paths, task: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The families of latents that the stage `cards` found to return over all seeds; none without that stage.
+
+    Its SAEs are those of the companions of the task's own size without a penalty, bit for bit.
+    """
+    file = paths.task_results(task) / "cards.json"
+    if not file.is_file():
+        return []
+    shown = {str(seed) for seed in seeds}
+    return [
+        {
+            "name": card["name"],
+            "reading": card["reading"],
+            "members": {seed: unit for seed, unit in card["members"].items() if seed in shown},
+            "share": card["stability"]["share_of_seeds"]["value"],
+            "similarity": card["stability"]["similarity"]["value"],
+        }
+        for card in read_json(file)["families"]
+    ]
 
 
 def _published_set(packer: Packer, network: Network, task: Task, records: Records, table: int) -> dict[str, Any]:
