@@ -31,7 +31,8 @@ TRIED = 3
 def collected(project: Project) -> dict[str, dict[str, Any]]:
     """The numbers as the results give them now."""
     settings = project.settings
-    return collecting.collect(project.paths, settings.tasks, list(settings.search.tasks), list(settings.standards))
+    searched, held = list(settings.search.tasks), list(settings.standards)
+    return collecting.collect(project.paths, settings.tasks, project.stages.values(), searched, held)
 
 
 def made_tables(project: Project, numbers: Mapping[str, dict[str, Any]]) -> dict[str, pd.DataFrame]:
