@@ -164,7 +164,7 @@ def sparse(dictionaries: pd.DataFrame) -> Figure:
     """
     if dictionaries.empty:
         return _unknown()
-    figure = Figure(figsize=(SINGLE, SINGLE))
+    figure = Figure(figsize=(DOUBLE * 0.75, SINGLE * 0.8))
     axis = figure.subplots()
     sizes = sorted(int(name.removeprefix("sparse_")) for name in dictionaries if name.startswith("sparse_"))
     for kind, (colour, marker, line, _) in LOOKS.items():
@@ -187,7 +187,7 @@ def sparse(dictionaries: pd.DataFrame) -> Figure:
     axis.set_xticks(sizes, [str(k) for k in sizes])
     axis.minorticks_off()
     axis.set(xlabel="elements that a probe may use", ylabel="R², mean over hidden factors")
-    figure.legend(loc="outside upper center", ncols=2, handlelength=2.2, columnspacing=1.0)
+    figure.legend(loc="outside right center", handlelength=2.6)
     return figure
 
 
