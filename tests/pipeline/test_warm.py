@@ -181,6 +181,12 @@ def test_repro_hands_its_arguments_to_dvc_and_stages_find_the_server(around, pro
     assert found == f"{around[WARM_VARIABLE]}/bin/precip-sae"
 
 
+def test_where_no_socket_fits_nothing_is_forked_and_nothing_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 30)))
+    with warm({"PATH": "/bin"}, tmp_path) as environment:
+        assert environment == {"PATH": "/bin"}
+
+
 def _noted(asked):
     from jupyter_client.launcher import launch_kernel
 
