@@ -34,8 +34,9 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
         The environment in which the command's stages start at once: from the process of a block around this one, if
         there is one. The same one where processes cannot be forked.
     """
-    # elsewhere libraries may not survive a fork (macOS), or there is none
-    if sys.platform != "linux" or WARM_VARIABLE in environment:
+    # elsewhere libraries may not survive a fork (macOS), or there is none; a socket's name holds 107 bytes
+    far = len(os.fsencode(tempfile.gettempdir())) > 80
+    if sys.platform != "linux" or WARM_VARIABLE in environment or far:
         yield started_at_once(environment)
         return
     with tempfile.TemporaryDirectory(prefix="precip-sae-") as name:
