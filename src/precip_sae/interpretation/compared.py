@@ -1,6 +1,7 @@
 """What an SAE changes by every measure: reductions and gains beyond a control, paired by seed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ Values = NDArray[np.float64]
 BASE, CONTROL = "mlp", "untrained"
 # The measures that follow from correlations alone, which sums over episodes give: r [.., units, inputs] -> [..].
 OF_CORRELATIONS: dict[str, Callable[[Values], Values]] = {
-    counted: lambda r, counted=counted: mean_sensitive(r, THRESHOLD, counted) for counted in COUNTED
+    counted: partial(mean_sensitive, threshold=THRESHOLD, counted=counted) for counted in COUNTED
 }
 OF_CORRELATIONS["effective"] = lambda r: _mean_defined(effective_number(r**2))
 
@@ -91,13 +92,12 @@ def redrawn_measures(
             r = np.where(np.isnan(r) & ~np.isnan(responses.r), 0.0, r)
             for name, measure in OF_CORRELATIONS.items():
                 found[name].setdefault(variant, []).append(measure(r))
-    stacked = {
-        name: {v: np.round(np.stack(columns, axis=1), 9) for v, columns in of.items()} for name, of in found.items()
-    }
-    return {
-        name: {v: (values[0], values[1:] if enough else np.full_like(values[1:], np.nan)) for v, values in of.items()}
-        for name, of in stacked.items()
-    }
+    result: dict[str, dict[str, tuple[Values, Values]]] = {name: {} for name in OF_CORRELATIONS}
+    for name, of in found.items():
+        for variant, columns in of.items():
+            values: Values = np.stack(columns, axis=1).round(9)
+            result[name][variant] = values[0], values[1:] if enough else np.full(values[1:].shape, np.nan)
+    return result
 
 
 def over_seeds_and_storms(
