@@ -35,8 +35,9 @@ def _pairs(project: Project, name: str, task: TaskSettings) -> Iterator[tuple[st
     folder, seeds, data = project.paths.models(name), list(task.seeds)[:TRIED], task.data
     prepared = prepare(read_table(project.paths.root / data.table, data), data)
     networks, _ = load_models(folder / "mlp", MLP)
-    again, _ = engine.train_mlps(prepared.train, prepared.validation, data.kind, data.outputs, task.mlp, seeds)
-    yield "mlp", networks[:TRIED], again
+    if task.mlp.network is None:  # one that was taken is not trained here
+        again, _ = engine.train_mlps(prepared.train, prepared.validation, data.kind, data.outputs, task.mlp, seeds)
+        yield "mlp", networks[:TRIED], again
     hidden = hidden_activations(networks[:TRIED], prepared.sae)
     for convention in task.sae.l1_conventions:
         saes, _ = load_models(folder / "sae" / convention, SAE)
