@@ -93,6 +93,7 @@ def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(p
         "noise@rain",
         "thresholds@rain",
         "companions@rain",
+        "picked@rain",
         "inspector",
         "collect",
     ]
