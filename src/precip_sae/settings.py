@@ -59,11 +59,7 @@ MOST_HIDDEN, MOST_LATENTS = 64, 256
 # Folders below figures/ and models/ that belong to no task.
 RESERVED = {
     "data", "published", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes",
-<<<<<<< HEAD
-    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking",
-=======
-    "thresholds", "cards", "column", "toys", "variants", "companions", "picked",
->>>>>>> wt-inspector
+    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking", "picked",
 }  # fmt: skip
 
 
