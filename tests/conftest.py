@@ -52,7 +52,14 @@ column: {seeds: [0, 1]}
 """
 
 # Begun first: what is left to the end of a run on several processes should be short.
-LONG = ("paper/test_whole_paper.py", "pipeline/test_dvc.py", "paper/test_own_data.py", "search/test_run.py")
+LONG = (
+    "paper/test_whole_paper.py",
+    "pipeline/test_dvc.py",
+    "review/test_faults.py",
+    "review/test_review.py",
+    "paper/test_own_data.py",
+    "search/test_run.py",
+)
 
 # Stands in for every notebook: writes all that its stage promises, from what it is given and what it reads.
 STAND_IN = """\
