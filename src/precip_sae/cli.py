@@ -178,7 +178,7 @@ def verify(
         typer.echo(line)
     target = paths.root / "build" / "verify.html"
     page.write_page(target, page.verify_page(report), report.as_json())
-    typer.echo(f"{target} has all of it, and verify.json beside it.")
+    typer.echo(f"{target} has all of it, verify.json beside it; the manuscript is {paths.paper / 'manuscript.pdf'}.")
     if report.departs:
         raise typer.Exit(1)
 

@@ -59,7 +59,7 @@ MOST_HIDDEN, MOST_LATENTS = 64, 256
 # Folders below figures/ and models/ that belong to no task.
 RESERVED = {
     "data", "published", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes",
-    "thresholds", "cards", "column", "toys", "variants", "companions", "picked",
+    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking", "picked",
 }  # fmt: skip
 
 
@@ -134,7 +134,12 @@ class DataSettings(Section):
         description="CSV, parquet, netCDF or whatever xarray opens, relative to the project (or to the task file); "
         "a folder of such files is one table, and in a task file so is a pattern such as months/*.csv"
     )
-    predictors: list[str] = Field(min_length=1, max_length=64, description="input columns, in order")
+    predictors: list[str] = Field(
+        min_length=1,
+        max_length=64,
+        description="input columns, in order; COLUMN=VALUE of a column of categories is 1 where it holds the value, "
+        "else 0",
+    )
     response: str = Field(description="column to predict")
     kind: Literal["classification", "regression"] = Field(description="what kind of response it is")
     classes: list[str] = Field(
@@ -546,6 +551,7 @@ class ToySettings(Section):
     width: Count = Field(4, description="latents per unit where the activity varies")
     widths: list[Count] = Field([1, 2, 8], description="further widths, at the middle activity and penalty")
     dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    threshold: float = Field(0.4, gt=0, lt=1, description="of the study's measure, as sensitivity.threshold")
     training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
     networks: DescentSettings = Field(DescentSettings(), description="of every toy model")
 
@@ -591,7 +597,8 @@ class Settings(Section):
     def _file_keys(self) -> "Settings":
         for name, task in self.tasks.items():
             pool = self.search.tasks[name].pool if name in self.search.tasks else []
-            used = [*task.data.columns, *pool]
+            bases = [name.partition("=")[0] for name in task.data.predictors if "=" in name]
+            used = [*task.data.columns, *bases, *pool]
             for key in ("columns", "units"):
                 if unused := [c for c in getattr(task.data.file, key) if c not in used]:
                     place = f"tasks.{name}.data.file.{key}"

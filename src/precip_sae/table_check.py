@@ -14,7 +14,7 @@ from precip_sae.models.skill import baselines
 from precip_sae.search.plan import Plan, plan, pool_data, with_pool
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tables.conversion import looks_wrong
-from precip_sae.tables.read import Table, read
+from precip_sae.tables.read import Table, name_in_file, read
 from precip_sae.tasks.parts import PARTS, keeps_classes
 from precip_sae.tasks.prepare import MINIMUM_CLASS, Prepared, prepare
 
@@ -145,7 +145,7 @@ def describe_columns(table: Table, data: DataSettings) -> pd.DataFrame:
         rows.append(
             {
                 "column": column,
-                "in the file": data.file.columns.get(column, column),
+                "in the file": name_in_file(column, data, table.columns),
                 "unit there": given,
                 "unit": wanted,
                 "transform": data.transforms.get(column, ""),

@@ -12,9 +12,10 @@ from sklearn.neural_network import MLPClassifier
 import precip_sae
 from precip_sae.cli import main
 from precip_sae.errors import NetworkError, PaperError, SettingsError, TableError
-from precip_sae.explanation import measure
+from precip_sae.explanation import measure, show
 from precip_sae.explanation.explain import Explanation
 from precip_sae.explanation.source import source_of
+from precip_sae.interpretation.responses import Inputs
 from precip_sae.models import engine, fitting, reference
 from precip_sae.settings import SAESettings
 
@@ -55,6 +56,25 @@ def test_every_seed_has_its_latents_and_its_control(found: Explanation) -> None:
     card = found.cards[0]
     assert card.active == max(card.active for card in found.cards)
     assert set(card.r) == set(card.ranges) == {"warmth", "wet", "wind"}
+
+
+def test_other_measures_stand_beside_the_control_with_corrected_p_values(found: Explanation) -> None:
+    # mutual information of 80 rows in 10 x 10 bins would be chance
+    assert set(found.by_measure) == set(measure.OF_ACTIVATIONS) - {"information"}
+    ranks = found.by_measure["spearman"]
+    assert ranks["value"]["mlp"]["mean"] == 1.0
+    assert ranks["gain"][found.fitted]["n"] == 3
+    assert found.by_measure["living"]["value"]["mlp"]["mean"] == found.measures["mlp"]["sensitive"]["living"]["mean"]
+    wide = np.zeros((50, measure.MOST_MEASURED + 1), np.float32)
+    assert measure.by_measure(wide, Inputs(np.zeros((50, 2)))) == {}
+
+
+def test_the_report_says_who_trained_and_on_how_many_rows(found: Explanation) -> None:
+    said = show.contents(found)
+    assert said["rows"] == "320 rows fit the SAEs, the last 80 test them"
+    assert said["sae"].endswith("trained by the compiled engine")
+    assert "95" not in said["by_measure"][1][4]
+    assert len(said["by_measure"]) == 1 + len(measure.OF_ACTIVATIONS) - 4
 
 
 def test_the_same_call_finds_the_same_and_writes_the_same_bytes(

@@ -6,6 +6,7 @@ import pytest
 
 from precip_sae.figures import recovery as figures
 from precip_sae.interpretation import known_truth
+from precip_sae.interpretation.judges import UnitJudge
 from precip_sae.interpretation.recovery import pressure
 from precip_sae.settings import ColumnSettings
 from precip_sae.simulation.simulate import simulate
@@ -27,9 +28,7 @@ def found() -> tuple[known_truth.Found, known_truth.Recovery]:
     table = simulate(2500, seed=3)
     truth = truth_of(table, 2500, 3)
     calls: list[tuple[int, int]] = []
-    column = known_truth.column_experiment(
-        table, truth, SETTINGS, known_truth.published_measure, lambda *done: calls.append(done)
-    )
+    column = known_truth.column_experiment(table, truth, SETTINGS, UnitJudge(), lambda *done: calls.append(done))
     assert calls[-1] == (5, 5)
     return column, known_truth.planted_experiment(table, SETTINGS)
 
@@ -51,7 +50,7 @@ def test_every_layer_of_every_network_has_all_dictionaries(
     assert set(factors.loc[factors["experiment"] == "column", "factor"]) == set(known_truth.RECOVERED)
     planted = dictionaries[dictionaries["experiment"] != "column"]
     assert len(planted.groupby(["experiment", "learnt"])) == 4
-    assert own["sensitive_published"].notna().any()
+    assert own["inputs_by_published"].notna().any()
     assert dictionaries["recovery"].between(-20, 1).all()
 
 

@@ -52,6 +52,31 @@ def test_columns_go_by_the_names_that_the_task_gives_them(tmp_path: Path) -> Non
     assert frame.to_dict("list") == {"a": [1, 4], "b": [2, 5], "y": [3, 6]}
 
 
+def test_a_column_of_categories_is_one_input_for_each_value_that_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, "ground,a,y\nsnow,1,3\ngrass,4,6\n,2,2\nsnow ,3,3\n")
+    settings = data(predictors=["a", "surface=snow", "surface = grass"], file={"columns": {"surface": "ground"}})
+    frame = read_table(path, settings)
+    assert frame["surface=snow"].tolist()[:2] == [1.0, 0.0]
+    assert frame["surface = grass"].tolist()[1] == 1.0
+    assert np.isnan(frame["surface=snow"].tolist()[2])
+    assert frame["surface=snow"].tolist()[3] == 1.0
+    # a column that is really called so is that column
+    path = written(tmp_path, "a=b,y\n7,3\n")
+    assert read_table(path, data(predictors=["a=b"]))["a=b"].tolist() == [7.0]
+    with pytest.raises(TableError, match="has no column 'kind'"):
+        read_table(path, data(predictors=["kind=b"]))
+
+
+def test_numbers_and_flags_of_a_file_are_categories_too(tmp_path: Path) -> None:
+    flags = {"flag_values": [0, 1], "flag_meanings": "grass snow"}
+    ground = ("row", np.array([0, 1, 1]), flags)
+    xr.Dataset({"ground": ground, "y": ("row", [1.0, 2.0, 3.0])}).to_netcdf(tmp_path / "t.nc")
+    frame = read_table(tmp_path / "t.nc", data(predictors=["ground=snow"]))
+    assert frame["ground=snow"].tolist() == [0.0, 1.0, 1.0]
+    path = written(tmp_path, "month,y\n1,3\n12,6\n")
+    assert read_table(path, data(predictors=["month=12"]))["month=12"].tolist() == [0.0, 1.0]
+
+
 def test_stated_units_are_converted_and_others_left_alone(tmp_path: Path) -> None:
     path = written(tmp_path, "a,b,y\n273.15,1013,3.6\n")
     settings = data(
@@ -344,3 +369,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 def test_every_number_survives_being_text(values: list[float], decimal: str) -> None:
     text = pd.Series([repr(v).replace(".", decimal) for v in values], dtype="str")
     np.testing.assert_array_equal(numbers(text, "a", "t.csv", decimal), values)
+
+
+def test_the_columns_that_a_task_does_not_use_are_known_too(tmp_path: Path) -> None:
+    good()[["a", "b", "y", "site"]].to_csv(tmp_path / "t.csv", index=False)
+    assert read.columns_of(tmp_path / "t.csv", data()) == ["a", "b", "y", "site"]
+    with pytest.raises(TableError, match="no such file"):
+        read.columns_of(tmp_path / "other.csv", data())

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from precip_sae.errors import SettingsError
 from precip_sae.explanation import measure
 from precip_sae.explanation.source import Source, source_of
+from precip_sae.interpretation.compared import BASE, compared
+from precip_sae.interpretation.responses import Inputs
 from precip_sae.interpretation.sensitivity import living
 from precip_sae.interpretation.units import UNTRAINED, Variant, feature_names, per_seed, typical_seed
 from precip_sae.progress import progress as bar
@@ -58,6 +60,8 @@ class Explanation:
         matches: see `measure.matches`.
         measures: numbers with their spread over seeds: of each variant the sensitive inputs and the reduction by way of
             counting, beyond_untrained, dead, fvu.
+        by_measure: {measure: {title, value, reduction, gain}} of every measure that activations and inputs are enough
+            for, paired with the control by seed (see `interpretation.compared.compared`); empty of wide layers.
         cards: of the living latents of the typical seed, most active first.
         typical: the seed whose reduction is nearest to the median.
     """
@@ -71,6 +75,7 @@ class Explanation:
     reductions: pd.DataFrame
     matches: pd.DataFrame
     measures: dict[str, Any]
+    by_measure: dict[str, Any]
     cards: tuple[Card, ...]
     typical: int
 
@@ -153,7 +158,7 @@ def explain(
     hidden = (source.hidden / np.float32(size)).astype(np.float32)
     settings = sae or measure.settings_for(hidden.shape[1], latents)
     test, mean = hidden[fit:], hidden[:fit].mean(axis=0, dtype=np.float64)
-    x, columns = source.x[fit:], source.columns[fit:]
+    seen, columns = Inputs(source.x[fit:]), source.columns[fit:]
     advance = bar("SAEs") if progress else None
     fitted = settings.l1_conventions[0]
     found: dict[str, list[measure.Latents]] = {fitted: [], UNTRAINED: []}
@@ -161,8 +166,8 @@ def explain(
     for seed, model_of_seed in zip(chosen, trained, strict=True):
         untrained = measure.control(seed, hidden.shape[1], settings.latents)
         for variant, one in ((fitted, model_of_seed), (UNTRAINED, untrained)):
-            found[variant].append(measure.latents_of(one, test, x, columns, mean))
-    return _gathered(source, settings, chosen, threshold, {"fit": fit, "test": count - fit}, test, x, found)
+            found[variant].append(measure.latents_of(one, test, seen, columns, mean))
+    return _gathered(source, settings, chosen, threshold, {"fit": fit, "test": count - fit}, test, seen, found)
 
 
 def _gathered(
@@ -172,10 +177,10 @@ def _gathered(
     threshold: float,
     rows: dict[str, int],
     test: NDArray[np.float32],
-    x: NDArray[np.float32],
+    inputs: Inputs,
     found: dict[str, list[measure.Latents]],
 ) -> Explanation:
-    own, fitted = measure.r_with(test, x), settings.l1_conventions[0]
+    own, fitted = measure.r_with(test, inputs.values), settings.l1_conventions[0]
     active = (test > 0).mean(axis=0)
     variants = {"mlp": _variant([own] * len(seeds), [active] * len(seeds))}
     variants |= {name: _variant([one.r for one in some], [one.active for one in some]) for name, some in found.items()}
@@ -196,9 +201,26 @@ def _gathered(
         reductions,
         matched,
         measures(reductions, variants, found, fitted),
+        _by_measure(measure.by_measure(test, inputs), found, seeds, fitted),
         cards(source, found[fitted][seeds.index(typical)], matched[matched["seed"] == typical], threshold),
         typical,
     )
+
+
+def _by_measure(
+    own: dict[str, float], found: dict[str, list[measure.Latents]], seeds: tuple[int, ...], fitted: str
+) -> dict[str, Any]:
+    """See `Explanation.by_measure`."""
+    if not own or not found[fitted][0].values:
+        return {}
+    values = {BASE: [own] * len(seeds)} | {name: [one.values for one in some] for name, some in found.items()}
+    rows = [
+        {"variant": name, "seed": seed, "measure": called, "value": value}
+        for name, some in values.items()
+        for seed, by_name in zip(seeds, some, strict=True)
+        for called, value in by_name.items()
+    ]
+    return compared(pd.DataFrame(rows), [fitted])
 
 
 def _variant(r: list[NDArray[np.float64]], active: list[NDArray[np.float64]]) -> Variant:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.interpretation.measures import MEASURES, evaluate
+from precip_sae.interpretation.responses import Inputs, Responses
 from precip_sae.interpretation.sensitivity import correlations, sensitive_inputs
 from precip_sae.interpretation.units import untrained_saes
 from precip_sae.models import fitting
@@ -19,6 +21,19 @@ from precip_sae.settings import L1Convention, SAESettings
 
 COLUMNS = 256  # latents whose correlations are taken at a time
 MATCHED_ROWS = 2000
+MOST_MEASURED = 512  # units or latents, beyond which only the study's measure and its counts are taken
+# Rows below which mutual information, of 10 x 10 bins, is left out: chance alone adds about 81 / (2 rows) to it (Miller
+# 1955), and an input counts as sensitive from 0.087 on.
+FEWEST_FOR_INFORMATION = 2000
+
+# The measures that need no more than activations and inputs.
+OF_ACTIVATIONS = {
+    name: MEASURES[name]
+    for name in (
+        "published", "living", "every", "weighted", "spearman", "partial", "information", "effective",
+        "effective_partial",
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,7 @@ class Latents:
         low, high: the 10th and 90th percentile of each input where the latent is active [latents, inputs].
         sample: activations on a sample of the rows, for matching [sampled rows, latents].
         unexplained: fraction of variance unexplained.
+        values: what each of OF_ACTIVATIONS says of them; empty where there are more than MOST_MEASURED.
     """
 
     r: NDArray[np.float64]
@@ -39,6 +55,7 @@ class Latents:
     high: NDArray[np.float64]
     sample: NDArray[np.float32]
     unexplained: float
+    values: dict[str, float] = field(default_factory=dict)
 
 
 def settings_for(units: int, latents: int | None = None) -> SAESettings:
@@ -86,33 +103,44 @@ def control(seed: int, hidden: int, latents: int) -> SAE:
 def latents_of(
     sae: SAE,
     hidden: NDArray[np.float32],
-    x: NDArray[np.float32],
+    inputs: Inputs,
     columns: NDArray[np.float64],
     mean: NDArray[np.float64],
 ) -> Latents:
     """What the latents of an SAE do on the test rows.
 
     Args:
-        hidden: activations [rows, units]; x, columns: the inputs, as the model sees them and in their units.
+        hidden: activations [rows, units]; inputs, columns: the inputs, as the model sees them and in their units
+            [rows, inputs].
         mean: activation of each unit over the rows that the SAE was fitted on [units].
     """
     with torch.no_grad():
         made = sae.encode(torch.from_numpy(hidden))
         error = (sae.decode(made)[0].numpy().astype(np.float64) - hidden) ** 2
     activations = made[0].numpy()
-    total = float(np.square(hidden - mean).sum())
+    total = float(np.square(hidden.astype(np.float64) - mean).sum())
     quantiles = [_where_active(activations[:, k], columns) for k in range(activations.shape[1])]
     return Latents(
-        r_with(activations, x),
+        r_with(activations, inputs.values),
         (activations > 0).mean(axis=0),
         np.array([low for low, _ in quantiles]),
         np.array([high for _, high in quantiles]),
         activations[:: max(1, len(activations) // MATCHED_ROWS)].copy(),
         float(error.sum()) / total if total > 0 else float("nan"),
+        by_measure(activations, inputs),
     )
 
 
-def r_with(units: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float64]:
+def by_measure(units: NDArray[np.float32], inputs: Inputs) -> dict[str, float]:
+    """What each of OF_ACTIVATIONS says of some units [rows, units]; empty of more than MOST_MEASURED."""
+    if units.shape[1] > MOST_MEASURED:
+        return {}
+    few = len(units) < FEWEST_FOR_INFORMATION
+    chosen = {name: one for name, one in OF_ACTIVATIONS.items() if not (few and name == "information")}
+    return evaluate(Responses(units, inputs), chosen)
+
+
+def r_with(units: NDArray[np.float32], x: NDArray[np.floating]) -> NDArray[np.float64]:
     """Correlation of units [rows, units] with inputs [rows, inputs], some units at a time: [units, inputs]."""
     starts = range(0, units.shape[1], COLUMNS)
     pieces = [correlations(np.ascontiguousarray(units[None, :, s : s + COLUMNS]), x)[0] for s in starts]

@@ -20,7 +20,7 @@ from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import spread_text
 from precip_sae.models.fitting import by_engine
 from precip_sae.paths import shipped
-from precip_sae.quantities import PERCENT, grouped, write
+from precip_sae.quantities import PERCENT, THIN, grouped, write
 
 if TYPE_CHECKING:
     from precip_sae.explanation.explain import Explanation
@@ -86,7 +86,8 @@ def save_all(explanation: Explanation, folder: Path) -> Path:
     for name in ("latents", "reductions", "matches"):
         frame = getattr(explanation, name)
         write_text(folder / f"{name}.csv", frame.to_csv(index=False, float_format="%.6g"))
-    write_json(folder / "measures.json", explanation.measures)
+    told = {"variants": explanation.measures, "by_measure": explanation.by_measure}
+    write_json(folder / "measures.json", told)
     for name, figure in figures(explanation).items():
         save(figure, folder / "figures" / name)
     report(explanation, folder / "report.pdf")
@@ -104,7 +105,7 @@ def contents(explanation: Explanation) -> dict[str, Any]:
         "inputs": list(source.names),
         "rows": f"{grouped(explanation.rows['fit'])} rows fit the SAEs, the last "
         f"{grouped(explanation.rows['test'])} test them"
-        "them" + (f"; {grouped(source.left_out)} rows without every input are left out" if source.left_out else ""),
+        + (f"; {grouped(source.left_out)} rows without every input are left out" if source.left_out else ""),
         "sae": f"{len(explanation.seeds)} sparse autoencoders ({units}–{settings.latents}–{units}), "
         f"{settings.epochs} epochs of batches of {settings.batch}, L1 weight {settings.l1:.3g}, trained by {by}",
         "notes": list(source.notes),
@@ -112,6 +113,7 @@ def contents(explanation: Explanation) -> dict[str, Any]:
         "typical_seed": str(explanation.typical),
         "verdict": verdict(explanation.measures, explanation.fitted),
         "measures": _measures_table(explanation.measures),
+        "by_measure": _by_measure_table(explanation.by_measure, explanation.fitted),
         "cards": [["Latent", "Sensitive to", "Active", "Where it is active (10 to 90 % of the rows)", "Found again"]]
         + [_card_row(card) for card in explanation.cards[:SHOWN_CARDS]],
         "living": str(len(explanation.cards)),
@@ -153,6 +155,27 @@ def _measures_table(measures: Mapping[str, Any]) -> list[list[str]]:
         shown = "units of the layer" if name == "mlp" else KIND_NAMES[name]
         rows.append([shown, str(found["units"]), write(found["dead"]["mean"], ".1f"), *ways, unexplained])
     return rows
+
+
+def _by_measure_table(found: Mapping[str, Any], fitted: str) -> list[list[str]]:
+    """A row per measure that the table above does not have; none where nothing was measured."""
+    rows = [
+        [
+            "Measure (inputs per unit)",
+            "Layer",
+            "SAE",
+            "Untrained",
+            "Fall to the SAE",
+            "Beyond the untrained",
+            "p (Holm)",
+        ]
+    ]
+    for one in (of for name, of in found.items() if name not in COUNTED):
+        values = [write(one["value"][name]["mean"], ".2f") for name in ("mlp", fitted, UNTRAINED)]
+        fall, gain = one["reduction"][fitted], one["gain"][fitted]
+        shown = [spread_text(s, s["form"]).replace(f"95{THIN}% interval over seeds ", "") for s in (fall, gain)]
+        rows.append([one["title"], *values, *shown, write(gain["p_holm"]["value"], gain["p_holm"]["form"])])
+    return rows[: len(rows) if found else 0]
 
 
 def _card_row(card: Any) -> list[str]:

@@ -78,8 +78,8 @@ class Axis:
     def borders(self) -> dict[str, tuple[float, float]]:
         """The published borders along it, in the unit in which places are told."""
         return {
-            name: (float(self.told(np.float64(low))), float(self.told(np.float64(high))))
-            for name, (low, high) in thresholds.published(self.column).items()
+            name: tuple(self.told(np.array(border)).tolist())
+            for name, border in thresholds.published(self.column).items()
         }
 
 

@@ -288,7 +288,9 @@ def steer(
     truth = np.eye(classes)[part.y] if it.kind == "classification" else part.y.astype(np.float64)[:, None]
     w, b = _array(networks.hidden_weight), _array(networks.hidden_bias)
     network = np.zeros((len(there), classes))
-    moved, clamped, random = [], [], []
+    moved: list[Values] = []
+    clamped: list[Values] = []
+    random: list[Values] = []
     for m, unit in members.items():
         latent = -it.changes[LATENTS][m, :, unit].astype(np.float64)
         levels = np.array([latent[number == k].mean() for k in there])

@@ -6,6 +6,7 @@ of the same activations those that it prefers are those that recover more.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from precip_sae.quantities import PERCENT
+from precip_sae.interpretation.known_truth import COLUMN, PLANTED, RARE
+from precip_sae.quantities import PERCENT, quantity
 from precip_sae.spread import over_seeds
 
 FEWEST = 5
@@ -117,3 +119,83 @@ def _balanced(named: NDArray[np.bool_], good: NDArray[np.bool_]) -> float:
     if good.all() or not good.any():
         return float("nan")
     return float((named[good].mean() + (~named[~good]).mean()) / 2)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Dictionaries whose recovery is known.
+
+    Attributes:
+        title: for figures.
+        table: one row per dictionary.
+        truth: the column that says how much was recovered.
+        recovered: least truth of a dictionary that recovers.
+        within: columns of what dictionaries that are compared share.
+    """
+
+    title: str
+    table: pd.DataFrame
+    truth: str
+    recovered: float
+    within: tuple[str, ...]
+
+
+# What the literature judges dictionaries by, beside the numbers of inputs; less of each should be better.
+BESIDE = {"fvu": "variance unexplained", "l0": "active latents per row", "dead": "share of dead latents"}
+
+
+def experiments(toys: pd.DataFrame, column: pd.DataFrame) -> dict[str, Experiment]:
+    """The toy models, the column task and the planted targets, as far as there are any.
+
+    Args:
+        toys: of `superposition.study.dictionary_table`; column: of `known_truth.tables`.
+    """
+    column = column.assign(l0=column["active"], dead=1 - column["living"] / column["elements"])
+    layer = ("network", "layer", "learnt")
+    found = {"toys": Experiment("toy models", toys, "mmcs", 0.9, ("source", "activity", "latents_per_unit"))}
+    for name, experiment in (("column", COLUMN), ("planted", PLANTED), ("rare", RARE)):
+        rows = column[column["experiment"] == experiment]
+        if len(rows):
+            found[name] = Experiment(experiment, rows, "recovery", 0.5, layer)
+    return found
+
+
+def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: str) -> dict[str, Any]:
+    """Every measure in every experiment, and the one that does best in all of them.
+
+    Args:
+        measures: names of measures; their columns are `prefix` + name.
+
+    Returns:
+        `agreement` (experiment: measure: rank correlation with its interval over seeds), `best` (the measure with the
+        largest mean over the experiments, each counting the same, among those defined in all), its `mean`, in how many
+        experiments its interval lies above zero (`above`, `of`) and its `cut_off` in each.
+    """
+    signs = {prefix + name: -1 for name in measures} | dict.fromkeys(BESIDE, -1)
+    agreements = {
+        name: ranked(
+            agreement(each.table, each.truth, {c: s for c, s in signs.items() if c in each.table}, each.within)
+        )
+        for name, each in found.items()
+    }
+    everywhere = [prefix + name for name in measures if all(prefix + name in a for a in agreements.values())]
+    means = {name: float(np.mean([a[name]["mean"] for a in agreements.values()])) for name in everywhere}
+    best = max(means, key=lambda name: means[name])
+    above = sum((a[best]["low"] or 0.0) > 0 for a in agreements.values())
+    cuts = {name: cut_off(each.table, each.truth, best, -1, each.recovered) for name, each in found.items()}
+    return {
+        "agreement": {
+            name: {column.removeprefix(prefix): spread for column, spread in spreads.items()}
+            for name, spreads in agreements.items()
+        },
+        "best": best.removeprefix(prefix),
+        "mean": quantity(means[best], ".2f"),
+        "means": {name.removeprefix(prefix): quantity(value, ".2f") for name, value in means.items()},
+        "above": above,
+        "of": len(found),
+        "cut_off": {name: cut | {"cut_off": quantity(cut["cut_off"], ".2f")} for name, cut in cuts.items()},
+    }
+
+
+def _known(signs: Mapping[str, int], table: pd.DataFrame) -> dict[str, int]:
+    return {name: sign for name, sign in signs.items() if name in table}

@@ -1,6 +1,6 @@
 """Reads the columns that a task uses, in the task's names and units, in bounded memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +70,18 @@ def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | 
         TableError: no such file, not a table, a column is missing or stands there twice, a value cannot be read, units
             disagree, or too many rows.
     """
-    named = {column: data.file.columns.get(column, column) for column in data.columns}
     files = [open_table(file, data.file) for file in table_files(path)]
     if other := [file for file in files if file.kind != files[0].kind]:
         raise TableError(
             f"{path}: {other[0].path.name} is {other[0].kind} and {files[0].path.name} is {files[0].kind}, expected "
             "files of one kind: name those that belong to the table by a pattern, such as *.csv."
         )
+    chosen = {
+        c: split
+        for c in data.predictors
+        if (split := category(c)) and name_in_file(c, data, files[0].names) != data.file.columns.get(c, c)
+    }
+    named = {column: name_in_file(column, data, files[0].names) for column in data.columns}
     for opened in files:
         _refuse_absent(opened, data, named, str(opened.path))
     given = [_units(opened, data, named, str(opened.path)) for opened in files]
@@ -99,7 +104,7 @@ def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | 
                         f"{path}: holds more than {MOST_ROWS} rows, expected fewer: read one in so many with "
                         f"data.file.every, for example {likely}."
                     )
-                clean = _clean(piece, data, named, opened, given[k], source)
+                clean = _clean(piece, data, named, chosen, opened, given[k], source)
                 kept.append(clean.set_axis(clean.index + above))
                 if progress:
                     progress(int(done * PROGRESS), PROGRESS)
@@ -109,6 +114,22 @@ def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | 
     if bad:
         frame.attrs[BAD_ROWS] = bad
     return Table(frame, files[0].kind, files[0].names, rows, given[0])
+
+
+def category(predictor: str) -> tuple[str, str] | None:
+    """The column and the value of a predictor such as `surface=snow`; None of any other name.
+
+    It is 1 in rows where the column holds the value, 0 in others, and missing where the column is.
+    """
+    column, mark, value = predictor.partition("=")
+    return (column.strip(), value.strip()) if mark and column.strip() and value.strip() else None
+
+
+def name_in_file(column: str, data: DataSettings, names: Sequence[str]) -> str:
+    """What a column of the task is called in a file that has these columns."""
+    split = category(column) if column in data.predictors and column not in (*names, *data.file.columns) else None
+    base = split[0] if split else column
+    return data.file.columns.get(base, base)
 
 
 def _refuse_absent(opened: Opened, data: DataSettings, named: dict[str, str], source: str) -> None:
@@ -151,7 +172,13 @@ def _units(opened: Opened, data: DataSettings, named: dict[str, str], source: st
 
 
 def _clean(
-    piece: pd.DataFrame, data: DataSettings, named: dict[str, str], opened: Opened, given: dict[str, str], source: str
+    piece: pd.DataFrame,
+    data: DataSettings,
+    named: dict[str, str],
+    chosen: dict[str, tuple[str, str]],
+    opened: Opened,
+    given: dict[str, str],
+    source: str,
 ) -> pd.DataFrame:
     """A piece of the file as the task sees it."""
     clean = {}
@@ -159,7 +186,9 @@ def _clean(
     for column, name in named.items():
         classes = [*data.classes, *data.drop_classes, *data.labels] if column == data.response else []
         found = values.without_marks(piece[name], data.file.missing_marks, classes)
-        if column in numeric:
+        if column in chosen:
+            clean[column] = _one_hot(found, opened.meanings.get(name), chosen[column][1])
+        elif column in numeric:
             own = values.numbers(found, name, source, data.file.decimal, data.file.thousands)
             if column in given and column in data.units:
                 own = conversion.convert(own, given[column], data.units[column], f"{source}: column '{name}'")
@@ -171,3 +200,9 @@ def _clean(
                 found = found.map(opened.meanings[name])
             clean[column] = values.labels(found)
     return pd.DataFrame(clean)
+
+
+def _one_hot(found: pd.Series, meanings: dict[float, str] | None, value: str) -> pd.Series:
+    """1 where a column of categories holds the value, 0 where it holds another, NaN where it is missing."""
+    text = values.labels(found.map(meanings) if meanings else found)
+    return (text == value).astype(float).where(text.notna())
