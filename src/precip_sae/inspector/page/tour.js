@@ -1,7 +1,7 @@
 // The argument in six steps: a state of the page for each, with two sentences that quote what the page shows.
 
 import { element } from "./chart.js";
-import { meanSensitive, sensitiveInputs } from "./statistics.js";
+import { meanSensitive, sensitiveInputs, unitOf } from "./statistics.js";
 import { latentName, number, percent } from "./text.js";
 
 // What the sentences quote of the network that is shown.
@@ -24,6 +24,12 @@ function neededLatent(now) {
   };
   const costs = Array.from({ length: now.model.latents }, (_, k) => cost(k));
   return costs.indexOf(Math.max(...costs));
+}
+
+// The record in which a latent speaks loudest.
+function strongest(now, latent) {
+  const activity = unitOf(now.latentsAll, now.model.latents, latent);
+  return activity.indexOf(Math.max(...activity));
 }
 
 const FEATURES = { view: "features", sae: "trained", lines: "weights" };
@@ -81,7 +87,7 @@ const STEPS = [
     title: "What holds up",
     patch: (now) => {
       const latent = neededLatent(now);
-      return { ...FEATURES, latent, edits: { [latent]: { how: "off", value: 0 } } };
+      return { ...FEATURES, latent, record: strongest(now, latent), edits: { [latent]: { how: "off", value: 0 } } };
     },
     text: (q, now) => [
       `A feature that the network uses is missed when it is gone: without ${latentName(now.latent)} ${loss(now)}.`,
