@@ -139,7 +139,8 @@ def save_companions(folder: Path, found: Sequence[Companions], config: dict[str,
     Args:
         config: see `Prepared.config`.
     """
-    tensors, kinds, histories = {}, [], []
+    tensors: dict[str, Array] = {}
+    kinds, histories = [], []
     for k, one in enumerate(found):
         tensors |= {f"{k}.{name}": getattr(one, name) for name in _TENSORS}
         kinds.append({"hidden": one.hidden, "latents": one.latents, "hidden_l1": one.hidden_l1})

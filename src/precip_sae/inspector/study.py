@@ -97,7 +97,8 @@ def study_page(
             "make the page of networks from files with `precip-sae inspector --model FILE --out PAGE.html`."
         )
     packer = Packer()
-    tables, sets, sources = [], [], []
+    tables: list[dict[str, Any]] = []
+    sets, sources = [], []
     for name in dict.fromkeys(task.settings.data.table for task in tasks):
         mine = [task for task in tasks if task.settings.data.table == name]
         records = _records(mine, settings.records)
