@@ -172,5 +172,5 @@ def load_companions(folder: Path) -> tuple[list[Companions], dict[str, Any]]:
         if missing := [name for name in _TENSORS if f"{k}.{name}" not in tensors]:
             raise StageError(f"{path}: has no tensor {k}.{missing[0]}; run the stage companions again.")
         mine = history[history["kind"] == k].drop(columns="kind").reset_index(drop=True)
-        found.append(Companions(**kind, **{name: tensors[f"{k}.{name}"] for name in _TENSORS}, history=mine))
+        found.append(Companions(**kind, **{name: tensors[f"{k}.{name}"] for name in _TENSORS}, history=mine))  # type: ignore[arg-type]
     return found, config

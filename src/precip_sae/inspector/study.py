@@ -145,7 +145,7 @@ def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table:
         "own": task.settings.mlp.hidden,
         "published": False,
         "table": table,
-        **content.described(data, prepared.mean, prepared.scale, task.frame, response),
+        **content.described(data, prepared.mean, prepared.scale, task.frame, response),  # type: ignore[arg-type]
         **content.records_of(packer, *_observed(task, records)),
         "models": content.companion_models(packer, found, config["seeds"], data.kind),
         "families": _families(paths, task.name, config["seeds"]),
