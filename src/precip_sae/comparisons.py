@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
-from precip_sae.quantities import SIGNIFICANT
+from precip_sae.quantities import SIGNIFICANT, quantity
 from precip_sae.spread import RESAMPLES, Spread, over_seeds
 
 
@@ -80,3 +80,17 @@ def over_both(values: ArrayLike, redrawn: NDArray[np.float64], form: str = SIGNI
         half = 1.96 * float(means.std(ddof=1))
         result |= {"low": result["mean"] - half, "high": result["mean"] + half}
     return result
+
+
+def paired(differences: Mapping[str, NDArray[np.float64]], form: str = SIGNIFICANT) -> dict[str, Spread]:
+    """Mean differences over seeds with their intervals, and p-values corrected for how many are compared.
+
+    Args:
+        differences: a number per seed for each comparison; seeds without one (NaN) are left out.
+
+    Returns:
+        {comparison: see `spread.over_seeds`, and `p`}; p is None with fewer than two seeds.
+    """
+    corrected = holm({name: t_test(values) for name, values in differences.items()})
+    p = {name: None if np.isnan(one) else quantity(few_digits(one), ".2g") for name, one in corrected.items()}
+    return {name: over_seeds(values, form) | {"p": p[name]} for name, values in differences.items()}

@@ -139,7 +139,8 @@ def save_companions(folder: Path, found: Sequence[Companions], config: dict[str,
     Args:
         config: see `Prepared.config`.
     """
-    tensors, kinds, histories = {}, [], []
+    tensors: dict[str, Array] = {}
+    kinds, histories = [], []
     for k, one in enumerate(found):
         tensors |= {f"{k}.{name}": getattr(one, name) for name in _TENSORS}
         kinds.append({"hidden": one.hidden, "latents": one.latents, "hidden_l1": one.hidden_l1})
@@ -171,5 +172,5 @@ def load_companions(folder: Path) -> tuple[list[Companions], dict[str, Any]]:
         if missing := [name for name in _TENSORS if f"{k}.{name}" not in tensors]:
             raise StageError(f"{path}: has no tensor {k}.{missing[0]}; run the stage companions again.")
         mine = history[history["kind"] == k].drop(columns="kind").reset_index(drop=True)
-        found.append(Companions(**kind, **{name: tensors[f"{k}.{name}"] for name in _TENSORS}, history=mine))
+        found.append(Companions(**kind, **{name: tensors[f"{k}.{name}"] for name in _TENSORS}, history=mine))  # type: ignore[arg-type]
     return found, config

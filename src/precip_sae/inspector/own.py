@@ -116,7 +116,7 @@ def _bare(network: Network) -> DataSettings:
         table=NO_TABLE,
         predictors=list(network.predictors),
         response=network.responses[0] if network.kind == "regression" else "class",
-        kind=network.kind,
+        kind="regression" if network.kind == "regression" else "classification",
         classes=list(network.responses) if network.kind == "classification" else [],
     )
 

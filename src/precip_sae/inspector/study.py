@@ -97,7 +97,8 @@ def study_page(
             "make the page of networks from files with `precip-sae inspector --model FILE --out PAGE.html`."
         )
     packer = Packer()
-    tables, sets, sources = [], [], []
+    tables: list[dict[str, Any]] = []
+    sets, sources = [], []
     for name in dict.fromkeys(task.settings.data.table for task in tasks):
         mine = [task for task in tasks if task.settings.data.table == name]
         records = _records(mine, settings.records)
@@ -144,7 +145,7 @@ def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table:
         "own": task.settings.mlp.hidden,
         "published": False,
         "table": table,
-        **content.described(data, prepared.mean, prepared.scale, task.frame, response),
+        **content.described(data, prepared.mean, prepared.scale, task.frame, response),  # type: ignore[arg-type]
         **content.records_of(packer, *_observed(task, records)),
         "models": content.companion_models(packer, found, config["seeds"], data.kind),
         "families": _families(paths, task.name, config["seeds"]),

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.comparisons import paired
 from precip_sae.interpretation import thresholds
-from precip_sae.interpretation.comparisons import paired
 from precip_sae.interpretation.interventions import predictions
 from precip_sae.interpretation.thresholds import Bins, Values
 from precip_sae.interpretation.units import Variant

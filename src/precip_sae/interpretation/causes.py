@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.comparisons import paired
 from precip_sae.interpretation import interventions, storms
-from precip_sae.interpretation.comparisons import paired
 from precip_sae.interpretation.interventions import Values
 from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, UNTRAINED
 from precip_sae.models.mlp import MLP

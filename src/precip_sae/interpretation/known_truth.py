@@ -145,7 +145,7 @@ def said_by_inputs(
     """
     sums = probes.folds(x[None], factors.to_numpy(np.float64), half)
     found = probes.single(sums).best_of()[0], probes.everything(sums)[0]
-    return tuple(dict(zip(factors, values.tolist(), strict=True)) for values in found)
+    return tuple(dict(zip(factors, values.tolist(), strict=True)) for values in found)  # type: ignore[return-value]
 
 
 def planted_experiment(

@@ -92,7 +92,7 @@ def dictionaries(
     if wider is not None:
         found.append(Dictionary("wider", wider, nothing))
     coders = [("sae", l1, c) for l1, c in zip(settings.l1, fit_saes(fit / scale, settings, seeds), strict=True)]
-    coders += [(kind, None, coder) for kind, coder in (more(fit / scale, seeds) if more else {}).items()]
+    coders += [(kind, None, coder) for kind, coder in (more(fit / scale, seeds) if more else {}).items()]  # type: ignore[misc]
     for kind, l1, coder in coders:
         latents_of, back = coded(coder, test / scale)
         fvu = fraction_of_variance_unexplained(test / scale, back, mean / scale[:, 0])

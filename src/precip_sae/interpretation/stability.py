@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.comparisons import paired
 from precip_sae.interpretation import matching, storms
-from precip_sae.interpretation.comparisons import paired
 from precip_sae.quantities import PERCENT, POINTS, quantity
 from precip_sae.spread import over_seeds
 

@@ -72,7 +72,7 @@ class Responses:
 
     def entropy(self) -> float:
         """Of the classes (nat): the cross-entropy of a forecast that knows their shares alone."""
-        shares = np.bincount(self.classes, minlength=self.kinds) / len(self.classes)
+        shares = np.bincount(self.classes, minlength=self.kinds) / len(self.classes)  # type: ignore[arg-type]
         shares = shares[shares > 0]
         return float(-(shares * np.log(shares)).sum())
 

@@ -60,9 +60,9 @@ class Command:
             os.dup2(stream, number)
             os.close(stream)
         by_line = 1 if os.isatty(1) else -1
-        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115
-        sys.stdout = sys.__stdout__ = open(1, "w", by_line, closefd=False)  # noqa: SIM115
-        sys.stderr = sys.__stderr__ = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        sys.stdin = sys.__stdin__ = open(0, closefd=False)  # type: ignore[misc]  # noqa: SIM115
+        sys.stdout = sys.__stdout__ = open(1, "w", by_line, closefd=False)  # type: ignore[misc]  # noqa: SIM115
+        sys.stderr = sys.__stderr__ = open(2, "w", 1, errors="backslashreplace", closefd=False)  # type: ignore[misc]  # noqa: SIM115
         before, environment = _named_paths(), self.request["environment"]
         os.environ.clear()
         os.environ.update(environment)
@@ -111,7 +111,7 @@ def serve(listener: socket.socket) -> Command | None:
                     continue
                 if (pid := os.fork()) == 0:
                     for held in [connection, listener, selector, *(forked.connection for forked in running)]:
-                        held.close()
+                        held.close()  # type: ignore[attr-defined]
                     for forked in running:
                         os.close(forked.end)
                     return command

@@ -24,10 +24,10 @@ def lock_faults(project: Project) -> Iterator[str]:
     for address in expected:
         if address not in project.lock:
             yield f"dvc.lock: has no entry of {address}, which dvc.yaml declares"
-    for stage, task in runs(project):
-        entry = project.lock.get(stage.address(task))
-        if entry and (missing := set(stage.outputs(task)) - entry.outs.keys()):
-            yield f"dvc.lock: {stage.address(task)} lacks the output {sorted(missing)[0]}"
+    for each, task in runs(project):
+        entry = project.lock.get(each.address(task))
+        if entry and (missing := set(each.outputs(task)) - entry.outs.keys()):
+            yield f"dvc.lock: {each.address(task)} lacks the output {sorted(missing)[0]}"
 
 
 def file_faults(project: Project) -> Iterator[str]:

@@ -39,7 +39,7 @@ def made_tables(project: Project, numbers: Mapping[str, dict[str, Any]]) -> dict
     """The tables as these numbers give them."""
     settings = project.settings
     searched, held = list(settings.search.tasks), list(settings.standards)
-    return tables.all_tables(numbers, settings.tasks, project.paths, searched, held)
+    return tables.all_tables(numbers, settings.tasks, project.paths, searched, held, list(settings.features))
 
 
 def number_faults(project: Project) -> Iterator[str]:

@@ -145,7 +145,7 @@ def verify_page(report: Report) -> str:
             html_table(("check", "found", "verdict"), rows, 2),
         ]
     for task, matched in report.units.items():
-        rows = [(m.variant, str(m.units), f"{m.alike:.1%}", f"{m.in_place:.1%}", f"{m.largest:.3g}") for m in matched]
+        rows = [(m.variant, str(m.units), f"{m.alike:.1%}", f"{m.in_place:.1%}", f"{m.largest:.3g}") for m in matched]  # type: ignore[misc]
         head = ("kind", "units", "alike once matched", "alike in place", "largest difference")
         parts += [f"<h2>Units of {escape(task)}</h2>", html_table(head, rows)]
     if report.differences:

@@ -211,7 +211,8 @@ def as_onnx(network: Network) -> bytes:
         nodes.append(node(kind, [at, constant(name, value)], [f"less_{name}"]))
         at = f"less_{name}"
     writers: dict[str, Callable[[str, str], list[Any]]] = {
-        ours: (lambda x, y, theirs=theirs: [node(theirs, [x], [y])]) for theirs, ours in ACTIVATION_NODES.items()
+        ours: lambda x, y, theirs=theirs: [node(theirs, [x], [y])]  # type: ignore[misc]
+        for theirs, ours in ACTIVATION_NODES.items()
     }
     writers |= {
         "gelu_tanh": lambda x, y: [node("Gelu", [x], [y], approximate="tanh")],
