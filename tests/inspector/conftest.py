@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.files import write_text
+from precip_sae.files import write_json, write_text
 from precip_sae.inspector.companions import Companions, latents_for, save_companions
 from precip_sae.inspector.study import Task, read_task, study_page
 from precip_sae.models.reference import SCORE
@@ -74,6 +74,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         companions[name] = random_companions(tasks[name], rng)
         config = tasks[name].prepared.config(name, SEEDS, section.mlp)
         save_companions(paths.companions / name, companions[name], config)
+    card = {"name": "warm", "reading": "warm air", "members": {"0": 3, "1": 5, "77": 1}}
+    stability = {"share_of_seeds": {"value": 0.9}, "similarity": {"value": 0.95}}
+    write_json(paths.task_results("classifier") / "cards.json", {"families": [card | {"stability": stability}]})
     page = paths.paper / "inspector.html"
     write_text(page, study_page(paths, list(tasks.values()), settings.standards, InspectorSettings(records=400)))
     return Study(paths, tasks, companions, page)

@@ -149,6 +149,17 @@ def test_the_storms_that_excite_a_latent_most_are_a_click_away(looking):
     assert record == strongest
 
 
+def test_a_card_names_the_family_that_the_paper_found(looking):
+    for address, known in (
+        ("latent=3", True),
+        ("latent=4", False),
+        ("latent=5&seed=1", True),
+        ("latent=3&l1=1", False),
+    ):
+        looking.go(f"view=features&hidden=6&{address}")
+        assert ("warm air; it returns in 90\u00a0% of all seeds" in text(looking, ".card .facts")) == known, address
+
+
 def test_a_view_is_reached_with_the_arrow_keys(looking):
     looking.go()
     looking.page.focus("#tab-training")

@@ -14,6 +14,10 @@ import { meanSensitive, sensitiveInputs } from "./statistics.js";
 import { latentName, number, percent, signed, time, unitName } from "./text.js";
 import { stripOf, stripText } from "./view_training.js";
 
+const ONE = "One network on the records of this page; the paper has all seeds and the whole test part.";
+const PUBLISHED =
+  "The study shipped this network without an SAE: this one was fitted here, on its activations on our records.";
+
 export const SAES = [
   ["trained", "trained"],
   ["untrained", "untrained: the control"],
@@ -216,11 +220,7 @@ export function featuresView(parent, { store, current, content }) {
           ),
         ]),
       ),
-      element(
-        "p",
-        { class: "note" },
-        "One network on the records of this page; the paper has all seeds and the whole test part.",
-      ),
+      element("p", { class: "note" }, now.set.published ? PUBLISHED : ONE),
     );
   }
 
