@@ -3,7 +3,7 @@
 import { chart, colour, element } from "./chart.js";
 import { drawResponse } from "./draw_lines.js";
 import { latentEffects } from "./model.js";
-import { binned, correlations, inOrder, threshold as cutOf, unitOf } from "./statistics.js";
+import { binned, correlations, threshold as cutOf, unitOf } from "./statistics.js";
 import { latentName, number, percent, sensitiveTo, signed } from "./text.js";
 
 const WELL = 0.75; // share of records on the right side from which a threshold is worth a sentence
@@ -22,13 +22,11 @@ export function card(parent) {
   function described(now, state, threshold) {
     const key = `${now.id}/${state.sae}/${now.latent}`;
     if (about.key === key) return about;
-    const { set, model, table } = now;
+    const { set, model } = now;
     const activity = unitOf(now.latentsAll, model.latents, now.latent);
     const active = activity.reduce((sum, a) => sum + (a > 0 ? 1 : 0), 0) / activity.length;
-    const values = set.inputs.map((input) => Float64Array.from(set.rows, (row) => table.columns[input.name][row]));
-    const orders = values.map((v) => inOrder(v));
-    const cuts = values.map((v, i) => cutOf(v, activity, orders[i]));
-    const bins = values.map((v, i) => binned(v, activity, orders[i]));
+    const cuts = now.columns.map(({ values, order }) => cutOf(values, activity, order));
+    const bins = now.columns.map(({ values, order }) => binned(values, activity, order));
     about = {
       key,
       active,

@@ -2,7 +2,9 @@
 // computed when it is first asked for, and kept until what it depends on changes.
 
 import { encode, forwardAll, hiddenOf, interveneAll, networkAt, outputOf, saeOf, standardise } from "./model.js";
-import { correlations, largest, quantile, scores, unitOf } from "./statistics.js";
+import { correlations, inOrder, largest, quantile, scores } from "./statistics.js";
+
+const SAMPLED = 600;
 
 // Remembers the last few values of a computation by the key that it is made from.
 function remembered(compute, most = 8) {
@@ -42,6 +44,14 @@ function inputsOf(set, table) {
   return x;
 }
 
+// The records' inputs in their own units, and their orders from the smallest to the largest.
+function physical(set, table) {
+  return set.inputs.map((input) => {
+    const values = Float64Array.from(set.rows, (row) => table.columns[input.name][row]);
+    return { values, order: inOrder(values) };
+  });
+}
+
 export function createCurrent(content) {
   const inputs = remembered(inputsOf, 12);
   const forward = remembered(forwardAll, 24);
@@ -49,13 +59,20 @@ export function createCurrent(content) {
   const related = remembered(correlations, 12);
   const changed = remembered(interveneAll, 3);
   const scored = remembered(scores, 6);
-  const scaled = remembered((h, count) => Array.from({ length: count }, (_, j) => top(unitOf(h, count, j))), 16);
+  const scaled = remembered((h, count) => Array.from({ length: count }, (_, j) => top(h, count, j)), 16);
+  const columns = remembered(physical, 12);
 
-  // The 99th percentile, so that one record does not make all others dark; 1 for a unit that is silent.
-  function top(values) {
-    if (!values.length) return 1;
-    const sorted = Float64Array.from(values).sort();
-    return quantile(sorted, 0.99) || sorted[sorted.length - 1] || 1;
+  // The 99th percentile of a unit over some hundreds of records, so that one record does not make all others dark and
+  // playing does not wait for it; the largest, or 1, for a unit that is nearly or always silent.
+  function top(units, count, unit) {
+    const rows = units.length / count;
+    const step = Math.max(1, Math.floor(rows / SAMPLED));
+    const sample = Float64Array.from(
+      { length: Math.floor(rows / step) },
+      (_, k) => units[k * step * count + unit],
+    ).sort();
+    if (!sample.length) return 1;
+    return quantile(sample, 0.99) || sample[sample.length - 1] || 1;
   }
 
   return (state) => {
@@ -101,6 +118,9 @@ export function createCurrent(content) {
       },
       get xAll() {
         return inputs(set.id, set, table);
+      },
+      get columns() {
+        return columns(set.id, set, table);
       },
       get all() {
         return forward(`${id}/${state.epoch}`, net, found.xAll);
