@@ -6,6 +6,7 @@ import { number } from "./text.js";
 /* global d3 */
 
 const MOST_WIDTH = 7;
+const INVISIBLE = 0.02; // of the strongest line: fainter ones cost time and show nothing
 const NARROW = 430; // below this there is no room for values beside the names
 
 // Draws columns of nodes and the lines between them.
@@ -139,6 +140,8 @@ function repaint(chart, { columns, links, radius }) {
     for (const w of weights) most = Math.max(most, Math.abs(w));
     paths.forEach((path, k) => {
       const share = Math.abs(weights[k]) / most;
+      put(path, "display", share < INVISIBLE ? "none" : "inline");
+      if (share < INVISIBLE) return;
       put(path, "stroke", weights[k] < 0 ? negative : positive);
       put(path, "stroke-width", (share * MOST_WIDTH + 0.15).toFixed(2));
       put(path, "stroke-opacity", (0.1 + 0.75 * share).toFixed(2));
