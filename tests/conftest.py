@@ -1,7 +1,8 @@
 """What several test folders share: a small project with stand-in notebooks, and a clean environment."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from precip_sae.paths import Paths
 from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.warm import WARM_VARIABLE, warm
 from precip_sae.simulation.simulate import simulate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -30,6 +32,8 @@ tasks:
     sensitivity: {}
 standards:
   rain: {table: data/table.csv, network: data/network.json}
+companions: {hidden: [2]}
+inspector: {records: 20}
 measures:
   rain: {table: data/table.csv}
 noise:
@@ -38,6 +42,9 @@ controls:
   rain: {table: data/table.csv}
 features:
   rain: {table: data/table.csv}
+toys: {dictionaries: {l1: [0.1]}}
+variants:
+  rain: {table: data/table.csv, dictionaries: {l1: [0.1]}}
 search:
   tasks:
     rain: {table: data/table.csv, pool: [a, b], size: 2, seeds: [0, 1]}
@@ -45,7 +52,14 @@ column: {seeds: [0, 1]}
 """
 
 # Begun first: what is left to the end of a run on several processes should be short.
-LONG = ("paper/test_whole_paper.py", "pipeline/test_dvc.py", "paper/test_own_data.py", "search/test_run.py")
+LONG = (
+    "paper/test_whole_paper.py",
+    "pipeline/test_dvc.py",
+    "review/test_faults.py",
+    "review/test_review.py",
+    "paper/test_own_data.py",
+    "search/test_run.py",
+)
 
 # Stands in for every notebook: writes all that its stage promises, from what it is given and what it reads.
 STAND_IN = """\
@@ -101,6 +115,8 @@ def write_project(root: Path) -> Paths:
     paths.observations.write_text("stands for the observations")
     for name in ("source.json", "network.json"):
         (paths.data / name).write_text("{}")
+    paths.published.mkdir()
+    (paths.published / "network.json").write_text("{}")
     for name, stage in stages().items():
         parameters = "\n".join(f"{parameter} = 'rain'" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))
@@ -135,6 +151,21 @@ def make_project() -> Callable[[Path], Paths]:
 def repository() -> Paths:
     """The project that these tests belong to."""
     return Paths(REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def _forking() -> Iterator[dict[str, str]]:
+    with warm(dict(os.environ), REPOSITORY) as environment:
+        yield {name: environment[name] for name in environment.keys() & {WARM_VARIABLE}}
+
+
+@pytest.fixture(scope="module")
+def forked_stages(_forking: dict[str, str]) -> Iterator[None]:
+    """Stages of this module's tests are forked from one process, which is shared by all such modules."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _forking.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from precip_sae.comparisons import episode_draws, holm, over_both, t_test
+from precip_sae.comparisons import episode_draws, holm, over_both, paired, t_test
 
 
 def test_t_test_is_scipys() -> None:
@@ -48,3 +48,17 @@ def test_draws_are_those_of_over_episodes() -> None:
     assert draws.shape == (100, 3)
     assert (draws.sum(axis=1) == 3).all()
     assert (draws == episode_draws(np.array([2, 1, 0]), 100)).all()
+
+
+def test_a_pairs_p_value_is_students() -> None:
+    differences = np.array([0.1, 0.3, -0.05, 0.2, np.nan])
+    found = paired({"one": differences}, ".1pp")["one"]
+    assert found["p"]["value"] == pytest.approx(stats.ttest_1samp(differences[:4], 0).pvalue, rel=0.01)
+    assert (found["n"], found["undefined"], found["form"]) == (4, 1, ".1pp")
+
+
+def test_a_single_seed_has_no_p_value_and_equal_differences_are_certain() -> None:
+    found = paired({"few": np.array([0.2]), "same": np.array([0.2, 0.2]), "none": np.zeros(3)})
+    assert found["few"]["p"] is None
+    assert found["same"]["p"]["value"] == 1e-6  # less is not told apart
+    assert found["none"]["p"]["value"] == 1

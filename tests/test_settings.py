@@ -69,6 +69,27 @@ SLIPS = {
         "size: 2, transforms: {a: log10}",
         r"transforms differs from the task's, expected",
     ),
+    "unknown variant of SAE": ("toys: {dictionaries: {l1:", "toys: {dictionaries: {l2:", r"toys\.dictionaries\.l2"),
+    "variant without penalties": (
+        "toys: {dictionaries: {l1: [0.1]}}",
+        "toys: {dictionaries: {l1: []}}",
+        r"at least 1 it",
+    ),
+    "feature never active": (
+        "toys: {",
+        "toys: {activities: [0.0], ",
+        r"toys\.activities\.0 is 0\.0, but .* greater than 0",
+    ),
+    "variants of another table": (
+        "  rain: {table: data/table.csv, dictionaries",
+        "  rain: {table: data/other.csv, dictionaries",
+        r"variants\.rain\.table is data/other\.csv, expected data/table\.csv, the task's",
+    ),
+    "variants of no task": (
+        "  rain: {table: data/table.csv, dictionaries",
+        "  snow: {table: data/table.csv, dictionaries",
+        r"variants\.snow: there is no task of that name",
+    ),
     "search without seeds": ("size: 2, seeds: [0, 1]", "seeds: []", r"search\.tasks\.rain\.seeds is \[\], but"),
     "search seed twice": (
         "2, seeds: [0, 1]",

@@ -178,7 +178,7 @@ def verify(
         typer.echo(line)
     target = paths.root / "build" / "verify.html"
     page.write_page(target, page.verify_page(report), report.as_json())
-    typer.echo(f"{target} has all of it, and verify.json beside it.")
+    typer.echo(f"{target} has all of it, verify.json beside it; the manuscript is {paths.paper / 'manuscript.pdf'}.")
     if report.departs:
         raise typer.Exit(1)
 
@@ -238,19 +238,26 @@ def readme() -> None:
 
 @app.command()
 def inspector(
-    model: Annotated[
-        list[Path],
-        typer.Option(help="JSON file of the study's page, or a folder models/TASK/mlp; repeatable."),
-    ],
     out: Annotated[Path, typer.Option(help="The page to write, for example inspector.html.")],
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Network (.json, .onnx, ...) or folder models/TASK/mlp; repeatable. Default: the project's."),
+    ] = None,
     table: Annotated[Path | None, typer.Option(help="Records to try the models on.")] = None,
     response: Annotated[str | None, typer.Option(help="Column of what was observed; default: the model's own.")] = None,
 ) -> None:
     """Make the Inspector's page for models of your own: one HTML file that needs no server."""
     from precip_sae.files import write_text
-    from precip_sae.inspector.own import own_page
 
-    html = own_page(model, table, response)
+    if model:
+        from precip_sae.inspector.own import own_page
+
+        html = own_page(model, table, response)
+    else:
+        from precip_sae.inspector.study import project_page
+        from precip_sae.paths import locate
+
+        html = project_page(locate())
     write_text(out, html)
     typer.echo(f"{out}: {len(html.encode()) / 1e6:.1f} MB, opened by a double-click.")
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
-from precip_sae.quantities import SIGNIFICANT
-from precip_sae.spread import FEWEST_EPISODES, RESAMPLES, Spread, over_seeds
+from precip_sae.quantities import SIGNIFICANT, quantity
+from precip_sae.spread import RESAMPLES, Spread, over_seeds
 
 
 def t_test(differences: ArrayLike) -> float:
@@ -57,8 +57,10 @@ def episode_draws(episodes: NDArray[np.int64], resamples: int = RESAMPLES) -> ND
 def over_both(values: ArrayLike, redrawn: NDArray[np.float64], form: str = SIGNIFICANT, over: str = "storms") -> Spread:
     """Mean over seeds, and its interval if other seeds had been taken and other episodes observed.
 
-    The middle 95 % of means, each over seeds drawn with replacement, of values that were computed on episodes drawn
-    with replacement (Efron and Tibshirani 1993, section 8.6). All seeds see the same draws.
+    Mean +- 1.96 standard errors; the error is the standard deviation of means, each over seeds drawn with replacement,
+    of values on episodes drawn with replacement (Efron and Tibshirani 1993, chapter 6 and section 8.6). All seeds see
+    the same draws. Every draw misses some episodes, and with them some responses: quantiles of the draws would not hold
+    the mean in their middle.
 
     Args:
         values: one number per seed [seeds], on the episodes as they are.
@@ -66,7 +68,7 @@ def over_both(values: ArrayLike, redrawn: NDArray[np.float64], form: str = SIGNI
         over: what the episodes are called.
 
     Returns:
-        As `spread.over_seeds`, with `over` naming both. Without at least FEWEST_EPISODES resamples it is left open.
+        As `spread.over_seeds`, with `over` naming both; left open where the draws are not defined.
     """
     result = over_seeds(values, form) | {"low": None, "high": None, "over": f"seeds and {over}"}
     seeds = redrawn.shape[1]
@@ -74,7 +76,21 @@ def over_both(values: ArrayLike, redrawn: NDArray[np.float64], form: str = SIGNI
     weights = np.where(np.isfinite(redrawn), weights, 0)
     total = weights.sum(axis=1)
     means = (weights * np.nan_to_num(redrawn)).sum(axis=1)[total > 0] / total[total > 0]
-    if len(means) >= FEWEST_EPISODES and seeds > 1:
-        low, high = np.quantile(means, (0.025, 0.975))
-        result |= {"low": float(low), "high": float(high)}
+    if len(means) > 1 and seeds > 1 and result["mean"] is not None:
+        half = 1.96 * float(means.std(ddof=1))
+        result |= {"low": result["mean"] - half, "high": result["mean"] + half}
     return result
+
+
+def paired(differences: Mapping[str, NDArray[np.float64]], form: str = SIGNIFICANT) -> dict[str, Spread]:
+    """Mean differences over seeds with their intervals, and p-values corrected for how many are compared.
+
+    Args:
+        differences: a number per seed for each comparison; seeds without one (NaN) are left out.
+
+    Returns:
+        {comparison: see `spread.over_seeds`, and `p`}; p is None with fewer than two seeds.
+    """
+    corrected = holm({name: t_test(values) for name, values in differences.items()})
+    p = {name: None if np.isnan(one) else quantity(few_digits(one), ".2g") for name, one in corrected.items()}
+    return {name: over_seeds(values, form) | {"p": p[name]} for name, values in differences.items()}

@@ -59,6 +59,11 @@ class Paths:
         return self.root / "models" / "companions"
 
     @property
+    def picked(self) -> Path:
+        """The networks of the inputs that the search's figures point at, a folder for each task."""
+        return self.root / "models" / "picked"
+
+    @property
     def results(self) -> Path:
         return self.root / "results"
 

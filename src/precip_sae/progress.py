@@ -16,8 +16,9 @@ TERMINAL_VARIABLE = "PRECIP_SAE_TERMINAL"
 def progress(description: str) -> Callable[[int, int], None]:
     """A function to be called as f(done, total), which draws one bar with the time left.
 
-    The bar never reaches the notebook: an executed notebook has to be the same bytes every time. Without a terminal
-    nothing is drawn.
+    What was done before the first call does not count towards the speed, and all since then counts alike: work arrives
+    in pieces. The bar never reaches the notebook: an executed notebook has to be the same bytes every time. Without a
+    terminal nothing is drawn.
     """
     bar: tqdm | None = None
     stream = _terminal()
@@ -27,7 +28,7 @@ def progress(description: str) -> Callable[[int, int], None]:
         if bar is None:
             # without a named terminal tqdm looks itself whether stderr is one (disable=None)
             bar = tqdm(
-                total=total, desc=description, leave=False, ncols=79,
+                initial=done, total=total, desc=description, leave=False, ncols=79, smoothing=0,
                 file=stream or sys.__stderr__, disable=False if stream else None,
             )  # fmt: skip
         bar.update(done - bar.n)

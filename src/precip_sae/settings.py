@@ -59,7 +59,7 @@ MOST_HIDDEN, MOST_LATENTS = 64, 256
 # Folders below figures/ and models/ that belong to no task.
 RESERVED = {
     "data", "published", "reductions", "search", "standards", "measures", "noise", "controls", "stability", "causes",
-    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking",
+    "thresholds", "cards", "column", "toys", "variants", "companions", "ranking", "picked",
 }  # fmt: skip
 
 
@@ -552,6 +552,7 @@ class ToySettings(Section):
     width: Count = Field(4, description="latents per unit where the activity varies")
     widths: list[Count] = Field([1, 2, 8], description="further widths, at the middle activity and penalty")
     dictionaries: Grid = Field(description="variants, each with the weights of its penalty, or its active latents")
+    threshold: float = Field(0.4, gt=0, lt=1, description="of the study's measure, as sensitivity.threshold")
     training: DescentSettings = Field(DescentSettings(), description="of every dictionary")
     networks: DescentSettings = Field(DescentSettings(), description="of every toy model")
 

@@ -64,7 +64,9 @@ def card(outputs: tuple[str, ...] = ("Rain", "Snow", "Mixed-phase"), low: float 
         "active_share": SPREAD,
         "ablation": {"size": SPREAD, "outputs": dict.fromkeys(outputs, SPREAD)},
         "steering": {"carried": SPREAD} if low else {},
-        "hidden_factors": {"melted": {"r": over_seeds([0.4]), "input": "T", "input_r": {"value": 0.8}}},
+        "hidden_factors": {
+            "melted": {"r": over_seeds([0.4]), "unit_r": over_seeds([0.5]), "input": "T", "input_r": {"value": 0.8}}
+        },
     }
     return Card(facts, Curve("T", ".1f °C", places, line, bound, bound, line, line, turn, 0.9))
 
@@ -139,10 +141,11 @@ def test_figures_are_drawn_where_intervals_or_families_are_missing() -> None:
 def test_a_card_names_its_reading_its_seeds_and_its_turn() -> None:
     figure = draw_cards.cards([card()], {"T": "$T$", "Fs": "$F_s$"}, {"T": "T"})
     text = "\n".join(t.get_text() for t in figure.axes[3].texts)
-    assert "snow (rule: T− Fs−)" in text
+    assert "snow (rule: $T$− $F_s$−)" in text
     assert "in 80\u202f% of seeds, members alike at r 0.90" in text
     assert "turns at −5.0\u202f°C" in text
-    assert figure.axes[0].get_title(loc="left") == "T− Fs−"
+    assert "melted: r +0.40 (a unit: 0.50, $T$: +0.80)" in text.replace("\n  ", " ")
+    assert figure.axes[0].get_title(loc="left") == "$T$− $F_s$−"
 
 
 def test_temperatures_are_told_in_degrees_celsius() -> None:

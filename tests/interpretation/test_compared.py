@@ -8,7 +8,7 @@ import torch
 from precip_sae.interpretation import compared, dictionaries
 from precip_sae.interpretation.measures import MEASURES, evaluate
 from precip_sae.interpretation.resampled import redrawn_correlations, sums_by_episode
-from precip_sae.interpretation.responses import Inputs
+from precip_sae.interpretation.responses import Inputs, Responses
 from precip_sae.interpretation.sensitivity import correlations
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
@@ -96,3 +96,23 @@ def test_measures_on_storms_as_they_are_equal_those_of_the_rows(models: tuple[ML
     assert found["every"]["reduction"]["sae"]["over"] == "seeds and spells"
     # the same SAE twice gains nothing, whatever the storms
     assert (found["every"]["gain"]["sae"]["low"], found["every"]["gain"]["sae"]["high"]) == (0.0, 0.0)
+
+
+def test_intervals_over_few_storms_are_left_open(models: tuple[MLP, SAE, Inputs]) -> None:
+    networks, _, inputs = models
+    chosen = {name: dictionaries.hidden_units(networks, inputs) for name in ("mlp", "untrained")}
+    redrawn = compared.redrawn_measures(chosen, 3, Episodes(np.arange(600) // 100, "spells"), 25)
+    found = compared.over_seeds_and_storms(redrawn, [], "spells")
+    assert found["every"]["reduction"]["untrained"]["mean"] == 0.0
+    assert found["every"]["reduction"]["untrained"]["low"] is None
+
+
+def test_a_unit_that_fires_in_one_storm_alone_stays_a_living_one() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(400, 2))
+    units = np.column_stack([values[:, 0], np.where(np.arange(400) < 5, 1.0, 0.0)])
+    redrawn = compared.redrawn_measures(
+        {"mlp": lambda _: Responses(units, Inputs(values))}, 1, Episodes(np.arange(400) // 20, "spells"), 50
+    )
+    _, drawn = redrawn["living"]["mlp"]
+    assert (drawn == 0.5).all()

@@ -163,7 +163,17 @@ def made(frame: pd.DataFrame) -> cards.Card:
     r = np.array([[[0.9, 0.1]], [[0.8, -0.1]]])
     carried = {"carried": {"mean": 0.7, "low": 0.6, "high": 0.8}}
     return cards.card(
-        family, member.astype(np.float32), r, effects, carried, prepared, [5, 8], storms(prepared), factors, 0.4
+        family,
+        member.astype(np.float32),
+        np.stack([prepared.test.x] * 2),
+        r,
+        effects,
+        carried,
+        prepared,
+        [5, 8],
+        storms(prepared),
+        factors,
+        0.4,
     )
 
 
@@ -183,6 +193,13 @@ def test_a_card_holds_what_is_known_of_its_family(frame: pd.DataFrame) -> None:
     assert json.dumps(facts, allow_nan=False)
 
 
+def test_the_manuscript_gets_numbers_and_texts_of_every_family(frame: pd.DataFrame) -> None:
+    keys = dict(flatten(cards.numbers([made(frame)]), ["rain", "cards"]))
+    assert keys["rain.cards.family_1.name"]["value"] == "T+"
+    assert keys["rain.cards.family_1.stability.share_of_seeds"]["text"] == "100.0\u202f%"
+    assert not any("members" in key or "response" in key for key in keys)
+
+
 def test_members_of_any_size_make_one_curve(frame: pd.DataFrame) -> None:
     curve = made(frame).curve
     np.testing.assert_allclose(curve.seeds_low, curve.seeds_high, atol=1e-6)
@@ -195,8 +212,11 @@ def test_a_factor_that_is_missing_in_some_rows_is_judged_by_the_others() -> None
     a = RNG.normal(size=(1, 50)).astype(np.float32)
     factor = a[0].astype(np.float64).copy()
     factor[:10] = np.nan
-    assert cards.hidden_factor(a, factor, a.T)["r"]["mean"] == pytest.approx(1)
-    assert cards.hidden_factor(a, np.full(50, 3.0), a.T)["r"]["mean"] is None
+    units = np.stack([-a[0], np.zeros(50, np.float32)], axis=1)[None]
+    found = cards.hidden_factor(a, units, factor, a.T)
+    assert found["r"]["mean"] == pytest.approx(1)
+    assert found["unit_r"]["mean"] == pytest.approx(1)
+    assert cards.hidden_factor(a, units, np.full(50, 3.0), a.T)["r"]["mean"] is None
 
 
 def test_effects_are_written_as_shares_or_in_the_unit_of_the_response() -> None:

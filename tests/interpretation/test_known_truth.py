@@ -50,7 +50,7 @@ def test_every_layer_of_every_network_has_all_dictionaries(
     assert set(factors.loc[factors["experiment"] == "column", "factor"]) == set(known_truth.RECOVERED)
     planted = dictionaries[dictionaries["experiment"] != "column"]
     assert len(planted.groupby(["experiment", "learnt"])) == 4
-    assert own["sensitive_published"].notna().any()
+    assert own["inputs_by_published"].notna().any()
     assert dictionaries["recovery"].between(-20, 1).all()
 
 

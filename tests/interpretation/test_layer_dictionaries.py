@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from precip_sae.interpretation.layer_dictionaries import KINDS, dictionaries, encoded, fit_saes, scales
+from precip_sae.interpretation.layer_dictionaries import KINDS, coded, dictionaries, fit_saes, scales
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import KerasAdam, sae_loss
 from precip_sae.models.sae import SAE
@@ -60,7 +60,8 @@ def test_saes_of_several_penalties_train_as_each_alone() -> None:
     alone = fit_saes(h[1:], SMALL.model_copy(update={"l1": [0.05]}), [5])[0]
     for name, values in alone.arrays(0).items():
         assert together[1].arrays(1)[name] == pytest.approx(values, abs=1e-5)
-    assert encoded(together[1], TEST / scales(FIT)).sum() < encoded(together[0], TEST / scales(FIT)).sum()
+    weak, strong = (coded(stack, TEST / scales(FIT))[0].sum() for stack in together)
+    assert strong < weak
 
 
 def test_training_is_the_reference_objective_on_shuffled_batches() -> None:
@@ -78,3 +79,15 @@ def test_a_reconstruction_is_judged_on_the_layer_s_own_scale() -> None:
     for factor in (1e-2, 1e3):
         found = dictionaries(FIT * np.float32(factor), FIT * np.float32(factor), settings, [4, 5])
         assert found[-1].fvu.max() < 0.1
+
+
+def test_further_kinds_are_fitted_on_the_scaled_layer_and_judged_beside_the_others() -> None:
+    def more(h: np.ndarray, seeds: list[int]) -> dict:
+        assert h == pytest.approx(FIT / scales(FIT))
+        return {"long": fit_saes(h, SMALL.model_copy(update={"l1": [0.05]}), seeds)[0]}
+
+    found = dictionaries(FIT, TEST, SMALL, [4, 5], more=more)
+    long, strong = found[-1], found[-2]
+    assert (long.kind, strong.kind) == ("long", "sae")
+    assert long.units == pytest.approx(strong.units, abs=1e-5)
+    assert long.fvu == pytest.approx(strong.fvu, abs=1e-5)

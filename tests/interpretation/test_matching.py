@@ -195,8 +195,9 @@ def test_the_share_of_the_observations_themselves_is_the_first_of_the_resampled_
     a[3, :, 2] = 0
     partners = matching.partners(matching.similarities(a))
     episodes = np.repeat(np.arange(15), 6)
-    for level in (0.1, 0.5):
-        found = matching.share_over_episodes(a, partners, episodes, storms.weights(episodes, 20), level)
+    levels = (0.1, 0.5)
+    resampled = matching.share_over_episodes(a, partners, episodes, storms.weights(episodes, 20), levels)
+    for level, found in zip(levels, resampled, strict=True):
         pairs = matching.share_above(partners.similarity, level)
         assert found[0] == pytest.approx(np.nanmean(pairs))
         assert ((found >= 0) & (found <= 1)).all()
@@ -211,5 +212,5 @@ def test_a_resample_is_what_the_drawn_storms_alone_would_give() -> None:
     again = matching.similarities(a[:, rows])
     matched = np.array([[again[s, t, range(2), partners.unit[s, t]] for t in range(3)] for s in range(3)])
     expected = np.mean([(matched[s, t] > 0.05).mean() for s in range(3) for t in range(3) if s != t])
-    found = matching.share_over_episodes(a, partners, episodes, draw, 0.05)
-    assert found[0] == pytest.approx(expected)
+    found = matching.share_over_episodes(a, partners, episodes, draw, [0.05])
+    assert found[0, 0] == pytest.approx(expected)

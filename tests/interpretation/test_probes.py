@@ -191,9 +191,3 @@ def test_a_unit_that_falls_with_a_factor_tells_it_as_well_as_one_that_rises() ->
     binary = np.column_stack([true, factors[:, 1] > 0]).astype(float)
     one = probes.single(probes.folds(units, binary, HALF))
     assert probes.best_area(units, true, HALF, one, 0) == pytest.approx([1, 1])
-
-
-def test_corrected_probabilities_are_those_of_holm() -> None:
-    # by hand: 0.01 x 3, then 0.02 x 2 = 0.04, then max(0.04, 0.03 x 1)
-    assert probes.holm(np.array([0.02, np.nan, 0.01, 0.03])) == pytest.approx([0.04, np.nan, 0.03, 0.04], nan_ok=True)
-    assert probes.holm(np.array([0.6, 0.9])).tolist() == [1.0, 1.0]

@@ -9,9 +9,9 @@ from precip_sae.errors import SettingsError
 from precip_sae.files import read_json
 from precip_sae.manuscript.claims import judge, read_ledger
 from precip_sae.manuscript.source import Recording, asked, literals, pieces, read_literals, unasked, untold
-from precip_sae.manuscript.tables import all_tables
 from precip_sae.paths import Paths
-from precip_sae.settings import load_settings
+from precip_sae.review.derived import made_tables
+from precip_sae.review.project import open_project
 
 KEYS = {"rain.fit.keras3.fvu", "rain.fit.keras3.fvu.mean", "snow.fit.keras3.fvu", "observe.rows"}
 
@@ -84,9 +84,9 @@ def test_no_number_of_the_manuscript_is_typed_by_hand(repository: Paths, source:
 
 
 def test_no_number_is_made_that_nobody_uses(repository: Paths, source: str) -> None:
-    listed, settings = read_literals(repository.paper / "literals.yaml"), load_settings(repository.params)
+    listed = read_literals(repository.paper / "literals.yaml")
     numbers = Recording(read_json(repository.paper / "numbers.json"))
-    all_tables(numbers, settings.tasks, repository, list(settings.search.tasks), list(settings.standards))
+    made_tables(open_project(repository, None), numbers)
     for claim in read_ledger(repository.paper / "claims.yaml").claims:
         judge(claim, numbers)
     idle, needless = unasked(numbers, asked(source, numbers) | numbers.used, listed.unused)

@@ -13,6 +13,7 @@ import pytest
 from precip_sae.cli import main
 from precip_sae.pipeline.smoke import environment
 from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.warm import started_at_once
 from precip_sae.settings import load_settings, read_yaml
 
 # A page may name addresses in its text and links; it may not load anything from them.
@@ -24,7 +25,7 @@ def dvc(paths, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=paths.root,
-        env=environment(paths),
+        env=started_at_once(environment(paths)),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -39,7 +40,7 @@ def stages_run(said):
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory, repository):
+def paper(tmp_path_factory, repository, forked_stages):
     """The small paper, made once by `precip-sae smoke`."""
     folder = tmp_path_factory.mktemp("smoke") / "paper"
     with pytest.MonkeyPatch.context() as patch:

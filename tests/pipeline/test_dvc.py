@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from precip_sae.files import write_text
 from precip_sae.pipeline.smoke import environment
 from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.warm import started_at_once
 
 
 def dvc(paths, *arguments, check=True):
@@ -20,7 +21,7 @@ def dvc(paths, *arguments, check=True):
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=paths.root,
-        env=environment(paths),
+        env=started_at_once(environment(paths)),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -42,7 +43,7 @@ def stages_run(said):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, make_project, repository):
+def project(tmp_path_factory, make_project, repository, forked_stages):
     """A git repository with the real dvc.yaml, DVC settings and sources, and stand-in notebooks; all stages ran."""
     paths = make_project(tmp_path_factory.mktemp("dvc") / "project")
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
@@ -91,6 +92,9 @@ def test_a_changed_setting_is_seen_by_its_stage_and_by_what_names_all_settings(p
         "search@rain",
         "noise@rain",
         "thresholds@rain",
+        "companions@rain",
+        "picked@rain",
+        "inspector",
         "collect",
     ]
 

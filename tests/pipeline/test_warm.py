@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from precip_sae.cli import main
 from precip_sae.pipeline import fork_client, fork_server
 from precip_sae.pipeline.environment import kernel_environment
 from precip_sae.pipeline.runner import run_stage
@@ -165,6 +167,24 @@ def test_a_stage_writes_the_same_bytes_from_a_forked_kernel(around, project, not
     run_stage(stages()["observe"], None, project)
     assert str(Path(around[WARM_VARIABLE]) / "socket") in asked[0]
     assert snapshot(project.root) == alone
+
+
+def test_repro_hands_its_arguments_to_dvc_and_stages_find_the_server(around, project, monkeypatch):
+    monkeypatch.chdir(project.root)
+    monkeypatch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
+    asked = []
+    monkeypatch.setattr("precip_sae.pipeline.smoke.dvc", lambda paths, environment, *a: asked.append((environment, a)))
+    assert main(["repro", "--force", "train@rain"]) == 0
+    ((environment, arguments),) = asked
+    assert arguments == ("repro", "--force", "train@rain")
+    found = shutil.which("precip-sae", path=environment["PATH"])
+    assert found == f"{around[WARM_VARIABLE]}/bin/precip-sae"
+
+
+def test_where_no_socket_fits_nothing_is_forked_and_nothing_fails(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / ("long" * 30)))
+    with warm({"PATH": "/bin"}, tmp_path) as environment:
+        assert environment == {"PATH": "/bin"}
 
 
 def _noted(asked):

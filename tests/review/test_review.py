@@ -15,7 +15,7 @@ from precip_sae.manuscript.claims import Ledger
 from precip_sae.paths import Paths
 from precip_sae.review.diff import diff_page
 from precip_sae.review.reference import Run
-from precip_sae.review.reproduction import compare
+from precip_sae.review.reproduction import compare, differences
 from precip_sae.review.verify import verify, verify_against
 from precip_sae.review.why import why
 from tests.review.conftest import dvc, git
@@ -122,6 +122,12 @@ def test_a_run_is_held_to_a_revision_with_its_latents_matched(paper: Paths) -> N
     assert found["keras3"].alike == 1.0
     assert found["keras3"].in_place < 1.0
     assert found["keras3"].largest == 0.0
+
+
+def test_what_one_run_has_not_pulled_does_not_differ_and_a_new_figure_does() -> None:
+    then = replace(THEN, outputs={"models/rain/a": "1", "figures/x.svg": "1", "results/b.json": "1"})
+    now = replace(THEN, outputs={"results/rain/units.parquet": "1", "figures/y.svg": "1", "results/b.json": "2"})
+    assert differences(now, then).outputs == (0, ["figures/x.svg", "figures/y.svg", "results/b.json"])
 
 
 def test_what_is_no_run_is_refused_in_one_sentence(made: Paths) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from precip_sae.errors import TableError
+from precip_sae.search import plan as planning
 from precip_sae.search.plan import UNIT_MODELS, plan, pool_data
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tasks.prepare import prepare
@@ -57,6 +58,20 @@ def test_rows_are_lost_for_a_subsets_own_columns_only():
     rows = {found.names[s]: len(found.prepared[u.rows].train) for u in found.units for s in u.subsets}
     assert rows["a", "b"] > rows["a", "d"] > rows["a", "c"] > rows["c", "d"]
     assert len(found.prepared) == 4
+
+
+@pytest.mark.parametrize("models", [1, 31, 32, 33, 4620, 20_020])
+@pytest.mark.parametrize("workers", [1, 2, 3, 16])
+def test_no_worker_waits_long_for_the_last_piece(models, workers):
+    sizes = list(planning._sizes(models))
+    assert sum(sizes) == models
+    assert all(size <= UNIT_MODELS for size in sizes)
+    busy = [0] * workers
+    for size in sizes:  # whoever is free first takes the next piece
+        busy[busy.index(min(busy))] += size
+    assert max(busy) - min(busy) <= max(2 * planning.LEAST_MODELS, models / 8)
+    if models >= 64 * workers * planning.LEAST_MODELS / 8:
+        assert max(busy) <= 1.05 * models / workers + planning.LEAST_MODELS
 
 
 def test_pieces_are_small_enough_to_be_saved_often():

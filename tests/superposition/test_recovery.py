@@ -68,7 +68,7 @@ def table() -> pd.DataFrame:
         assert fitted.latents.shape[:2] == fitted.hidden.shape[:2]
         return {"own": np.arange(len(fitted.seeds))}
 
-    return study.dictionary_table(SMALL, 0.4, [judge])
+    return study.dictionary_table(SMALL, [judge])
 
 
 def test_the_best_variant_finds_nearly_every_sparse_feature(table: pd.DataFrame) -> None:

@@ -398,3 +398,10 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
 def test_every_number_survives_being_text(values: list[float], decimal: str) -> None:
     text = pd.Series([repr(v).replace(".", decimal) for v in values], dtype="str")
     np.testing.assert_array_equal(numbers(text, "a", "t.csv", decimal), values)
+
+
+def test_the_columns_that_a_task_does_not_use_are_known_too(tmp_path: Path) -> None:
+    good()[["a", "b", "y", "site"]].to_csv(tmp_path / "t.csv", index=False)
+    assert read.columns_of(tmp_path / "t.csv", data()) == ["a", "b", "y", "site"]
+    with pytest.raises(TableError, match="no such file"):
+        read.columns_of(tmp_path / "other.csv", data())

@@ -19,7 +19,7 @@ from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.quantities import PERCENT, POINTS, quantity
-from precip_sae.spread import over_seeds
+from precip_sae.spread import Spread, over_seeds
 from precip_sae.tasks.prepare import Prepared
 
 Values = NDArray[np.float64]
@@ -111,16 +111,21 @@ def beside(
     result: dict[str, dict[str, dict[str, Any]]] = {}
     tests: dict[tuple[str, str], float] = {}
     for measure, of in redrawn.items():
-        fallen = {c: [*map(reduction, of[BASES.get(c, BASE)], of[c])] for c in CONTROLS if c in of}
-        result[measure] = {BASE: {"inputs": over_both(*of[BASE], ".2f", over)}}
+        fallen: dict[str, tuple[Values, Values]] = {}
+        for control in (control for control in CONTROLS if control in of):
+            (before, before_redrawn), (after, after_redrawn) = of[BASES.get(control, BASE)], of[control]
+            fallen[control] = reduction(before, after), reduction(before_redrawn, after_redrawn)
+
+        def spread(pair: tuple[Values, Values], form: str) -> Spread:
+            return over_both(pair[0], pair[1], form, over)
+
+        result[measure] = {BASE: {"inputs": spread(of[BASE], ".2f")}}
         for control, shares in fallen.items():
-            result[measure][control] = {
-                "inputs": over_both(*of[control], ".2f", over),
-                "reduction": over_both(*shares, PERCENT, over),
-            }
+            result[measure][control] = {"inputs": spread(of[control], ".2f"), "reduction": spread(shares, PERCENT)}
             if control != TRAINED:
-                beyond = [a - b for a, b in zip(fallen[TRAINED], shares, strict=True)]
-                result[measure][control]["beyond"] = over_both(*beyond, POINTS, over)
+                own, own_redrawn = fallen[TRAINED]
+                beyond = own - shares[0], own_redrawn - shares[1]
+                result[measure][control]["beyond"] = spread(beyond, POINTS)
                 tests[measure, control] = t_test(beyond[0])
     corrected = holm({f"{measure} {control}": p for (measure, control), p in tests.items()})
     for measure, control in tests:

@@ -7,9 +7,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from precip_sae.figures.names import pretty_unit
 from precip_sae.figures.style import DOUBLE, KINDS, NEGATIVE, PHASES, POSITIVE, SMALL, logarithmic, signed, styled
 from precip_sae.interpretation.cards import Card
 from precip_sae.quantities import write
+from precip_sae.spread import Spread
 
 ROW = 1.85  # inches
 
@@ -30,14 +32,19 @@ def cards(found: Sequence[Card], names: Mapping[str, str], labels: Mapping[str, 
         return figure
     axes = figure.subplots(len(found), 4, squeeze=False, gridspec_kw={"width_ratios": [1.25, 0.85, 0.85, 1.75]})
     for row, card in zip(axes, found, strict=True):
-        _response(row[0], card, labels)
+        _response(row[0], card, names, labels)
         _correlations(row[1], card, names)
         _ablation(row[2], card)
         _words(row[3], card, names)
     return figure
 
 
-def _response(axis: Axes, card: Card, labels: Mapping[str, str]) -> None:
+def _written(signed_inputs: str, names: Mapping[str, str]) -> str:
+    """`T− Fs−` with the inputs as they are written in figures."""
+    return " ".join(names.get(one[:-1], one[:-1]) + one[-1] for one in signed_inputs.split(" "))
+
+
+def _response(axis: Axes, card: Card, names: Mapping[str, str], labels: Mapping[str, str]) -> None:
     line, colour = card.curve, KINDS["keras3"]
     axis.fill_between(line.places, line.seeds_low, line.seeds_high, color=colour, alpha=0.12, linewidth=0)
     if np.isfinite(line.low).all():
@@ -46,8 +53,10 @@ def _response(axis: Axes, card: Card, labels: Mapping[str, str]) -> None:
     if line.turn["mean"] is not None:
         axis.axvline(line.turn["mean"], color="0.4", linewidth=0.7, linestyle=":")
     axis.set(xlabel=labels[line.column], ylabel="activation (scaled)", ylim=(-0.03, 1.1))
-    axis.set_title(card.facts["name"], loc="left")
-    if logarithmic(line.places):
+    inputs = card.facts["name"].startswith("no ")
+    axis.set_title(card.facts["name"] if inputs else _written(card.facts["name"], names), loc="left")
+    # less than a decade and a half has no room for the labels of a logarithmic axis
+    if logarithmic(line.places, 30):
         axis.set_xscale("log")
 
 
@@ -66,7 +75,8 @@ def _correlations(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
 
 def _ablation(axis: Axes, card: Card) -> None:
     outputs = card.facts["ablation"]["outputs"]
-    shares = card.facts["ablation"]["size"]["form"].endswith("%")
+    form = card.facts["ablation"]["size"]["form"]
+    shares, unit = form.endswith("%"), "points" if form.endswith("%") else pretty_unit(form.partition(" ")[2])
     for y, (name, spread) in enumerate(outputs.items()):
         if spread["mean"] is None:
             continue
@@ -75,7 +85,7 @@ def _ablation(axis: Axes, card: Card) -> None:
         if spread["low"] is not None:
             axis.hlines(y, scale * spread["low"], scale * spread["high"], color="black", linewidth=1.0)
     axis.axvline(0, color="0.6", linewidth=0.6)
-    axis.set(yticks=range(len(outputs)), xlabel="change if ablated" + (" (points)" if shares else " (mm h⁻¹)"))
+    axis.set(yticks=range(len(outputs)), xlabel=f"if ablated ({unit})")
     axis.set_yticklabels([name.replace("-", "-\n") for name in outputs])
     axis.set_ylim(len(outputs) - 0.4, -0.6)
     axis.margins(x=0.15)
@@ -83,23 +93,24 @@ def _ablation(axis: Axes, card: Card) -> None:
 
 def _words(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
     facts = card.facts
-    rule = f" (rule: {facts['reading']['rule']})" if facts["reading"]["rule"] else ""
+    rule = f" (rule: {_written(facts['reading']['rule'], names)})" if facts["reading"]["rule"] else ""
     turn, stability = facts["threshold"], facts["stability"]
     lines = [
         facts["reading"]["kind"] + rule,
         facts["reading"]["words"] or "sensitive to no input",
         f"in {write(stability['share_of_seeds']['value'], '.0%')} of seeds, members alike at r {_short(stability)}",
         f"active in {write(facts['active_share']['mean'], '.0%')} of rows",
-        f"turns at {write(turn['turn']['mean'], turn['turn']['form'])}"
+        f"turns at {pretty_unit(write(turn['turn']['mean'], turn['turn']['form']))}"
         + ("" if turn["turn"]["low"] is None else f" ({_range(turn['turn'])} over storms)"),
     ]
     if facts["steering"]:
         carried = facts["steering"]["carried"]["mean"]
         lines.append(f"carries {write(carried, '.0%')} of the response to {names[turn['input']]}")
     for name, hidden in facts["hidden_factors"].items():
-        mine, best = hidden["r"]["mean"], hidden["input_r"]["value"]
-        told = signed(mine if mine is not None else float("nan"))
-        lines.append(f"{name}: r {told} ({names[hidden['input']]}: {signed(best)})")
+        mine, unit = (hidden[key]["mean"] for key in ("r", "unit_r"))
+        if mine is not None:
+            best = f"{names[hidden['input']]}: {signed(hidden['input_r']['value'])}"
+            lines.append(f"{name}: r {signed(mine)} (a unit: {abs(unit):.2f}, {best})")
     text = "\n".join(part for line in lines for part in textwrap.wrap(line, 42, subsequent_indent="  "))
     axis.set_axis_off()
     axis.text(0.0, 1.0, text, va="top", fontsize=SMALL, linespacing=1.15, transform=axis.transAxes)
@@ -109,6 +120,6 @@ def _short(stability: Mapping[str, Mapping[str, float]]) -> str:
     return f"{stability['similarity']['value']:.2f}"
 
 
-def _range(spread: Mapping[str, float]) -> str:
+def _range(spread: Spread) -> str:
     form = spread["form"].split(" ")[0]
     return f"{write(spread['low'], form)} to {write(spread['high'], form)}"

@@ -69,21 +69,19 @@ def partners(
         levels: to mark.
         elsewhere: way of comparing, in words: {key of a level: spread}, levels in the same order.
     """
-    figure = Figure(figsize=(DOUBLE, 2.75))
+    figure = Figure(figsize=(DOUBLE, 2.95))
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": [1.15, 1]})
     grid = np.linspace(-0.2, 1, 241)
     for kind, values in similarities.items():
         known = np.sort(values[np.isfinite(values)])
-        if len(known):
-            above = 100 * (1 - np.searchsorted(known, grid, side="right") / len(known))
-            left.plot(grid, above, color=LOOKS[kind][1], linestyle=LOOKS[kind][3], label=LOOKS[kind][0])
+        above = 100 * (1 - np.searchsorted(known, grid, side="right") / len(known)) if len(known) else np.nan * grid
+        left.plot(grid, above, color=LOOKS[kind][1], linestyle=LOOKS[kind][3])
     for level in levels:
         left.axvline(level, color="0.6", linewidth=0.6, linestyle=":")
     left.set(
         xlabel="correlation with the partner", ylabel="units above it (%)", xlim=(-0.2, 1.005), ylim=(0, 105),
         title="across networks, by activation",
     )  # fmt: skip
-    left.legend(loc="lower left", handlelength=1.8)
     for row, spreads in enumerate(elsewhere.values()):
         for k, spread in enumerate(spreads.values()):
             look = {"marker": "s" if k == 0 else "D", "color": "#333333" if k == 0 else "#9A9A9A"}
@@ -96,7 +94,10 @@ def partners(
         Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4, label=f"above {level:g}")
         for level, marker, colour in zip(levels, "sD", ("#333333", "#9A9A9A"), strict=False)
     ]
-    figure.legend(handles=marks, loc="outside lower right", ncols=2)
+    lines = [
+        Line2D([], [], color=LOOKS[kind][1], linestyle=LOOKS[kind][3], label=LOOKS[kind][0]) for kind in similarities
+    ]
+    figure.legend(handles=[*lines, *marks], loc="outside lower center", ncols=4)
     return figure
 
 
@@ -161,7 +162,7 @@ def steering(
             axis.plot(x, values[..., output].mean(axis=0), color=colour, linestyle=line)
         axis.plot(x, one.observed[:, output], color="0.45", marker="o", markersize=2.8, linestyle="none")
         axis.set(xlabel=labels[one.column], ylabel=outputs[output], title=name)
-        if logarithmic(x):
+        if logarithmic(x, 30):
             axis.set_xscale("log")
     figure.legend(
         handles=[
@@ -202,7 +203,7 @@ def borders(
         for low, high in published.get(column, {}).values():
             for axis in (above, below):
                 axis.axvspan(low, high, color=PUBLISHED, alpha=0.16, linewidth=0)
-        ticks = []
+        ticks: list[str] = []
         for kind, of in found.items():
             for name, each in of[column].items():
                 y = len(ticks)
@@ -219,6 +220,8 @@ def borders(
             share = 100 * np.arange(1, len(places) + 1) / len(places)
             below.step(places, share, where="post", color=colour, linestyle=line)
         below.set(xlabel=labels[column], ylim=(0, 103), title="turns of units")
+        if len(mine) and logarithmic(mine["turn"], 30):
+            below.set_xscale("log")
     axes[1, 0].set_ylabel("units turning\nbelow (%)")
     handles = [
         Line2D([], [], color="#333333", marker=marker, linestyle="none", markersize=4, label=name)
@@ -226,6 +229,7 @@ def borders(
     ]
     kinds = [kind for kind in LOOKS if kind in set(turns["kind"])]
     lines = [Line2D([], [], color=LOOKS[k][1], linestyle=LOOKS[k][3], label=LOOKS[k][0]) for k in kinds]
-    band = [Line2D([], [], color=PUBLISHED, alpha=0.3, linewidth=5, label="published border")] if published else []
+    band = [Line2D([], [], color=PUBLISHED, alpha=0.3, linewidth=5, label="published border")]
+    band = band if any(published.values()) else []
     figure.legend(handles=[*handles, *lines, *band], loc="outside lower center", ncols=4)
     return figure

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KINDS, NOTHING, SINGLE, SMALL, styled
+from precip_sae.interpretation.layer_dictionaries import KINDS as ELEMENTS
 from precip_sae.spread import over_seeds
 
 # colour, marker, line and name of each kind of dictionary; those that other figures know look as they do there
@@ -37,7 +38,7 @@ NAMES = {
 
 TITLES = {
     "column": "Column task, hidden state",
-    "planted": "Planted, as often as observed",
+    "planted": "Planted, at observed thresholds",
     "planted, rare": "Planted, seldom at work",
 }
 LOADS = ("o", "s", "^", "D", "v")
@@ -112,10 +113,10 @@ def pressure(layers: pd.DataFrame) -> Figure:
         lower.axhline(0, color="black", linewidth=0.6)
         upper.set_title(TITLES[experiment])
         for axis in (upper, lower):
-            loads = np.unique(own["load"])
+            first, last = np.floor(np.log2(own["load"].min())), np.ceil(np.log2(own["load"].max()))
             axis.set_xscale("log", base=2)
-            axis.set_xticks(loads if len(loads) <= 5 else loads[:: -(-len(loads) // 5)])
-            axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+            powers = np.arange(first, last + 1, 1 if last - first <= 4 else 2)
+            axis.set_xticks(2.0**powers, [f"1/{2**-k:g}" if k < 0 else f"{2**k:g}" for k in powers])
             axis.minorticks_off()
         lower.set_xlabel("things learnt per unit" if experiment == "column" else "planted factors per unit")
     axes[0, 0].set_ylabel("R², mean over factors")
@@ -126,11 +127,13 @@ def pressure(layers: pd.DataFrame) -> Figure:
         Line2D([], [], color=LOOKS["sae"][0], linestyle="--", label=LOOKS["sae"][3]),
     ]
     handles += [
-        Line2D([], [], color="#555555", marker=_marker(numbers, n), linestyle="none", markersize=3.6, label=f"{n}")
+        Line2D(
+            [], [], color="#555555", marker=_marker(numbers, n), linestyle="none", markersize=3.6, label=f"{n} learnt"
+        )
         for n in numbers
     ]
     figure.legend(
-        handles=handles, loc="outside upper center", ncols=3 + len(numbers), columnspacing=1.0, handletextpad=0.4
+        handles=handles, loc="outside upper center", ncols=max(3, len(numbers)), columnspacing=1.4, handletextpad=0.5
     )
     return figure
 
@@ -161,27 +164,30 @@ def sparse(dictionaries: pd.DataFrame) -> Figure:
     """
     if dictionaries.empty:
         return _unknown()
-    figure = Figure(figsize=(SINGLE, SINGLE * 0.85))
+    figure = Figure(figsize=(DOUBLE * 0.75, SINGLE * 0.8))
     axis = figure.subplots()
     sizes = sorted(int(name.removeprefix("sparse_")) for name in dictionaries if name.startswith("sparse_"))
-    for kind, (colour, marker, line, label) in LOOKS.items():
+    for kind, (colour, marker, line, _) in LOOKS.items():
         own = dictionaries[dictionaries["kind"] == kind]
         if own.empty:
             continue
         spreads = [over_seeds(own[f"sparse_{k}"].to_numpy()) for k in sizes]
-        name = label.removeprefix("best ")
-        axis.plot(
-            sizes, [s["mean"] for s in spreads], color=colour, marker=marker, linestyle=line, markersize=3.6, label=name
-        )
+        mean = [spread["mean"] for spread in spreads]
+        axis.plot(sizes, mean, color=colour, marker=marker, linestyle=line, markersize=3.6, label=ELEMENTS[kind])
         for k, spread in zip(sizes, spreads, strict=True):
             if spread["low"] is not None:
                 axis.plot([k, k], [spread["low"], spread["high"]], color=colour, linewidth=1.2)
-    axis.axhline(dictionaries.loc[dictionaries["kind"] == "units", "present"].mean(), color=NOTHING, linewidth=1.5)
+    together = dictionaries.loc[dictionaries["kind"] == "units", "present"].mean()
+    axis.axhline(together, color=NOTHING, linewidth=1.5)
+    axis.annotate(
+        TOGETHER, (sizes[0], together), xytext=(0, -3), textcoords="offset points", va="top", fontsize=SMALL,
+        color="#777777",
+    )  # fmt: skip
     axis.set_xscale("log", base=2)
     axis.set_xticks(sizes, [str(k) for k in sizes])
     axis.minorticks_off()
     axis.set(xlabel="elements that a probe may use", ylabel="R², mean over hidden factors")
-    axis.legend(loc="lower right", handlelength=2.2)
+    figure.legend(loc="outside right center", handlelength=2.6)
     return figure
 
 

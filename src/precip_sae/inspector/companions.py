@@ -3,7 +3,7 @@
 They stand beside a task's own networks, which are among them bit for bit: the same seeds, rows and settings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ from safetensors.numpy import load_file, save
 
 from precip_sae.errors import StageError
 from precip_sae.files import replacing, write_json, write_parquet
-from precip_sae.models import engine
+from precip_sae.models import engine, fitting
 from precip_sae.models.engine.train import NetworkShape, pack, packed, train_networks, unpack
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress
 from precip_sae.models.store import load_config, load_history
-from precip_sae.settings import CompanionSettings, MLPSettings, SAESettings
+from precip_sae.settings import CompanionSettings, DataSettings, MLPSettings, SAESettings, SubsetSettings
 from precip_sae.tasks.prepare import Part, Prepared
 
 Array = NDArray[np.float32]
@@ -79,6 +79,24 @@ def train_companions(
     return found
 
 
+def best_inputs(data: DataSettings, subsets: SubsetSettings, search: Mapping[str, Any]) -> DataSettings:
+    """A task's settings with the inputs that the search's figures point at: the largest mean reduction over seeds.
+
+    Args:
+        search: what the stage `subsets` found (results/TASK/search.json); where no subset has a reduction, the task's
+            own inputs stay.
+    """
+    best = search["counted"]["published"].get("best") or {}
+    inputs = best.get("inputs") or data.predictors
+    transforms = {**data.transforms, **subsets.transforms}
+    return data.model_copy(
+        update={
+            "predictors": list(inputs),
+            "transforms": {name: transforms[name] for name in inputs if name in transforms},
+        }
+    )
+
+
 def _train(
     prepared: Prepared, mlp: MLPSettings, sae: SAESettings, latents: int, hidden_l1: float, seeds: Sequence[int]
 ) -> Companions:
@@ -111,7 +129,7 @@ def fit_saes(stack: MLP, part: Part, settings: SAESettings, latents: int, seeds:
     """
     hidden = engine.hidden_activations(stack, part.x)
     settings = settings.model_copy(update={"latents": latents})
-    fitted, _ = engine.train_saes(hidden, settings, settings.l1_conventions[0], seeds)
+    fitted, _ = fitting.fit_saes(hidden, settings, settings.l1_conventions[0], seeds)
     return packed(fitted), pack([sae_weights(seed, hidden.shape[2], latents) for seed in seeds])
 
 
@@ -121,14 +139,16 @@ def save_companions(folder: Path, found: Sequence[Companions], config: dict[str,
     Args:
         config: see `Prepared.config`.
     """
-    tensors, kinds, histories = {}, [], []
+    tensors: dict[str, Array] = {}
+    kinds, histories = [], []
     for k, one in enumerate(found):
         tensors |= {f"{k}.{name}": getattr(one, name) for name in _TENSORS}
         kinds.append({"hidden": one.hidden, "latents": one.latents, "hidden_l1": one.hidden_l1})
         histories.append(one.history.assign(kind=k))
     with replacing(folder / "weights.safetensors") as beside:
         beside.write_bytes(save(tensors))
-    write_parquet(folder / "history.parquet", pd.concat(histories, ignore_index=True))
+    whole = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame({"kind": []})
+    write_parquet(folder / "history.parquet", whole)
     write_json(folder / "config.json", config | {"kinds": kinds})
 
 

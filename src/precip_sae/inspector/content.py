@@ -140,7 +140,7 @@ def published_data(network: Network, data: DataSettings) -> DataSettings:
     """A task's settings as the published network with the same inputs would have them."""
     changed = {
         "predictors": list(network.predictors),
-        "transforms": dict.fromkeys(network.logged, "log10"),
+        "transforms": {given.name: given.transform for given in network.inputs if given.transform},
         "classes": list(network.responses) if network.kind == "classification" else [],
         "kind": network.kind,
         "standardise_response": False,

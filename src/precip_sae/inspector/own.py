@@ -1,4 +1,4 @@
-"""The page of anybody's models: published JSON files, or folders of networks as the stage `train` writes them."""
+"""The page of anybody's models: files of single networks, or folders of networks as the stage `train` writes them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from precip_sae.inspector.pack import Packer
 from precip_sae.inspector.records import choose
 from precip_sae.interpretation.units import UNTRAINED, load_saes
 from precip_sae.models.engine.train import packed
-from precip_sae.models.exchange import Network, read_published
+from precip_sae.models.exchange import Network, read_network
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.models.store import load_models
@@ -33,8 +33,8 @@ def own_page(models: Sequence[Path], table: Path | None, response: str | None = 
     """The page of some models, as HTML.
 
     Args:
-        models: JSON files in the format of the study's page, or folders with config.json and weights.safetensors; SAEs
-            in the folder `sae` beside such a folder are shown with it.
+        models: files of one network each in any format that `exchange` reads, or folders with config.json and
+            weights.safetensors; SAEs in the folder `sae` beside such a folder are shown with it.
         table: records to try them on; None: there are none, and inputs are set by hand.
         response: the column of what was observed; None: what the model says that it predicts, if the table has it.
 
@@ -59,12 +59,16 @@ def _set(
         scaled = (float(config.get("response_mean", 0.0)), float(config.get("response_scale", 1.0)))
         models = _stored(packer, path, stack, config)
     else:
-        network = read_published(path)
+        network = read_network(path)
         if len(network.layers) != 2 or network.layers[0].activation != "relu":
             shape = ", ".join(f"{layer.units} {layer.activation}" for layer in network.hidden_layers)
             raise NetworkError(f"{path}: has the hidden layers {shape}, expected one of ReLUs, which the page draws.")
         data = content.published_data(network, _bare(network))
-        title, (mean, scale), scaled = path.stem, content.scaler(network), (0.0, 1.0)
+        title, (mean, scale), scaled = (
+            path.stem,
+            content.scaler(network),
+            (network.response_mean, network.response_scale),
+        )
         models = [content.published_model(packer, network, {}, 0) | {"seed": 0}]
     frame, positions, y = pd.DataFrame(), np.zeros(0, np.int32), np.zeros(0, np.float32)
     place = None
@@ -112,7 +116,7 @@ def _bare(network: Network) -> DataSettings:
         table=NO_TABLE,
         predictors=list(network.predictors),
         response=network.responses[0] if network.kind == "regression" else "class",
-        kind=network.kind,
+        kind="regression" if network.kind == "regression" else "classification",
         classes=list(network.responses) if network.kind == "classification" else [],
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.errors import StageError
+from precip_sae.files import read_json
 from precip_sae.inspector import content
 from precip_sae.inspector.bundle import page
 from precip_sae.inspector.companions import fit_saes, latents_for, load_companions
@@ -17,20 +20,28 @@ from precip_sae.inspector.records import Records, choose
 from precip_sae.manuscript.report import describe_source
 from precip_sae.models.exchange import Network, read_published
 from precip_sae.models.mlp import MLP
+from precip_sae.models.store import load_config
 from precip_sae.paths import Paths
-from precip_sae.settings import InspectorSettings, StandardSettings, TaskSettings
+from precip_sae.settings import DataSettings, InspectorSettings, StandardSettings, TaskSettings, load_settings
 from precip_sae.tables.read import read_table
 from precip_sae.tasks.prepare import Part, Prepared, prepare
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task with its table, as read and as prepared."""
+    """A task with its table, as read and as prepared.
+
+    Attributes:
+        folder: its networks, see `companions.save_companions`.
+        picked: whether its inputs are those that the search's figures point at, not the task's own.
+    """
 
     name: str
     settings: TaskSettings
     frame: pd.DataFrame
     prepared: Prepared
+    folder: Path
+    picked: bool = False
 
 
 def read_task(paths: Paths, name: str, settings: TaskSettings) -> Task:
@@ -40,7 +51,31 @@ def read_task(paths: Paths, name: str, settings: TaskSettings) -> Task:
         TableError: see `read_table` and `prepare`.
     """
     frame = read_table(paths.root / settings.data.table, settings.data)
-    return Task(name, settings, frame, prepare(frame, settings.data))
+    return Task(name, settings, frame, prepare(frame, settings.data), paths.companions / name)
+
+
+def read_picked(paths: Paths, name: str, settings: TaskSettings) -> Task:
+    """The same with the inputs of the networks that the stage `picked` trained.
+
+    Raises:
+        StageError: there are none.
+    """
+    folder = paths.picked / name
+    data = DataSettings.model_validate(load_config(folder)["data"])
+    frame = read_table(paths.root / data.table, data)
+    return Task(f"picked_{name}", settings.model_copy(update={"data": data}), frame, prepare(frame, data), folder, True)
+
+
+def project_page(paths: Paths) -> str:
+    """The page of a project's tasks, as HTML: of the paper, or of a folder that `precip-sae task run` made.
+
+    Raises:
+        PaperError: see `read_task` and `study_page`.
+    """
+    settings = load_settings(paths.params)
+    tasks = [read_task(paths, name, task) for name, task in settings.tasks.items()]
+    tasks += [read_picked(paths, name, settings.tasks[name]) for name in settings.search.tasks if paths.picked.is_dir()]
+    return study_page(paths, tasks, settings.standards, settings.inspector)
 
 
 def study_page(
@@ -49,10 +84,21 @@ def study_page(
     """The page of all tasks, as HTML.
 
     Raises:
-        StageError: a task's networks are missing; NetworkError: a published network cannot be read.
+        StageError: a task's networks are missing, or no task trains any.
+        NetworkError: a published network cannot be read.
     """
+    # a task whose network was taken from a file has no training to show; a search may point at inputs shown already
+    own = [task for task in tasks if not task.picked and task.settings.mlp.network is None]
+    known = [task.settings.data.predictors for task in own]
+    tasks = own + [task for task in tasks if task.picked and task.settings.data.predictors not in known]
+    if not tasks:
+        raise StageError(
+            "No task here trains networks of its own, so there is no training to show: "
+            "make the page of networks from files with `precip-sae inspector --model FILE --out PAGE.html`."
+        )
     packer = Packer()
-    tables, sets, sources = [], [], []
+    tables: list[dict[str, Any]] = []
+    sets, sources = [], []
     for name in dict.fromkeys(task.settings.data.table for task in tasks):
         mine = [task for task in tasks if task.settings.data.table == name]
         records = _records(mine, settings.records)
@@ -89,19 +135,42 @@ def _observed(task: Task, records: Records) -> tuple[NDArray[np.int32], NDArray[
 
 
 def _task_set(packer: Packer, paths: Paths, task: Task, records: Records, table: int) -> dict[str, Any]:
-    found, config = load_companions(paths.companions / task.name)
+    found, config = load_companions(task.folder)
     prepared, data = task.prepared, task.settings.data
     response = (prepared.response_mean, prepared.response_scale)
     return {
         "id": task.name,
-        "title": task.settings.title,
+        "title": f"{task.settings.title}: best of the search" if task.picked else task.settings.title,
+        "picked": task.picked,
         "own": task.settings.mlp.hidden,
         "published": False,
         "table": table,
         **content.described(data, prepared.mean, prepared.scale, task.frame, response),
         **content.records_of(packer, *_observed(task, records)),
         "models": content.companion_models(packer, found, config["seeds"], data.kind),
+        "families": _families(paths, task.name, config["seeds"]),
     }
+
+
+def _families(paths: Paths, task: str, seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The families of latents that the stage `cards` found to return over all seeds; none without that stage.
+
+    Its SAEs are those of the companions of the task's own size without a penalty, bit for bit.
+    """
+    file = paths.task_results(task) / "cards.json"
+    if not file.is_file():
+        return []
+    shown = {str(seed) for seed in seeds}
+    return [
+        {
+            "name": card["name"],
+            "reading": card["reading"],
+            "members": {seed: unit for seed, unit in card["members"].items() if seed in shown},
+            "share": card["stability"]["share_of_seeds"]["value"],
+            "similarity": card["stability"]["similarity"]["value"],
+        }
+        for card in read_json(file)["families"]
+    ]
 
 
 def _published_set(packer: Packer, network: Network, task: Task, records: Records, table: int) -> dict[str, Any]:

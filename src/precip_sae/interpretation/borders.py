@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.comparisons import paired
 from precip_sae.interpretation import thresholds
-from precip_sae.interpretation.comparisons import paired
 from precip_sae.interpretation.interventions import predictions
 from precip_sae.interpretation.thresholds import Bins, Values
 from precip_sae.interpretation.units import Variant
@@ -78,8 +78,8 @@ class Axis:
     def borders(self) -> dict[str, tuple[float, float]]:
         """The published borders along it, in the unit in which places are told."""
         return {
-            name: (float(self.told(np.float64(low))), float(self.told(np.float64(high))))
-            for name, (low, high) in thresholds.published(self.column).items()
+            name: tuple(self.told(np.array(border)).tolist())
+            for name, border in thresholds.published(self.column).items()
         }
 
 

@@ -16,6 +16,7 @@ from precip_sae.interpretation.borders import COARSE, Axis
 from precip_sae.interpretation.causes import effect_form
 from precip_sae.interpretation.interventions import Values
 from precip_sae.interpretation.matching import Family
+from precip_sae.interpretation.sensitivity import correlations
 from precip_sae.interpretation.stability import LATENTS
 from precip_sae.interpretation.thresholds import Bins
 from precip_sae.quantities import PERCENT, quantity
@@ -173,27 +174,32 @@ def curve(activations: NDArray[np.float32], axis: Axis, episodes: Episodes) -> C
     )  # fmt: skip
 
 
-def hidden_factor(activations: NDArray[np.float32], factor: Values, inputs: NDArray[np.float32]) -> dict[str, Any]:
-    """How a family goes with a factor that no network was given, beside the input that goes with it most.
+def hidden_factor(
+    activations: NDArray[np.float32], hidden: NDArray[np.float32], factor: Values, inputs: NDArray[np.float32]
+) -> dict[str, Any]:
+    """How a family goes with a factor that no network was given, beside the unit and the input that go with it most.
 
     Args:
-        activations: of its members [members, rows]; factor: [rows], NaN where unknown; inputs: standardised
-            [rows, inputs].
+        activations: of its members [members, rows]; hidden: of the hidden units of their networks
+            [members, rows, hidden].
+        factor: [rows], NaN where unknown; inputs: standardised [rows, inputs].
 
     Returns:
-        r: correlation, over seeds; input, input_r: position of the input with the largest |r| with the factor, and it.
+        r: correlation, over seeds; unit_r: the largest |r| of a hidden unit, over seeds; input, input_r: position of
+        the input with the largest |r| with the factor, and that r.
     """
     known = np.isfinite(factor)
-    member = np.array([_r(a[known], factor[known]) for a in activations.astype(np.float64)])
-    own = np.array([_r(column[known], factor[known]) for column in inputs.astype(np.float64).T])
+    wanted = factor[known, None].astype(np.float32)
+    member = correlations(activations[:, known, None], wanted)[:, 0, 0]
+    units = np.nan_to_num(np.abs(correlations(hidden[:, known], wanted)[:, :, 0]), nan=0.0).max(axis=1)
+    own = correlations(inputs[None, known], wanted)[0, :, 0]
     best = int(np.nan_to_num(np.abs(own), nan=-1.0).argmax())
-    return {"r": over_seeds(member, ".2f"), "input": best, "input_r": quantity(float(own[best]), ".2f")}
-
-
-def _r(a: Values, b: Values) -> float:
-    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
+    return {
+        "r": over_seeds(member, ".2f"),
+        "unit_r": over_seeds(np.where(np.isnan(member), np.nan, units), ".2f"),
+        "input": best,
+        "input_r": quantity(float(own[best]), ".2f"),
+    }
 
 
 @dataclass(frozen=True)
@@ -211,6 +217,7 @@ class Card:
 def card(
     family: Family,
     activations: NDArray[np.float32],
+    hidden: NDArray[np.float32],
     r: Values,
     effects: pd.DataFrame,
     carried: Mapping[str, Any],
@@ -224,8 +231,8 @@ def card(
     """Fills a card.
 
     Args:
-        activations: latents of all models on the test part [models, rows, latents]; r: with each input
-            [models, latents, inputs].
+        activations: latents of all models on the test part [models, rows, latents]; hidden: their hidden units
+            [models, rows, hidden]; r: correlation of latents with each input [models, latents, inputs].
         effects: see `causes.effects`; of the seeds that it lacks, effects are not known.
         carried: what `causes` found of steering the family.
         factors: hidden factors on the test part by name [rows].
@@ -243,10 +250,10 @@ def card(
     chosen = effects[(effects["kind"] == LATENTS) & (effects["unit"] == effects["seed"].map(unit_of))]
     outputs = data.classes or [data.response]
     form = effect_form(data)
-    hidden = {}
+    known = {}
     for name, values in factors.items():
-        one = hidden_factor(mine, values, prepared.test.x)
-        hidden[name] = one | {"input": data.predictors[one["input"]], "what": HIDDEN_FACTORS.get(name, name)}
+        one = hidden_factor(mine, hidden[list(members)], values, prepared.test.x)
+        known[name] = one | {"input": data.predictors[one["input"]], "what": HIDDEN_FACTORS.get(name, name)}
     facts = {
         "name": name_of(found),
         "reading": reading(found),
@@ -274,7 +281,7 @@ def card(
             "tied": over_seeds(chosen["tied"], PERCENT),
         },
         "steering": dict(carried),
-        "hidden_factors": hidden,
+        "hidden_factors": known,
         "truth": dict(truth) if truth else None,
         "response": {
             "input": line.column,
@@ -284,6 +291,12 @@ def card(
         },
     }
     return Card(facts, line)
+
+
+def numbers(found: Sequence[Card]) -> dict[str, dict[str, Any]]:
+    """What the manuscript prints of the cards: `family_1` and on, without curves and lists."""
+    kept = ("name", "reading", "stability", "threshold", "active_share", "ablation", "steering", "hidden_factors")
+    return {f"family_{k}": {key: card.facts[key] for key in kept} for k, card in enumerate(found, start=1)}
 
 
 def _listed(values: Values) -> list[float | None]:

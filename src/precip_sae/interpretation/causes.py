@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.comparisons import paired
 from precip_sae.interpretation import interventions, storms
-from precip_sae.interpretation.comparisons import paired
 from precip_sae.interpretation.interventions import Values
 from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, UNTRAINED
 from precip_sae.models.mlp import MLP
@@ -288,7 +288,9 @@ def steer(
     truth = np.eye(classes)[part.y] if it.kind == "classification" else part.y.astype(np.float64)[:, None]
     w, b = _array(networks.hidden_weight), _array(networks.hidden_bias)
     network = np.zeros((len(there), classes))
-    moved, clamped, random = [], [], []
+    moved: list[Values] = []
+    clamped: list[Values] = []
+    random: list[Values] = []
     for m, unit in members.items():
         latent = -it.changes[LATENTS][m, :, unit].astype(np.float64)
         levels = np.array([latent[number == k].mean() for k in there])

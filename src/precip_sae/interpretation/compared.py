@@ -1,6 +1,7 @@
 """What an SAE changes by every measure: reductions and gains beyond a control, paired by seed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from precip_sae.interpretation.resampled import redrawn_correlations
 from precip_sae.interpretation.sensitivity import COUNTED, mean_sensitive, reduction
 from precip_sae.interpretation.strengths import effective_number
 from precip_sae.quantities import PERCENT, POINTS, quantity
-from precip_sae.spread import Spread, over_seeds
+from precip_sae.spread import FEWEST_EPISODES, Spread, over_seeds
 from precip_sae.tasks.episodes import Episodes
 
 Values = NDArray[np.float64]
@@ -22,7 +23,7 @@ Values = NDArray[np.float64]
 BASE, CONTROL = "mlp", "untrained"
 # The measures that follow from correlations alone, which sums over episodes give: r [.., units, inputs] -> [..].
 OF_CORRELATIONS: dict[str, Callable[[Values], Values]] = {
-    counted: lambda r, counted=counted: mean_sensitive(r, THRESHOLD, counted) for counted in COUNTED
+    counted: partial(mean_sensitive, threshold=THRESHOLD, counted=counted) for counted in COUNTED
 }
 OF_CORRELATIONS["effective"] = lambda r: _mean_defined(effective_number(r**2))
 
@@ -75,9 +76,11 @@ def redrawn_measures(
     """The measures of OF_CORRELATIONS of every dictionary, as they are and on drawn episodes.
 
     Returns:
-        {measure: {variant: (values [models], values on drawn episodes [resamples, models])}}.
+        {measure: {variant: (values [models], values on drawn episodes [resamples, models])}}; with fewer than
+        FEWEST_EPISODES the latter are NaN, as they would say too little about others.
     """
     draws = episode_draws(episodes.number, resamples)
+    enough = draws.shape[1] >= FEWEST_EPISODES
     # the rows as they are are one draw more
     draws = np.vstack([np.ones((1, draws.shape[1])), draws])
     found: dict[str, dict[str, list[Values]]] = {name: {} for name in OF_CORRELATIONS}
@@ -85,12 +88,16 @@ def redrawn_measures(
         for model in range(models):
             responses = of_model(model)
             r = redrawn_correlations(responses.units, responses.inputs.values, episodes.number, draws)
+            # a unit that lives in the test part is no dead unit where its few episodes are not drawn
+            r = np.where(np.isnan(r) & ~np.isnan(responses.r), 0.0, r)
             for name, measure in OF_CORRELATIONS.items():
                 found[name].setdefault(variant, []).append(measure(r))
-    stacked = {
-        name: {v: np.round(np.stack(columns, axis=1), 9) for v, columns in of.items()} for name, of in found.items()
-    }
-    return {name: {v: (values[0], values[1:]) for v, values in of.items()} for name, of in stacked.items()}
+    result: dict[str, dict[str, tuple[Values, Values]]] = {name: {} for name in OF_CORRELATIONS}
+    for name, of in found.items():
+        for variant, columns in of.items():
+            values: Values = np.stack(columns, axis=1).round(9)
+            result[name][variant] = values[0], values[1:] if enough else np.full(values[1:].shape, np.nan)
+    return result
 
 
 def over_seeds_and_storms(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from precip_sae.interpretation.measures import MEASURES, evaluate
 from precip_sae.interpretation.responses import Inputs, Responses
-from precip_sae.interpretation.strengths import effective_number
+from precip_sae.interpretation.strengths import dominance, effective_number
 from precip_sae.interpretation.variant_grid import Fitted
 
 PREFIX = "inputs_by_"

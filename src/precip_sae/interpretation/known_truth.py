@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from precip_sae.interpretation import probes
-from precip_sae.interpretation.layer_dictionaries import dictionaries
+from precip_sae.interpretation.layer_dictionaries import Maker, dictionaries
 from precip_sae.interpretation.recovery import (
     Judge,
     Layer,
@@ -90,12 +90,13 @@ def column_experiment(
     settings: ColumnSettings,
     judge: Judge | None = None,
     progress: Progress | None = None,
+    more: Maker | None = None,
 ) -> Found:
     """Trains the networks of the column task, takes their layers apart and holds them to the hidden state.
 
     Args:
         table: observations of a simulation; truth: see `truth_of`, with the same index.
-        judge: see `recover`.
+        judge: see `recover`; more: see `dictionaries`.
         progress: called as progress(networks done, networks).
     """
     task = column_task(table.iloc[:: settings.every])
@@ -125,7 +126,7 @@ def column_experiment(
             if len(layers) == 1:
                 wider = sisters.get((width * settings.dictionary.latents_per_unit, learnt))
                 sisters[(width, learnt)] = seen[0]
-            made = dictionaries(fitted[number - 1], seen[number - 1], settings.dictionary, settings.seeds, wider)
+            made = dictionaries(fitted[number - 1], seen[number - 1], settings.dictionary, settings.seeds, wider, more)
             found.recovery.add(recover(layer, made, limit, settings.probes, judge))
             if learnt == most and number == len(layers):
                 found.storms[name(layers)] = gain_over_storms(layer, made, limit, storms)
@@ -148,12 +149,16 @@ def said_by_inputs(
 
 
 def planted_experiment(
-    table: pd.DataFrame, settings: ColumnSettings, judge: Judge | None = None, progress: Progress | None = None
+    table: pd.DataFrame,
+    settings: ColumnSettings,
+    judge: Judge | None = None,
+    progress: Progress | None = None,
+    more: Maker | None = None,
 ) -> Recovery:
     """Trains networks on planted targets and looks into their narrow layer.
 
     Args:
-        table: observations, measured or simulated; judge: see `recover`.
+        table: observations, measured or simulated; judge: see `recover`; more: see `dictionaries`.
         progress: called as progress(networks done, networks).
     """
     own = settings.planted
@@ -173,7 +178,7 @@ def planted_experiment(
             pd.DataFrame(target.factors[test], columns=target.names), half,
         )  # fmt: skip
         fitted, seen = (activations(stack, target.x[part])[1] for part in (fit, test))
-        made = dictionaries(fitted, seen, settings.dictionary, settings.seeds)
+        made = dictionaries(fitted, seen, settings.dictionary, settings.seeds, more=more)
         found.add(recover(layer, made, settings.dictionary.unexplained, settings.probes, judge))
         if progress:
             progress(done, len(plan))

@@ -1,6 +1,6 @@
 """What a layer can be taken apart into: its units, SAE latents, and the controls that an SAE has to be better than."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,11 +26,18 @@ KINDS = {
 """Kinds of dictionaries and what their elements are called."""
 
 
-class Encoder(Protocol):
-    """Anything that makes latents of activations: `models.sae.SAE`, or a variant of it."""
+class Coder(Protocol):
+    """Anything that makes latents of activations and activations of latents: `models.sae.SAE`, or a variant of it."""
 
     def encode(self, h: torch.Tensor) -> torch.Tensor:
         """[models, rows, units] -> [models, rows, latents]."""
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """[models, rows, latents] -> [models, rows, units]."""
+
+
+Maker = Callable[[NDArray[np.float32], Sequence[int]], Mapping[str, Coder]]
+"""Further dictionaries: scaled activations to be fitted on [models, rows, units], and seeds, to coders by kind."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ def dictionaries(
     settings: DictionarySettings,
     seeds: Sequence[int],
     wider: NDArray[np.float32] | None = None,
+    more: Maker | None = None,
 ) -> list[Dictionary]:
     """A layer's units, SAEs of every penalty, and controls.
 
@@ -67,6 +75,7 @@ def dictionaries(
         fit: activations that dictionaries are fitted on [models, rows, units]; test: those that are looked at.
         seeds: one per model.
         wider: activations of the wider network on the test rows [models, rows, more units]; None: there is none.
+        more: makes further kinds, from activations scaled as `scales` says.
     """
     nothing = np.full(len(fit), np.nan)
     latents = settings.latents_per_unit * fit.shape[2]
@@ -77,15 +86,17 @@ def dictionaries(
         Dictionary("units", test, np.zeros(len(fit))),
         Dictionary("pca", components, np.zeros(len(fit))),
         Dictionary("both", np.concatenate([test, components], axis=2), np.zeros(len(fit))),
-        Dictionary("untrained", encoded(first, test / scale), nothing),
+        Dictionary("untrained", coded(first, test / scale)[0], nothing),
         Dictionary("random", _random(test, latents, seeds), nothing),
     ]
     if wider is not None:
         found.append(Dictionary("wider", wider, nothing))
-    for l1, stack in zip(settings.l1, fit_saes(fit / scale, settings, seeds), strict=True):
-        back = stack.reconstruct(test / scale)
+    coders = [("sae", l1, c) for l1, c in zip(settings.l1, fit_saes(fit / scale, settings, seeds), strict=True)]
+    coders += [(kind, None, coder) for kind, coder in (more(fit / scale, seeds) if more else {}).items()]
+    for kind, l1, coder in coders:
+        latents_of, back = coded(coder, test / scale)
         fvu = fraction_of_variance_unexplained(test / scale, back, mean / scale[:, 0])
-        found.append(Dictionary("sae", encoded(stack, test / scale), fvu, l1))
+        found.append(Dictionary(kind, latents_of, fvu, l1))
     return found
 
 
@@ -101,10 +112,11 @@ def scales(h: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(np.where(variance > 0, variance, 1.0)).astype(np.float32)[:, None, None]
 
 
-def encoded(encoder: Encoder, h: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Latents on arrays, without gradients: [models, rows, units] -> [models, rows, latents]."""
+def coded(coder: Coder, h: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Latents [models, rows, latents] and reconstruction [models, rows, units] of h [models, rows, units]."""
     with torch.no_grad():
-        return encoder.encode(torch.from_numpy(h)).numpy()
+        latents = coder.encode(torch.from_numpy(h))
+        return latents.numpy(), coder.decode(latents).numpy()
 
 
 def fit_saes(h: NDArray[np.float32], settings: DictionarySettings, seeds: Sequence[int]) -> list[SAE]:

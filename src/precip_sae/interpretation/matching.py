@@ -7,6 +7,7 @@ direction* (what the linear output layer makes of its decoder row) take their pl
 compared by their decoder rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,7 +112,8 @@ class Partners:
 
     def first(self, models: int) -> "Partners":
         """Those of the first so many models alone."""
-        return Partners(*(values[:models, :models] for values in (self.unit, self.similarity, self.nearest)))
+        some = slice(0, models)
+        return Partners(self.unit[some, some], self.similarity[some, some], self.nearest[some, some])
 
 
 def partners(similarity: NDArray[np.float64]) -> Partners:
@@ -298,7 +300,7 @@ def share_over_episodes(
     found: Partners,
     episodes: NDArray[np.int64],
     draws: NDArray[np.float64],
-    level: float,
+    levels: Sequence[float],
 ) -> NDArray[np.float64]:
     """`share_above` averaged over all pairs of models, for every resample of episodes, the partners held fixed.
 
@@ -307,7 +309,7 @@ def share_over_episodes(
         episodes: of each row [rows]; draws: see `storms.weights` [resamples, episodes].
 
     Returns:
-        [resamples].
+        [levels, resamples].
     """
     models = len(activations)
     a = activations.astype(np.float64).transpose(1, 0, 2)
@@ -317,7 +319,7 @@ def share_over_episodes(
     first = np.einsum("be,emu->mbu", draws, sums(a, episodes)) / rows[:, None]
     second = np.einsum("be,emu->mbu", draws, sums(a * a, episodes)) / rows[:, None]
     spread = np.sqrt(np.maximum(second - first**2, 0.0))
-    total, counted = np.zeros(len(draws)), 0
+    total, counted = np.zeros((len(levels), len(draws))), 0
     for s in range(models):
         alive = ~np.isnan(found.similarity[s]).all(axis=0)
         others = [t for t in range(models) if t != s]
@@ -328,6 +330,6 @@ def share_over_episodes(
             both = (draws @ sums(a[:, s] * a[:, t, unit], episodes)) / rows[:, None]
             norm = spread[s] * spread[t][:, unit]
             r = (both - first[s] * first[t][:, unit]) / np.where(norm > 0, norm, np.inf)
-            total += (r[:, alive] > level).mean(axis=1)
+            total += np.stack([(r[:, alive] > level).mean(axis=1) for level in levels])
             counted += 1
-    return total / counted if counted else np.full(len(draws), np.nan)
+    return total / counted if counted else np.full(total.shape, np.nan)

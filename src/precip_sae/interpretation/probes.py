@@ -289,20 +289,3 @@ def best_area(
             sign = np.sign(found.slope[fold, model, unit, factor])
             areas[fold, model] = area(sign * activation[~fitted, unit].astype(np.float64), true[~fitted])
     return areas.mean(axis=0)
-
-
-def holm(p: NDArray[np.float64]) -> Array:
-    """Probabilities corrected for how many were looked at, in the order given (Holm 1979, JSTOR 4615733).
-
-    The r-th smallest of n is multiplied by n - r + 1, none may be smaller than one before it, and 1 is the most. NaN
-    stay NaN and do not count.
-
-    Args:
-        p: [tests].
-    """
-    result = np.full(len(p), np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    raised = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
-    result[order] = np.minimum(raised, 1.0)
-    return result

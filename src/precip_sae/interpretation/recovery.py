@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
+from precip_sae.comparisons import few_digits, holm, t_test
 from precip_sae.interpretation import probes
 from precip_sae.interpretation.layer_dictionaries import Dictionary
 from precip_sae.interpretation.metrics import active_per_row, dead
@@ -150,10 +150,9 @@ def counted(made: Sequence[Dictionary], unexplained: float) -> set[int]:
     """Places of the dictionaries that count: all but SAEs, and the SAE that `recover` speaks of."""
     saes = [k for k, d in enumerate(made) if d.kind == "sae"]
     good = [k for k in saes if made[k].fvu.mean() <= unexplained]
-    best = max(good, key=lambda k: made[k].l1, default=None)
-    if best is None:
-        best = min(saes, key=lambda k: made[k].fvu.mean(), default=None)
-    return {k for k, d in enumerate(made) if d.kind != "sae"} | ({best} - {None})
+    strongest = sorted(good, key=lambda k: made[k].l1 or 0.0)[-1:]
+    best = strongest or sorted(saes, key=lambda k: float(made[k].fvu.mean()))[:1]
+    return {k for k, d in enumerate(made) if d.kind != "sae"} | set(best)
 
 
 def paired(values: NDArray[np.float64], form: str = R2) -> Spread:
@@ -162,12 +161,7 @@ def paired(values: NDArray[np.float64], form: str = R2) -> Spread:
     Args:
         values: difference of two dictionaries of the same network, [seeds].
     """
-    spread = over_seeds(values, form)
-    sd, n = spread["sd"], spread["n"]
-    if sd is None:
-        return spread | {"p": quantity(None, ".2g")}
-    t = abs(spread["mean"]) * np.sqrt(n) / sd if sd > 0 else np.inf
-    return spread | {"p": quantity(float(2 * stdtr(n - 1, -t)), ".2g")}
+    return over_seeds(values, form) | {"p": quantity(few_digits(t_test(values)), ".2g")}
 
 
 def by_factor(factors: pd.DataFrame, score: str = "recovery") -> dict[str, dict[str, Any]]:
@@ -187,9 +181,9 @@ def by_factor(factors: pd.DataFrame, score: str = "recovery") -> dict[str, dict[
         own = table.loc[factor]
         result[factor] = {kind: over_seeds(own[kind].to_numpy(), R2) for kind in own}
         result[factor]["gain"] = paired((own["sae"] - own["units"]).to_numpy())
-    p = np.array([found["gain"]["p"]["value"] or np.nan for found in result.values()], dtype=np.float64)
-    for found, corrected in zip(result.values(), probes.holm(p), strict=True):
-        found["p_corrected"] = quantity(float(corrected), ".2g")
+    corrected = holm({factor: t_test(table.loc[factor]["sae"] - table.loc[factor]["units"]) for factor in result})
+    for factor, p in corrected.items():
+        result[factor]["p_corrected"] = quantity(few_digits(p), ".2g")
     return result
 
 

@@ -15,7 +15,7 @@ COUNTED = {
 }
 
 
-def correlations(units: NDArray[np.float32], inputs: NDArray[np.float32]) -> NDArray[np.float64]:
+def correlations(units: NDArray[np.floating], inputs: NDArray[np.floating]) -> NDArray[np.float64]:
     """Pearson correlation of every unit's activation with every input.
 
     Args:

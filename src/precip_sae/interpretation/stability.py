@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.comparisons import paired
 from precip_sae.interpretation import matching, storms
-from precip_sae.interpretation.comparisons import paired
 from precip_sae.quantities import PERCENT, POINTS, quantity
 from precip_sae.spread import over_seeds
 
@@ -91,10 +91,10 @@ def compare(
             "families": len(returning),
             "covered": quantity(_covered(returning, living), PERCENT),
         }
-        for level in levels:
+        over_storms = matching.share_over_episodes(one.activations[:STORM_MODELS], few, episodes, draws, levels)
+        for level, again in zip(levels, over_storms, strict=True):
             name = key(level)
             share = matching.by_model(matching.share_above(one.partners.similarity, level))
-            again = matching.share_over_episodes(one.activations[:STORM_MODELS], few, episodes, draws, level)
             shares.setdefault(name, {})[kind], resampled.setdefault(name, {})[kind] = share, again
             found[kind][name] = {
                 "partner": over_seeds(share, PERCENT),

@@ -221,12 +221,16 @@ def all_tables(
     paths: Paths,
     searched: Sequence[str] = (),
     held: Sequence[str] = (),
+    featured: Sequence[str] = (),
 ) -> dict[str, pd.DataFrame]:
-    """Every table of the manuscript by name; those of the search only where some task was searched.
+    """Every table of the manuscript by name; those of the search and of features only where a task was asked.
 
     Args:
-        searched: tasks of which all input subsets were tried; held: those that a published network is a standard for.
+        searched: tasks of which all input subsets were tried; held: those that a published network is a standard for;
+            featured: those whose latents were asked whether they hold up.
     """
+    from precip_sae.manuscript import feature_tables
+
     made = {
         "variables": variables(numbers),
         "settings": settings(tasks),
@@ -239,6 +243,11 @@ def all_tables(
         made |= {
             "searches": searches(numbers, tasks, searched),
             "subsets": notable_subsets(numbers, tasks, searched),
+        }
+    if featured:
+        made |= {
+            "features": feature_tables.features(numbers, tasks, featured),
+            "families": feature_tables.families(numbers, tasks, featured),
         }
     return made
 

@@ -96,7 +96,7 @@ def reductions(networks: MLP, saes: SAE, inputs: NDArray[np.float32]) -> Reducti
         before, after = correlations(hidden, inputs), correlations(coded, inputs)
         for name, measure in OF_CORRELATIONS.items():
             found[name].append(reduction(measure(before), measure(after)))
-    return {name: np.round(np.concatenate(parts), 9) for name, parts in found.items()}
+    return {name: np.concatenate(parts).round(9) for name, parts in found.items()}
 
 
 def replicates(

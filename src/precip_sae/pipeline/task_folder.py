@@ -136,6 +136,8 @@ def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Pat
     inside = f"data/{_name(table)}"
     content = settings.model_dump(include={"tasks", "search"})
     content["tasks"][name]["data"]["table"] = inside
+    # for the Inspector the first of its own networks is enough: other sizes would be trained for nothing else
+    content["companions"] = {"hidden": [], "seeds": settings.tasks[name].seeds[:1], "l1": 0.0}
     network = settings.tasks[name].mlp.network
     if network is not None:
         content["tasks"][name]["mlp"]["network"] = f"{FOLDER}/{Path(network).name}"

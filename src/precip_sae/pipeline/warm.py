@@ -31,11 +31,13 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
         root: the project.
 
     Returns:
-        The environment in which the command's stages start at once; the same one where processes cannot be forked.
+        The environment in which the command's stages start at once: from the process of a block around this one, if
+        there is one. The same one where processes cannot be forked.
     """
-    # elsewhere libraries may not survive a fork (macOS), or there is none
-    if sys.platform != "linux" or WARM_VARIABLE in environment:
-        yield environment
+    # elsewhere libraries may not survive a fork (macOS), or there is none; a socket's name holds 107 bytes
+    far = len(os.fsencode(tempfile.gettempdir())) > 80
+    if sys.platform != "linux" or WARM_VARIABLE in environment or far:
+        yield started_at_once(environment)
         return
     with tempfile.TemporaryDirectory(prefix="precip-sae-") as name:
         folder = Path(name)
@@ -60,10 +62,17 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
                 env=dict(os.environ) | {"PYTHONPATH": environment.get("PYTHONPATH", "")},
             )
         try:
-            path = os.pathsep.join([str(command.parent), environment.get("PATH", os.defpath)])
-            yield environment | {WARM_VARIABLE: name, "PATH": path}
+            yield started_at_once(environment | {WARM_VARIABLE: name})
         finally:
             server.communicate()
+
+
+def started_at_once(environment: dict[str, str]) -> dict[str, str]:
+    """An environment in which `precip-sae` is forked, if it names a process that can be."""
+    if WARM_VARIABLE not in environment:
+        return environment
+    path = [str(Path(environment[WARM_VARIABLE]) / "bin"), environment.get("PATH", os.defpath)]
+    return environment | {"PATH": os.pathsep.join(path)}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from precip_sae.errors import PaperError
 from precip_sae.files import read_json
 from precip_sae.manuscript.claims import judge, read_ledger
 from precip_sae.paths import Paths
@@ -68,7 +69,7 @@ def _judged(root: Path | None) -> dict[str, tuple[str, str, str]]:
     try:
         ledger, numbers = read_ledger(paper / "claims.yaml"), read_json(paper / "numbers.json")
         judged = [judge(claim, numbers) for claim in ledger.claims]
-    except Exception:  # another version of the package may have written anything
+    except (PaperError, OSError, ValueError, KeyError):  # as another version of the package wrote them
         return {}
     return {line["id"]: (line["sentence"], str(line["found"]), line["verdict"]) for line in judged}
 

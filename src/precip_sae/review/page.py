@@ -7,7 +7,7 @@ from pathlib import Path
 
 from precip_sae.files import write_json, write_text
 from precip_sae.manuscript.claims import NOT_TESTED
-from precip_sae.review.artefacts import Finding
+from precip_sae.review.project import Finding
 from precip_sae.review.reproduction import BYTES, CONCLUSION, DEPARTS, NOTHING, NUMBERS
 from precip_sae.review.verify import ACCEPT, Report
 

@@ -4,22 +4,14 @@ from collections.abc import Iterator
 
 import torch
 
-from precip_sae.manuscript.claims import FAIL, NOT_TESTED, PASS
 from precip_sae.models.stack import Stack
-from precip_sae.review.artefacts import TRIED, Finding, Project, require_models
+from precip_sae.review.derived import TRIED, require_models
+from precip_sae.review.project import Project
 from precip_sae.settings import TaskSettings
 
 
-def check(project: Project) -> list[Finding]:
-    """One finding, or one per task whose first models come out otherwise."""
-    try:
-        faults = [Finding("training", FAIL, fault) for fault in _faults(project)]
-    except FileNotFoundError as error:
-        return [Finding("training", NOT_TESTED, f"{error.filename} is not here: `dvc pull` brings it")]
-    return faults or [Finding("training", PASS, f"{TRIED} networks and SAEs of every task came out bit for bit again")]
-
-
-def _faults(project: Project) -> Iterator[str]:
+def training_faults(project: Project) -> Iterator[str]:
+    """Models that come out with other weights than those that were kept."""
     for name, task in project.settings.tasks.items():
         require_models(project, name)
         for kind, kept, again in _pairs(project, name, task):

@@ -17,10 +17,10 @@ from precip_sae.errors import ReviewError
 from precip_sae.files import read_json
 from precip_sae.manuscript.claims import FAIL, NOT_TESTED, PASS, read_ledger
 from precip_sae.paths import Paths
-from precip_sae.review import artefacts, retrain
-from precip_sae.review.artefacts import Finding
+from precip_sae.review.checks import check_all
 from precip_sae.review.lock import read_lock, stored
 from precip_sae.review.matching import Matched, compare_units
+from precip_sae.review.project import Finding, open_project
 from precip_sae.review.reference import Run, accepted, against, reference_file, stores, this_run
 from precip_sae.review.reproduction import NOTHING, TIERS, Differences, Line, compare, differences
 
@@ -78,13 +78,9 @@ def verify(paths: Paths, quick: bool = False, say: Callable[[str], None] = lambd
     say("claims and numbers")
     reference = accepted(paths)
     lines, changes = _compared(paths, reference)
-    project = artefacts.open_project(paths, reference)
-    say("files, store, numbers, tables, weights, searches, stamps")
-    ledger = read_ledger(paths.paper / "claims.yaml")
-    findings = [*_sources(paths, reference, changes), *artefacts.check_all(project, ledger)]
-    if not quick:
-        say("a few models, trained again")
-        findings += retrain.check(project)
+    project, ledger = open_project(paths, reference), read_ledger(paths.paper / "claims.yaml")
+    say("files, results and weights" + ("" if quick else ", and a few models, trained again"))
+    findings = [*_sources(paths, reference, changes), *check_all(project, ledger, quick)]
     return Report(reference.name if reference else None, lines, findings, changes, {})
 
 

@@ -10,8 +10,9 @@ from precip_sae.manuscript.numbers import number
 from precip_sae.paths import Paths
 from precip_sae.pipeline.basis import basis
 from precip_sae.pipeline.stamp import STAMPED, read_stamp
-from precip_sae.review.artefacts import Project, changed_dependencies, older, open_project
+from precip_sae.review.artefacts import changed_dependencies, older
 from precip_sae.review.lock import maker, makers
+from precip_sae.review.project import Project, open_project
 from precip_sae.review.reproduction import results_file
 
 # Digits of a digest that are shown.

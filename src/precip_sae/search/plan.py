@@ -1,6 +1,5 @@
 """Which models a search trains, and in which pieces."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -13,7 +12,8 @@ from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tasks.prepare import Prepared, prepare, present, rows_in_time_order
 
-UNIT_MODELS = 256  # models that are trained, saved and resumed together
+UNIT_MODELS = 256  # models that are trained, saved and resumed together, at most
+LEAST_MODELS = 32  # and at least, unless no more are left
 
 
 @dataclass(frozen=True)
@@ -113,5 +113,20 @@ def _pieces(
 ) -> Iterator[Unit]:
     all_columns = np.repeat(columns, len(seeds), axis=0)
     all_seeds, all_subsets = np.tile(seeds, len(columns)), np.repeat(numbers, len(seeds))
-    for piece in np.array_split(np.arange(len(all_seeds)), math.ceil(len(all_seeds) / UNIT_MODELS)):
+    start = 0
+    for size in _sizes(len(all_seeds)):
+        piece = slice(start, start := start + size)
         yield Unit(rows, all_columns[piece], all_seeds[piece], all_subsets[piece])
+
+
+def _sizes(models: int) -> Iterator[int]:
+    """How many models each piece has: fewer towards the end, so that workers end at nearly the same time.
+
+    A piece is an eighth of what is left, in whole multiples of `LEAST_MODELS` (which fill the engine's lanes), whatever
+    the number of workers: an interrupted search may go on with more of them.
+    """
+    while models:
+        share = models // 8 // LEAST_MODELS * LEAST_MODELS
+        size = min(models, UNIT_MODELS, max(share, LEAST_MODELS))
+        yield size
+        models -= size

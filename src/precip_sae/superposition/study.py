@@ -95,11 +95,10 @@ def toy_dictionaries(settings: ToySettings) -> Iterator[ToyFitted]:
             yield ToyFitted(source, activity, repeated, fitted)
 
 
-def dictionary_table(settings: ToySettings, threshold: float, judges: Sequence[Judge] = ()) -> pd.DataFrame:
+def dictionary_table(settings: ToySettings, judges: Sequence[Judge] = ()) -> pd.DataFrame:
     """One row per dictionary: what it is, FVU, L0, dead share, the study's measure, and its true recovery.
 
     Args:
-        threshold: of the study's measure.
         judges: further measures, see `Judge`.
 
     Returns:
@@ -111,7 +110,7 @@ def dictionary_table(settings: ToySettings, threshold: float, judges: Sequence[J
         true = recovery(each.fitted.directions, each.truth, ~dead(each.fitted.latents))
         table = described(
             each.fitted,
-            [published_sensitivity(threshold), *judges],
+            [published_sensitivity(settings.threshold), *judges],
             source=each.source,
             activity=each.activity,
         )
@@ -119,12 +118,24 @@ def dictionary_table(settings: ToySettings, threshold: float, judges: Sequence[J
     return pd.concat(frames, ignore_index=True)
 
 
+def halves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of every second seed, to choose by, and of the seeds between, to report; all twice of one seed alone."""
+    seeds = sorted(table["seed"].unique())
+    first, second = (table[table["seed"].isin(seeds[start::2])] for start in (0, 1))
+    return (first, second) if len(seeds) > 1 else (table, table)
+
+
 def best_penalty(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of that penalty of each variant which finds most features on average over seeds, ties by MMCS."""
+    """The rows, of the seeds between, of the penalty of each variant that finds most features on every second seed.
+
+    Chosen by the truth, ties by MMCS: what a variant can find when somebody knows how to set it. What is reported was
+    not chosen by (see `halves`).
+    """
     by = ["source", "activity", "latents_per_unit", "variant"]
-    means = table.groupby([*by, "penalty"])[["found", "mmcs"]].mean().reset_index()
+    choosing, reported = halves(table)
+    means = choosing.groupby([*by, "penalty"])[["found", "mmcs"]].mean().reset_index()
     best = means.sort_values(["found", "mmcs"]).groupby(by).tail(1)
-    return table.merge(best[[*by, "penalty"]], on=[*by, "penalty"])
+    return reported.merge(best[[*by, "penalty"]], on=[*by, "penalty"])
 
 
 def compete(activities: Sequence[float], settings: ToySettings) -> pd.DataFrame:
@@ -222,14 +233,15 @@ def summary(
 
 
 def _variants(rows: pd.DataFrame) -> dict[str, Any]:
-    """Every variant at its best penalty, and the one that finds most; rows of one source, activity and width."""
+    """Every variant at its best penalty, and the best of them; chosen on half of the seeds, reported on the others."""
     forms = {"found": PERCENT, "false": PERCENT, "dead": PERCENT, "fvu": PERCENT, "mmcs": ".3f", "l0": ".2f"}
     forms |= {"one_to_one": ".3f"}
     variants = {
         name: {column: over_seeds(each[column], form) for column, form in forms.items()}
         for name, each in best_penalty(rows).groupby("variant")
     }
-    best = max(variants, key=lambda name: (variants[name]["found"]["mean"], variants[name]["mmcs"]["mean"]))
+    means = halves(rows)[0].groupby(["variant", "penalty"])[["found", "mmcs"]].mean()
+    best = means.sort_values(["found", "mmcs"]).index[-1][0]
     return {"variants": variants, "best": best, "most": variants[best]}
 
 

@@ -61,7 +61,9 @@ export function card(parent) {
 
 function factsOf(now, state, activity, active, cuts) {
   const { inputs } = now.set;
+  const family = familyOf(now, state);
   return [
+    ...(family ? [["Family", `${family.reading}; it returns in ${percent(family.share, 0)} of all seeds (similarity ${number(family.similarity, 2)})`]] : []),
     ["Speaks in", `${percent(active, 0)} of the records`],
     ["Strongest inputs", strongest(now.latentR[now.latent], inputs)],
     ["Threshold", sentence(cuts, inputs)],
@@ -69,6 +71,13 @@ function factsOf(now, state, activity, active, cuts) {
     ["Without it", ablation(now, now.latent)],
     ["Adds per unit", effects(now, now.latent)],
   ];
+}
+
+// The family that the paper found this latent to belong to: known of the trained SAEs of the task's own networks.
+function familyOf(now, state) {
+  const { set, model } = now;
+  if (state.sae !== "trained" || model.hidden !== set.own || model.l1 > 0) return undefined;
+  return set.families?.find((family) => family.members[model.seed] === now.latent);
 }
 
 function strongest(r, inputs) {

@@ -1,12 +1,14 @@
 // Networks of anybody's: read from the study's JSON or from this package's config and safetensors, and written as JSON.
 // Whatever does not fit is a sentence that names the field, what was found and what was expected.
 
-import { networkAt, forwardAll } from "./model.js";
+import { forwardAll, networkAt, TRANSFORMS } from "./model.js";
 
 const OUR_NAMES = { Temperature: "T", "Relative Humidity": "RH", Pressure: "P", Wind_Speed: "WS", "Cloud Top Height": "ETH" };
 // Inputs of which the study may take log10, with a usual value: the scaler's mean lies near it or near its logarithm.
 const USUAL = { n0: 300, Nt: 8000, lambda: 0.8, Rho: 0.18, Dm: 1.5 };
-const KINDS = { categorical_crossentropy: "classification", mse: "regression" };
+const KINDS = {
+  categorical_crossentropy: "classification", sparse_categorical_crossentropy: "classification", mse: "regression", mean_squared_error: "regression",
+};
 const MOST = { inputs: 64, hidden: 64, outputs: 16, epochs: 2000 };
 
 export class FileError extends Error {}
@@ -30,6 +32,7 @@ function reader(file, content) {
       return content[name];
     },
     object: (name, expected) => self.field(name, (v) => v !== null && typeof v === "object" && !Array.isArray(v), expected),
+    optional: (name, instead) => (Object.hasOwn(content, name) ? self.object(name, "an object") : instead),
     names(name, most) {
       const found = self.field(name, Array.isArray, "a list of names");
       if (!found.length || !found.every((v) => typeof v === "string" && v !== "")) fail(name, `is ${shown(found)}`, "a list of names");
@@ -74,14 +77,17 @@ export function readPublished(name, text) {
   const given = file.names("predictors", MOST.inputs);
   const predictors = given.map((p) => OUR_NAMES[p] ?? p);
   const responses = file.names("response_variable", MOST.outputs);
-  const settings = file.object("hyperparameters", "the settings of the training");
+  // what is not needed to compute may be left out, as `precip_sae.models.exchange` does
+  const settings = { LOSS_FUNC: responses.length === 1 ? "mse" : "categorical_crossentropy", ACTIVATION: "relu", ...file.optional("hyperparameters", {}) };
   if (!Object.hasOwn(KINDS, settings.LOSS_FUNC)) file.fail("hyperparameters.LOSS_FUNC", `is ${shown(settings.LOSS_FUNC)}`, Object.keys(KINDS).join(" or "));
   if (settings.ACTIVATION !== "relu") file.fail("hyperparameters.ACTIVATION", `is ${shown(settings.ACTIVATION)}`, "relu");
   const kind = KINDS[settings.LOSS_FUNC];
   if ((responses.length === 1) !== (kind === "regression")) file.fail("response_variable", `has ${responses.length} names`, "one of a regression, several of classes");
-  const whole = (v) => Number.isInteger(v) && v >= 1 && v <= MOST.hidden;
-  const hidden = file.field("N_HIDDEN", whole, `a whole number from 1 to ${MOST.hidden}`);
   const history = file.field("weights_history", Array.isArray, "an entry for every epoch");
+  if (!Object.hasOwn(content, "N_HIDDEN")) content.N_HIDDEN = history[0]?.[0]?.[0]?.length ?? null;
+  else if (Array.isArray(content.N_HIDDEN) && content.N_HIDDEN.length === 1) [content.N_HIDDEN] = content.N_HIDDEN;
+  const whole = (v) => Number.isInteger(v) && v >= 1 && v <= MOST.hidden;
+  const hidden = file.field("N_HIDDEN", whole, `one hidden layer of 1 to ${MOST.hidden} units`);
   const biases = file.field("biases_history", Array.isArray, "an entry for every epoch");
   const epochs = history.length;
   if (!epochs || epochs > MOST.epochs) file.fail("weights_history", `has ${epochs} epochs`, `1 to ${MOST.epochs}`);
@@ -101,7 +107,7 @@ export function readPublished(name, text) {
     ], e * size);
   }
   weights.shape = [epochs, size];
-  const scaling = file.object("scaling_info", "mean and scale");
+  const scaling = file.optional("scaling_info", { mean: predictors.map(() => 0), scale: predictors.map(() => 1) });
   const mean = file.numbers(scaling.mean, "scaling_info.mean", [ins]);
   const scale = file.numbers(scaling.scale, "scaling_info.scale", [ins]);
   if (scale.some((s) => !(s > 0))) file.fail("scaling_info.scale", `holds ${Math.min(...scale)}`, "positive numbers");
@@ -109,13 +115,18 @@ export function readPublished(name, text) {
   const score = kind === "classification" ? "accuracy" : "mae";
   const curve = (field) => (Object.hasOwn(content, field)
     ? Float32Array.from(file.numbers(content[field], field, [epochs])) : new Float32Array(epochs).fill(NaN));
-  const units = Array.isArray(content.units) && content.units.length === ins ? content.units.map(String) : predictors.map(() => "");
-  const logged = (p, k) => (content.transforms && typeof content.transforms === "object"
-    ? content.transforms[given[k]] === "log10" : p in USUAL && Math.abs(mean[k] - Math.log10(USUAL[p])) < Math.abs(mean[k] - USUAL[p]));
+  const units = Object.hasOwn(content, "units") ? file.field("units", (v) => Array.isArray(v) && v.length === ins, `${ins} units, one per predictor`).map(String) : predictors.map(() => "");
+  const likely = (p, k) => Object.hasOwn(USUAL, p) && Math.abs(mean[k] - Math.log10(USUAL[p])) < Math.abs(mean[k] - USUAL[p]);
+  const told = file.optional("transforms", Object.fromEntries(given.filter((_, k) => likely(predictors[k], k)).map((p) => [p, "log10"])));
+  for (const [p, transform] of Object.entries(told)) {
+    if (!given.includes(p) || !Object.hasOwn(TRANSFORMS, transform)) file.fail("transforms", `has ${shown(p)}: ${shown(transform)}`, `predictors with ${Object.keys(TRANSFORMS).join(", ")}`);
+  }
+  const response = { mean: 0, scale: 1, ...file.optional("response_scaling", {}) };
+  for (const key of ["mean", "scale"]) if (!Number.isFinite(response[key])) file.fail(`response_scaling.${key}`, `is ${shown(response[key])}`, "a number");
   return {
     title: name, kind, classes: kind === "classification" ? responses : [], response: responses,
-    inputs: predictors.map((p, k) => ({ name: p, unit: units[k], transform: logged(p, k) ? "log10" : null, mean: mean[k], scale: scale[k] })),
-    scaled: [0, 1],
+    inputs: predictors.map((p, k) => ({ name: p, unit: units[k], transform: told[given[k]] ?? null, mean: mean[k], scale: scale[k] })),
+    scaled: [response.mean, response.scale],
     models: [{
       hidden, l1: settings.L1_flag === true && settings.L1 > 0 ? settings.L1 : 0, seed: 0, first_epoch: 1, weights, latents: 0, saes: {},
       curves: { loss: curve("loss_history"), val_loss: curve("val_loss_history"), score: curve(`${score}_history`), val_score: curve(`val_${score}_history`) },
@@ -216,6 +227,7 @@ export function published(set, model, x) {
       return [Array.from(h), Array.from(z)];
     }),
     ...Object.fromEntries(Object.entries(curves).filter(([, values]) => values)),
+    response_scaling: { mean: set.response.mean, scale: set.response.scale },
     scaling_info: { mean: set.inputs.map((i) => i.mean), scale: set.inputs.map((i) => i.scale) },
     hyperparameters: {
       OPTMIZER: "ADAM", LOSS_FUNC: set.kind === "classification" ? "categorical_crossentropy" : "mse", ACTIVATION: "relu",

@@ -4,7 +4,7 @@ import { choice, element } from "./chart.js";
 
 const groupOf = (set) => `${set.kind}/${set.kind === "classification" ? set.classes.join() : set.response.name}`;
 const groupName = (set) => (set.kind === "classification" ? `Class: ${set.classes.join(", ")}` : `${set.response.meaning || set.response.label}${set.response.unit ? ` (${set.response.unit})` : ""}`);
-const inputsName = (set) => `${set.inputs.map((i) => i.label).join(", ")}${set.published ? " · the published network" : set.opened ? ` · ${set.title}` : ""}`;
+const inputsName = (set) => `${set.inputs.map((i) => i.label).join(", ")}${set.published ? " · the published network" : set.picked ? " · best of the search" : set.opened ? ` · ${set.title}` : ""}`;
 
 export function picker(parent, { store, content, current }) {
   const go = (patch) => store.set({ epoch: null, latent: null, edits: {}, ...patch });

@@ -6,7 +6,7 @@ which models are trained together, on the number of threads or on the CPU.
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -190,7 +190,7 @@ def train_block(
     sizes = step_sizes(settings.learning_rate, steps * settings.epochs).reshape(settings.epochs, steps)
     records: list[list[NDArray[np.float64]]] = [[], [], [], []]
     course = [weights.copy()] if every_epoch else []
-    laid_out = None
+    laid_out: Iterable[tuple[Any, Any, int]] | None = None
     for epoch in range(settings.epochs):
         if laid_out is None or settings.shuffle == "per_epoch" or not feed.fits:
             laid_out = feed.segments(_orders(mine, len(train), epoch, settings.shuffle))
@@ -211,7 +211,8 @@ def train_block(
         if after_epoch:
             after_epoch(block.used)
     after = np.stack([w.T[: block.used] for w in course])
-    return Networks(after[-1], *(np.stack(record) for record in records), course=after)
+    loss, score, val_loss, val_score = (np.stack(record) for record in records)
+    return Networks(after[-1], loss, score, val_loss, val_score, after)
 
 
 def _lanes_of_initial(seeds: NDArray[np.int64], shape: NetworkShape) -> NDArray[np.float32]:
@@ -407,7 +408,8 @@ def fit_autoencoders(
     steps = -(-rows // settings.batch)
     sizes = step_sizes(settings.learning_rate, steps * settings.epochs).reshape(settings.epochs, steps)
     models = len(seeds)
-    trained, ran, losses = np.empty_like(start), np.full(models, settings.epochs), []
+    trained, ran = np.empty_like(start), np.full(models, settings.epochs)
+    losses: list[tuple[int, int, float]] = []
     best, waited = np.full(models, math.inf), np.zeros(models, np.int64)
     running = np.ones(models, bool)
     for epoch in range(settings.epochs):

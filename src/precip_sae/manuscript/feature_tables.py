@@ -1,0 +1,74 @@
+"""The tables on features: do latents hold up beside their controls, and which families of them return."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from precip_sae.manuscript.numbers import number
+from precip_sae.manuscript.tables import Numbers, interval
+from precip_sae.settings import TaskSettings
+
+# By the names of `interpretation.stability` and `interpretation.causes`, whose imports take seconds.
+KIND_NAMES = {
+    "latents": "SAE latents",
+    "hidden": "hidden units",
+    "untrained": "latents of untrained SAEs",
+    "random": "random directions",
+    "shifted": "latents, shifted in time",
+    "principal": "principal directions",
+}
+
+
+def features(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequence[str]) -> pd.DataFrame:
+    """Of every kind of unit: partners in other seeds, families that return, effect of ablating one.
+
+    Args:
+        asked: the tasks whose latents were asked whether they hold up.
+    """
+    rows = []
+    for name in asked:
+        levels = sorted({key.split(".")[4] for key in numbers if key.startswith(f"{name}.stability.kinds.latents.a")})
+        for kind, shown in KIND_NAMES.items():
+            matched, changed = f"{name}.stability.kinds.{kind}", f"{name}.causes.kinds.{kind}"
+            row = {"Task": tasks[name].title, "Units": shown}
+            for level in levels:
+                heading = f"r > 0.{level.removeprefix('above_')}".rstrip("0")
+                key = f"{matched}.{level}.partner"
+                row[f"Partner, {heading}"] = _text(numbers, f"{key}.mean")
+                row[f"95 %, seeds, {heading}"] = interval(numbers, key) if f"{key}.low" in numbers else "–"
+            row["Families"] = _text(numbers, f"{matched}.families")
+            row["Living units in them"] = _text(numbers, f"{matched}.covered")
+            row["Moved by ablation"] = _text(numbers, f"{changed}.size.mean")
+            row["Tied to one input"] = _text(numbers, f"{changed}.tied.mean")
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def families(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequence[str]) -> pd.DataFrame:
+    """One row per family that has a card: name, reading, stability, turn, effect, and what it carries."""
+    rows = []
+    for name in asked:
+        number_of = 1
+        while f"{name}.cards.family_{number_of}.name" in numbers:
+            key = f"{name}.cards.family_{number_of}"
+            turn = f"{key}.threshold.turn"
+            rows.append(
+                {
+                    "Task": tasks[name].title,
+                    "Family": number(numbers, f"{key}.name")["text"],
+                    "Reading": number(numbers, f"{key}.reading.kind")["text"],
+                    "Seeds": number(numbers, f"{key}.stability.share_of_seeds")["text"],
+                    "Active": number(numbers, f"{key}.active_share.mean")["text"],
+                    "Turns at": number(numbers, f"{turn}.mean")["text"],
+                    "95 %, storms": interval(numbers, turn) if _text(numbers, f"{turn}.low") != "–" else "–",
+                    "Moved by ablation": number(numbers, f"{key}.ablation.size.mean")["text"],
+                    "Carries": _text(numbers, f"{key}.steering.carried.mean"),
+                }
+            )
+            number_of += 1
+    return pd.DataFrame(rows)
+
+
+def _text(numbers: Numbers, key: str) -> str:
+    """The number's text, a dash where there is none: not every kind was asked every question."""
+    return str(numbers[key]["text"]) if key in numbers else "–"
