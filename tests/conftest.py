@@ -116,7 +116,8 @@ def write_project(root: Path) -> Paths:
     for name in ("source.json", "network.json"):
         (paths.data / name).write_text("{}")
     paths.published.mkdir()
-    (paths.published / "network.json").write_text("{}")
+    for name in ("network.json", "classifier.json"):
+        (paths.published / name).write_text("{}")
     for name, stage in stages().items():
         parameters = "\n".join(f"{parameter} = 'rain'" for parameter in stage.parameters)
         write_notebook(paths.notebooks / stage.notebook, parameters, STAND_IN.format(name=name))

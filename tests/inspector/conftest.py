@@ -1,7 +1,7 @@
 """A small study with networks of random weights, its page, and a browser that looks at it."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     rng = np.random.default_rng(1)
     tasks, companions = {}, {}
     for name, section in settings.tasks.items():
+        if section.mlp.network is not None:
+            continue
         tasks[name] = read_task(paths, name, section)
         companions[name] = random_companions(tasks[name], rng)
         config = tasks[name].prepared.config(name, SEEDS, section.mlp)
@@ -119,7 +121,13 @@ def browser() -> Iterator[Any]:
         launched.close()
 
 
-def look(browser: Any, path: Path, **options: Any) -> Looking:
+@pytest.fixture(scope="session")
+def look(browser: Any) -> Callable[[Path], Looking]:
+    """Opens a page."""
+    return lambda path: _look(browser, path)
+
+
+def _look(browser: Any, path: Path, **options: Any) -> Looking:
     page = browser.new_page(**({"viewport": {"width": 1280, "height": 800}} | options))
     page.set_default_timeout(5000)
     looking = Looking(page, [], [], path.as_uri())
@@ -133,7 +141,7 @@ def look(browser: Any, path: Path, **options: Any) -> Looking:
 @pytest.fixture(scope="module")
 def looking(browser: Any, study: Study) -> Iterator[Looking]:
     """The study's page; afterwards it must not have complained, nor asked for anything but itself."""
-    found = look(browser, study.page)
+    found = _look(browser, study.page)
     yield found
     assert found.complaints == []
     assert {url.partition("#")[0] for url in found.requests if not url.startswith(("data:", "blob:", "about:"))} == {

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from precip_sae.figures.names import names, unit
 from precip_sae.inspector.companions import Companions
 from precip_sae.inspector.pack import Packer
+from precip_sae.interpretation.sensitivity import PUBLISHED_REDUCTION
 from precip_sae.models.exchange import Network
 from precip_sae.models.reference import SCORE
 from precip_sae.observations.schema import BY_NAME
@@ -163,4 +164,5 @@ def gathered(
         "tables": list(tables),
         "source": dict(source),
         "threshold": threshold,
+        "published_reduction": PUBLISHED_REDUCTION,
     }

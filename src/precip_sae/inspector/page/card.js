@@ -29,7 +29,14 @@ export function card(parent) {
     const orders = values.map((v) => inOrder(v));
     const cuts = values.map((v, i) => cutOf(v, activity, orders[i]));
     const bins = values.map((v, i) => binned(v, activity, orders[i]));
-    about = { key, active, cuts, bins, sensitive: sensitiveTo(now.latentR[now.latent], set.inputs, threshold), facts: factsOf(now, state, activity, active, cuts) };
+    about = {
+      key,
+      active,
+      cuts,
+      bins,
+      sensitive: sensitiveTo(now.latentR[now.latent], set.inputs, threshold),
+      facts: factsOf(now, state, activity, active, cuts),
+    };
     return about;
   }
 
@@ -40,18 +47,34 @@ export function card(parent) {
       const k = now.latent;
       const r = now.latentR[k];
       const { active, sensitive, cuts, bins, facts: rows } = described(now, state, threshold);
-      heading.textContent = `${latentName(k)} of the ${state.sae} SAE${active === 0 ? ": silent" : sensitive ? `: ${sensitive}` : ""}`;
+      const after = active === 0 ? "silent" : sensitive;
+      heading.textContent = `${latentName(k)} of the ${state.sae} SAE${after ? `: ${after}` : ""}`;
       facts.replaceChildren(...rows.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)]));
       if (shown !== set) {
         shown = set;
         small.replaceChildren();
-        charts = set.inputs.map((input, i) => chart(small, {
-          title: input.label, height: 150, className: "small", rows: () => charts[i].rows,
-        }));
+        charts = set.inputs.map((input, i) =>
+          chart(small, {
+            title: input.label,
+            height: 150,
+            className: "small",
+            rows: () => charts[i].rows,
+          }),
+        );
       }
       set.inputs.forEach((input, i) => {
-        charts[i].rows = [[`${input.label} ${input.unit}`, "lower quartile", "median", "upper quartile"], ...bins[i].map((b) => [b.x, b.low, b.median, b.high].map((v) => number(v)))];
-        drawResponse(charts[i], { bins: bins[i], input, name: "activation", cut: cuts[i] && cuts[i].share > WELL ? cuts[i].at : null, now: now.values[i], line: colour(state.sae) });
+        charts[i].rows = [
+          [`${input.label} ${input.unit}`, "lower quartile", "median", "upper quartile"],
+          ...bins[i].map((b) => [b.x, b.low, b.median, b.high].map((v) => number(v))),
+        ];
+        drawResponse(charts[i], {
+          bins: bins[i],
+          input,
+          name: "activation",
+          cut: cuts[i] && cuts[i].share > WELL ? cuts[i].at : null,
+          now: now.values[i],
+          line: colour(state.sae),
+        });
         charts[i].heading.textContent = `${input.label}: r ${signed(r[i])}`;
         charts[i].retable();
       });
@@ -63,7 +86,14 @@ function factsOf(now, state, activity, active, cuts) {
   const { inputs } = now.set;
   const family = familyOf(now, state);
   return [
-    ...(family ? [["Family", `${family.reading}; it returns in ${percent(family.share, 0)} of all seeds (similarity ${number(family.similarity, 2)})`]] : []),
+    ...(family
+      ? [
+          [
+            "Family",
+            `${family.reading}; it returns in ${percent(family.share, 0)} of all seeds (similarity ${number(family.similarity, 2)})`,
+          ],
+        ]
+      : []),
     ["Speaks in", `${percent(active, 0)} of the records`],
     ["Strongest inputs", strongest(now.latentR[now.latent], inputs)],
     ["Threshold", sentence(cuts, inputs)],
@@ -81,15 +111,27 @@ function familyOf(now, state) {
 }
 
 function strongest(r, inputs) {
-  const order = r.map((v, i) => [v, inputs[i].label]).filter(([v]) => !Number.isNaN(v)).sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
-  return order.length ? order.slice(0, 3).map(([v, name]) => `${name} (r ${signed(v)})`).join(", ") : "none: it never speaks";
+  const order = r
+    .map((v, i) => [v, inputs[i].label])
+    .filter(([v]) => !Number.isNaN(v))
+    .sort((a, b) => Math.abs(b[0]) - Math.abs(a[0]));
+  return order.length
+    ? order
+        .slice(0, 3)
+        .map(([v, name]) => `${name} (r ${signed(v)})`)
+        .join(", ")
+    : "none: it never speaks";
 }
 
 // The input whose value best tells where it speaks from where it is silent.
 function sentence(cuts, inputs) {
-  const best = cuts.map((cut, i) => ({ ...cut, input: inputs[i] })).filter((c) => c.share > WELL).sort((a, b) => b.share - a.share)[0];
+  const best = cuts
+    .map((cut, i) => ({ ...cut, input: inputs[i] }))
+    .filter((c) => c.share > WELL)
+    .sort((a, b) => b.share - a.share)[0];
   if (!best) return "no single value of an input tells when it speaks";
-  return `speaks ${best.above ? "above" : "below"} ${best.input.label} = ${number(best.at)} ${best.input.unit}, right in ${percent(best.share, 0)} (mean of active and silent records)`;
+  const place = `${best.above ? "above" : "below"} ${best.input.label} = ${number(best.at)} ${best.input.unit}`;
+  return `speaks ${place}, right in ${percent(best.share, 0)} (mean of active and silent records)`;
 }
 
 // The most alike latent of every other seed's SAE, by |r| of activations over the records.
@@ -111,7 +153,8 @@ function ablation(now, k) {
   if (now.set.blind) return "not known: nothing was observed";
   const before = now.finalScores;
   const after = now.scoresWith({ [k]: { how: "off", value: 0 } });
-  if (now.set.kind === "classification") return `accuracy ${percent(before.accuracy, 2)} → ${percent(after.accuracy, 2)}`;
+  if (now.set.kind === "classification")
+    return `accuracy ${percent(before.accuracy, 2)} → ${percent(after.accuracy, 2)}`;
   const unit = now.set.response.unit;
   return `mean squared error ${number(before.mse)} → ${number(after.mse)} (${unit})²`;
 }
@@ -119,5 +162,7 @@ function ablation(now, k) {
 function effects(now, k) {
   const all = latentEffects(now.finalNet, now.sae);
   const outs = now.finalNet.outs;
-  return now.outputs.map((name, o) => `${name} ${signed(all[k * outs + o])}`).join(", ") + (outs > 1 ? " (logits)" : "");
+  return (
+    now.outputs.map((name, o) => `${name} ${signed(all[k * outs + o])}`).join(", ") + (outs > 1 ? " (logits)" : "")
+  );
 }

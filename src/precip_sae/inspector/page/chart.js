@@ -56,7 +56,14 @@ export function chart(parent, { title, height, rows, className = "" }) {
     if (rows && details.open) body.replaceChildren(table(rows()));
   }
   const made = {
-    figure, svg, note, heading, caption, place, retable, width: 0,
+    figure,
+    svg,
+    note,
+    heading,
+    caption,
+    place,
+    retable,
+    width: 0,
     // Fits the drawing to its place; returns its width.
     fit(tall = height) {
       const width = Math.max(150, Math.round(made.width || place.clientWidth || 320));
@@ -75,7 +82,8 @@ export function table(rows) {
   const [heads, ...rest] = rows;
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, String(text))));
   const body = rest.map((row) =>
-    element("tr", {}, ...row.map((text, k) => element(k ? "td" : "th", k ? {} : { scope: "row" }, String(text)))));
+    element("tr", {}, ...row.map((text, k) => element(k ? "td" : "th", k ? {} : { scope: "row" }, String(text)))),
+  );
   return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
 }
 
@@ -91,8 +99,10 @@ export function axis(svg, name, x, y, of) {
 export function label(svg, name, text, x, y, anchor = "middle", turn = 0) {
   let found = svg.select(`text.${name}`);
   if (found.empty()) found = svg.append("text").attr("class", `label ${name}`);
-  return found.attr("text-anchor", anchor)
-    .attr("transform", `translate(${x},${y})${turn ? ` rotate(${turn})` : ""}`).text(text);
+  return found
+    .attr("text-anchor", anchor)
+    .attr("transform", `translate(${x},${y})${turn ? ` rotate(${turn})` : ""}`)
+    .text(text);
 }
 
 // A group of radio buttons that look like a row of buttons. options: [[value, text]]; chosen: called with the value.
@@ -103,8 +113,16 @@ export function choice(parent, { legend, name, options, chosen }) {
   let shown = "";
   const fill = (list) => {
     shown = JSON.stringify(list);
-    holder.replaceChildren(...list.map(([value, text]) => element("label", {},
-      element("input", { type: "radio", name, value: String(value), onchange: () => chosen(value) }), element("span", {}, text))));
+    holder.replaceChildren(
+      ...list.map(([value, text]) =>
+        element(
+          "label",
+          {},
+          element("input", { type: "radio", name, value: String(value), onchange: () => chosen(value) }),
+          element("span", {}, text),
+        ),
+      ),
+    );
   };
   fill(options);
   return {

@@ -31,8 +31,19 @@ export function observedText(set, record) {
 export function recordControl(parent, { store, current }) {
   made += 1;
   const [spellId, recordId] = [`spell-${made}`, `record-${made}`];
-  const spell = element("select", { id: spellId, class: "spell", onchange: () => go(spells()[Number(spell.value)][0]) });
-  const slider = element("input", { type: "range", id: recordId, class: "within", min: 0, step: 1, oninput: () => go(mine()[Number(slider.value)]) });
+  const spell = element("select", {
+    id: spellId,
+    class: "spell",
+    onchange: () => go(spells()[Number(spell.value)][0]),
+  });
+  const slider = element("input", {
+    type: "range",
+    id: recordId,
+    class: "within",
+    min: 0,
+    step: 1,
+    oninput: () => go(mine()[Number(slider.value)]),
+  });
   const said = element("output", { class: "record" });
   const go = (record) => store.set({ record, values: null });
   const spells = () => {
@@ -45,14 +56,22 @@ export function recordControl(parent, { store, current }) {
     go((store.get().record + by + count) % count);
   };
   const random = () => go(Math.floor(Math.random() * current(store.get()).set.rows.length));
-  const box = element("div", { class: "record-control", role: "group", "aria-label": "Record" },
-    element("label", { for: spellId }, "Storm"), spell,
-    element("label", { for: recordId }, "Record"), slider,
-    element("span", { class: "buttons" },
+  const box = element(
+    "div",
+    { class: "record-control", role: "group", "aria-label": "Record" },
+    element("label", { for: spellId }, "Storm"),
+    spell,
+    element("label", { for: recordId }, "Record"),
+    slider,
+    element(
+      "span",
+      { class: "buttons" },
       element("button", { type: "button", "aria-label": "Earlier record", onclick: () => step(-1) }, "◂"),
       element("button", { type: "button", "aria-label": "Later record", onclick: () => step(1) }, "▸"),
-      element("button", { type: "button", onclick: random }, "Any")),
-    said);
+      element("button", { type: "button", onclick: random }, "Any"),
+    ),
+    said,
+  );
   parent.append(box);
   let shown = null;
   return {
@@ -68,7 +87,9 @@ export function recordControl(parent, { store, current }) {
       spell.value = number_;
       slider.max = all[number_].length - 1;
       slider.value = all[number_].indexOf(state.record);
-      const when = now.table.time ? `${time(now.table.time[now.row], now.table.dated)}${now.table.dated ? " UTC" : ""}; ` : "";
+      const when = now.table.time
+        ? `${time(now.table.time[now.row], now.table.dated)}${now.table.dated ? " UTC" : ""}; `
+        : "";
       said.textContent = `${when}observed: ${observedText(now.set, state.record)}`;
       slider.setAttribute("aria-valuetext", said.textContent);
     },
@@ -102,16 +123,35 @@ export function inputControls(parent, { store, current }) {
       const [low, high] = rangeOf(input, scale).map(scale.there);
       const at = (value) => Math.round((STEPS * (scale.there(value) - low)) / (high - low));
       const slider = element("input", {
-        type: "range", min: 0, max: STEPS, step: 1, id: `input-${i}`, "aria-describedby": `warning-${i}`,
+        type: "range",
+        min: 0,
+        max: STEPS,
+        step: 1,
+        id: `input-${i}`,
+        "aria-describedby": `warning-${i}`,
         oninput: (event) => change(i, scale.back(low + ((high - low) * Number(event.target.value)) / STEPS)),
       });
       const box = element("input", {
-        type: "number", step: "any", "aria-label": `${withUnit(input)}, as a number`, onchange: (event) => change(i, Number(event.target.value)),
+        type: "number",
+        step: "any",
+        "aria-label": `${withUnit(input)}, as a number`,
+        onchange: (event) => change(i, Number(event.target.value)),
       });
       const warning = element("span", { class: "warning", id: `warning-${i}` });
       const name = element("label", { for: `input-${i}` }, element("b", {}, input.label), ` ${input.unit}`);
-      const meaning = element("span", { class: "meaning" }, input.meaning + (input.transform === "log10" ? " (log axis)" : ""));
-      return { row: element("div", { class: "input" }, name, box, slider, meaning, warning), slider, box, warning, at, input };
+      const meaning = element(
+        "span",
+        { class: "meaning" },
+        input.meaning + (input.transform === "log10" ? " (log axis)" : ""),
+      );
+      return {
+        row: element("div", { class: "input" }, name, box, slider, meaning, warning),
+        slider,
+        box,
+        warning,
+        at,
+        input,
+      };
     });
     list.replaceChildren(...rows.map((r) => r.row));
   }
@@ -124,9 +164,13 @@ export function inputControls(parent, { store, current }) {
         slider.value = at(value);
         slider.setAttribute("aria-valuetext", `${number(value)} ${input.unit}`);
         if (document.activeElement !== box) box.value = Number(value.toPrecision(5));
-        const beyond = input.low !== null && (value < input.low * (1 - 1e-6 * Math.sign(input.low)) || value > input.high * (1 + 1e-6 * Math.sign(input.high)));
+        const beyond =
+          input.low !== null &&
+          (value < input.low * (1 - 1e-6 * Math.sign(input.low)) ||
+            value > input.high * (1 + 1e-6 * Math.sign(input.high)));
         warning.textContent = beyond
-          ? `beyond the data (${number(input.low)} to ${number(input.high)} ${input.unit}): the network never saw such a value` : "";
+          ? `beyond the data (${number(input.low)} to ${number(input.high)} ${input.unit}): the network never saw such a value`
+          : "";
       });
       back.hidden = state.values === null || !now.hasRecords;
     },

@@ -71,7 +71,16 @@ export function createCurrent(content) {
     const sae = saeOf(model, state.sae);
     const row = set.rows[state.record];
     const found = lazily({
-      set, models, model, id, table, net, finalNet, sae, row, position,
+      set,
+      models,
+      model,
+      id,
+      table,
+      net,
+      finalNet,
+      sae,
+      row,
+      position,
       outputs: set.kind === "classification" ? set.classes : [set.response.label],
       lastEpoch: model.first_epoch + last,
       hasRecords: set.rows.length > 0,

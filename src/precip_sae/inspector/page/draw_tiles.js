@@ -32,14 +32,37 @@ export function drawActivations(chart, { units, count, tops, columns, names, str
     chart.built = key;
     canvas.width = columns.length;
     canvas.height = count;
-    Object.assign(canvas.style, { left: `${left}px`, top: "0px", width: `${width - left - 4}px`, height: `${count * tall}px` });
+    Object.assign(canvas.style, {
+      left: `${left}px`,
+      top: "0px",
+      width: `${width - left - 4}px`,
+      height: `${count * tall}px`,
+    });
     svg.selectAll("*").remove();
-    svg.append("g").selectAll("text").data(names).join("text").attr("class", (_, k) => (k === chosen ? "label strong" : "label"))
-      .attr("text-anchor", "end").attr("x", left - 5).attr("dy", "0.35em").attr("y", (_, k) => (k + 0.5) * tall)
-      .style("font-size", tall < 9 ? "8px" : null).attr("display", (_, k) => (tall < 8 && k % 2 ? "none" : null)).text((d) => d);
+    svg
+      .append("g")
+      .selectAll("text")
+      .data(names)
+      .join("text")
+      .attr("class", (_, k) => (k === chosen ? "label strong" : "label"))
+      .attr("text-anchor", "end")
+      .attr("x", left - 5)
+      .attr("dy", "0.35em")
+      .attr("y", (_, k) => (k + 0.5) * tall)
+      .style("font-size", tall < 9 ? "8px" : null)
+      .attr("display", (_, k) => (tall < 8 && k % 2 ? "none" : null))
+      .text((d) => d);
     const step = (width - left - 4) / columns.length;
-    svg.append("g").selectAll("rect").data(columns).join("rect").attr("x", (_, k) => left + k * step).attr("width", step + 0.5)
-      .attr("y", count * tall + 4).attr("height", 10).attr("fill", (r) => strip(r));
+    svg
+      .append("g")
+      .selectAll("rect")
+      .data(columns)
+      .join("rect")
+      .attr("x", (_, k) => left + k * step)
+      .attr("width", step + 0.5)
+      .attr("y", count * tall + 4)
+      .attr("height", 10)
+      .attr("fill", (r) => strip(r));
     label(svg, "below", below, left + (width - left) / 2, height - 8);
   }
   const context = canvas.getContext("2d");
@@ -67,28 +90,72 @@ export function drawCorrelations(chart, { r, inputs, names, threshold, chosen, p
   const width = chart.fit(height);
   const { svg } = chart;
   svg.selectAll("*").remove();
-  svg.attr("role", pick ? "group" : "img").attr("aria-label", spoken).attr("aria-labelledby", null);
+  svg
+    .attr("role", pick ? "group" : "img")
+    .attr("aria-label", spoken)
+    .attr("aria-labelledby", null);
   const left = 40;
   const wide = (width - left - 4) / inputs.length;
   const panel = colour("panel");
   const [up, down] = [d3.interpolateLab(panel, colour("positive")), d3.interpolateLab(panel, colour("negative"))];
-  svg.append("g").selectAll("text").data(inputs).join("text").attr("class", "head").attr("text-anchor", "middle")
-    .attr("x", (_, i) => left + (i + 0.5) * wide).attr("y", 14).text((d) => d.label);
-  const lines = svg.append("g").selectAll("g").data(r).join("g").attr("transform", (_, k) => `translate(0,${22 + k * tall})`);
+  svg
+    .append("g")
+    .selectAll("text")
+    .data(inputs)
+    .join("text")
+    .attr("class", "head")
+    .attr("text-anchor", "middle")
+    .attr("x", (_, i) => left + (i + 0.5) * wide)
+    .attr("y", 14)
+    .text((d) => d.label);
+  const lines = svg
+    .append("g")
+    .selectAll("g")
+    .data(r)
+    .join("g")
+    .attr("transform", (_, k) => `translate(0,${22 + k * tall})`);
   const rows = lines.append("g");
-  rows.append("rect").attr("class", "row").attr("width", left - 3).attr("height", tall - 2).attr("rx", 4);
-  rows.append("text").attr("class", (_, k) => (k === chosen ? "label strong" : "label")).attr("text-anchor", "end")
-    .attr("x", left - 6).attr("y", tall / 2).attr("dy", "0.35em").text((_, k) => names[k]);
-  const cells = lines.append("g").selectAll("g").data((row) => row).join("g").attr("transform", (_, i) => `translate(${left + i * wide},0)`);
-  cells.append("rect").attr("width", wide - 2).attr("height", tall - 2)
+  rows
+    .append("rect")
+    .attr("class", "row")
+    .attr("width", left - 3)
+    .attr("height", tall - 2)
+    .attr("rx", 4);
+  rows
+    .append("text")
+    .attr("class", (_, k) => (k === chosen ? "label strong" : "label"))
+    .attr("text-anchor", "end")
+    .attr("x", left - 6)
+    .attr("y", tall / 2)
+    .attr("dy", "0.35em")
+    .text((_, k) => names[k]);
+  const cells = lines
+    .append("g")
+    .selectAll("g")
+    .data((row) => row)
+    .join("g")
+    .attr("transform", (_, i) => `translate(${left + i * wide},0)`);
+  cells
+    .append("rect")
+    .attr("width", wide - 2)
+    .attr("height", tall - 2)
     .attr("fill", (v) => (Number.isNaN(v) ? colour("nothing") : (v < 0 ? down : up)(Math.abs(v))))
     .attr("class", (v) => (Math.abs(v) > threshold ? "cell sensitive" : "cell"));
-  cells.append("text").attr("class", "in-cell").attr("x", wide / 2 - 1).attr("y", tall / 2 - 1).attr("dy", "0.35em")
-    .attr("text-anchor", "middle").attr("fill", (v) => (Math.abs(v) > 0.55 ? colour("on-strong") : colour("ink")))
+  cells
+    .append("text")
+    .attr("class", "in-cell")
+    .attr("x", wide / 2 - 1)
+    .attr("y", tall / 2 - 1)
+    .attr("dy", "0.35em")
+    .attr("text-anchor", "middle")
+    .attr("fill", (v) => (Math.abs(v) > 0.55 ? colour("on-strong") : colour("ink")))
     .text((v) => (Number.isNaN(v) ? "silent" : wide > 38 ? signed(v) : ""));
   if (!pick) return;
   lines.on("click", (event) => pick(lines.nodes().indexOf(event.currentTarget))).style("cursor", "pointer");
-  rows.attr("class", "pickable").attr("role", "button").attr("tabindex", 0)
+  rows
+    .attr("class", "pickable")
+    .attr("role", "button")
+    .attr("tabindex", 0)
     .attr("aria-label", (row, k) => `${names[k]}: ${row.map((v, i) => `${inputs[i].label} ${signed(v)}`).join(", ")}`)
     .attr("aria-pressed", (_, k) => String(k === chosen))
     .on("keydown", (event) => {
@@ -109,19 +176,48 @@ export function drawConfusion(chart, { confusion, classes }) {
   const wide = (width - left - 8) / classes.length;
   const fill = d3.interpolateLab(colour("panel"), colour("accent"));
   label(svg, "above", "predicted", left + (width - left) / 2, 13);
-  svg.append("g").selectAll("text").data(classes).join("text").attr("class", "label").attr("text-anchor", "middle")
-    .attr("x", (_, k) => left + (k + 0.5) * wide).attr("y", 32).text((d) => d);
+  svg
+    .append("g")
+    .selectAll("text")
+    .data(classes)
+    .join("text")
+    .attr("class", "label")
+    .attr("text-anchor", "middle")
+    .attr("x", (_, k) => left + (k + 0.5) * wide)
+    .attr("y", 32)
+    .text((d) => d);
   label(svg, "beside", "observed", 13, 40 + (classes.length * size) / 2, "middle", -90);
-  svg.append("g").selectAll("text").data(classes).join("text").attr("class", "label").attr("text-anchor", "end")
-    .attr("x", left - 8).attr("y", (_, k) => 40 + (k + 0.5) * size).attr("dy", "0.35em").text((d) => d);
+  svg
+    .append("g")
+    .selectAll("text")
+    .data(classes)
+    .join("text")
+    .attr("class", "label")
+    .attr("text-anchor", "end")
+    .attr("x", left - 8)
+    .attr("y", (_, k) => 40 + (k + 0.5) * size)
+    .attr("dy", "0.35em")
+    .text((d) => d);
   confusion.forEach((row, o) => {
     const total = row.reduce((a, b) => a + b, 0) || 1;
     row.forEach((count, p) => {
       const share = count / total;
       const cell = svg.append("g").attr("transform", `translate(${left + p * wide},${40 + o * size})`);
-      cell.append("rect").attr("class", "cell").attr("width", wide - 2).attr("height", size - 2).attr("fill", fill(Math.sqrt(share)));
-      cell.append("text").attr("class", "in-cell").attr("x", wide / 2).attr("y", size / 2).attr("dy", "0.3em")
-        .attr("text-anchor", "middle").attr("fill", share > 0.3 ? colour("on-accent") : colour("ink")).text(number(count, 4));
+      cell
+        .append("rect")
+        .attr("class", "cell")
+        .attr("width", wide - 2)
+        .attr("height", size - 2)
+        .attr("fill", fill(Math.sqrt(share)));
+      cell
+        .append("text")
+        .attr("class", "in-cell")
+        .attr("x", wide / 2)
+        .attr("y", size / 2)
+        .attr("dy", "0.3em")
+        .attr("text-anchor", "middle")
+        .attr("fill", share > 0.3 ? colour("on-accent") : colour("ink"))
+        .text(number(count, 4));
     });
   });
 }

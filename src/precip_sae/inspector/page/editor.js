@@ -3,7 +3,12 @@
 import { element } from "./chart.js";
 import { latentName, number } from "./text.js";
 
-const HOW = [["as", "as it is"], ["off", "off"], ["scale", "scale"], ["clamp", "clamp"]];
+const HOW = [
+  ["as", "as it is"],
+  ["off", "off"],
+  ["scale", "scale"],
+  ["clamp", "clamp"],
+];
 
 export function editor(parent, { store }) {
   const heading = element("h3", {}, "");
@@ -12,15 +17,33 @@ export function editor(parent, { store }) {
     const input = element("input", { type: "radio", name: "how", value, onchange: () => change(value) });
     return { input, label: element("label", {}, input, element("span", {}, text)) };
   });
-  const amount = element("input", { type: "range", id: "amount", step: "any", oninput: () => change(how(), Number(amount.value)) });
+  const amount = element("input", {
+    type: "range",
+    id: "amount",
+    step: "any",
+    oninput: () => change(how(), Number(amount.value)),
+  });
   const said = element("output", { for: "amount" });
   const amountRow = element("div", { class: "amount" }, element("label", { for: "amount" }, "by"), amount, said);
   const reset = element("button", { type: "button", onclick: () => store.set({ edits: {} }) }, "Undo all changes");
   const list = element("p", { class: "note" });
-  parent.append(element("div", { class: "panel editor" }, heading,
-    element("div", { class: "row" }, element("label", { for: "latent" }, "Latent"), chooser),
-    element("fieldset", { class: "choice" }, element("legend", {}, "Make it"), element("div", { class: "options" }, ...radios.map((r) => r.label))),
-    amountRow, list, reset));
+  parent.append(
+    element(
+      "div",
+      { class: "panel editor" },
+      heading,
+      element("div", { class: "row" }, element("label", { for: "latent" }, "Latent"), chooser),
+      element(
+        "fieldset",
+        { class: "choice" },
+        element("legend", {}, "Make it"),
+        element("div", { class: "options" }, ...radios.map((r) => r.label)),
+      ),
+      amountRow,
+      list,
+      reset,
+    ),
+  );
   let latent = 0;
   let top = 1;
   let size = 0;
@@ -42,7 +65,9 @@ export function editor(parent, { store }) {
       top = now.latentScale[latent];
       if (size !== now.model.latents) {
         size = now.model.latents;
-        chooser.replaceChildren(...Array.from({ length: size }, (_, k) => element("option", { value: k }, latentName(k))));
+        chooser.replaceChildren(
+          ...Array.from({ length: size }, (_, k) => element("option", { value: k }, latentName(k))),
+        );
       }
       chooser.value = now.latent;
       const edit = state.edits[now.latent];
@@ -56,8 +81,13 @@ export function editor(parent, { store }) {
       said.textContent = kind === "scale" ? `× ${number(edit.value)}` : number(edit?.value ?? 0);
       amount.setAttribute("aria-valuetext", said.textContent);
       const before = now.latents[now.latent];
-      const others = Object.entries(state.edits).map(([k, e]) => `${latentName(Number(k))} ${{ off: "off", scale: `× ${number(e.value)}`, clamp: `= ${number(e.value)}` }[e.how]}`);
-      list.textContent = `Here it says ${number(before)}${edit ? `, changed to ${number(changed.latents[now.latent])}` : ""}.${others.length ? ` Changed: ${others.join(", ")}.` : ""}`;
+      const others = Object.entries(state.edits).map(
+        ([k, e]) =>
+          `${latentName(Number(k))} ${{ off: "off", scale: `× ${number(e.value)}`, clamp: `= ${number(e.value)}` }[e.how]}`,
+      );
+      const after = edit ? `, changed to ${number(changed.latents[now.latent])}` : "";
+      const all = others.length ? ` Changed: ${others.join(", ")}.` : "";
+      list.textContent = `Here it says ${number(before)}${after}.${all}`;
       reset.disabled = others.length === 0;
     },
   };

@@ -25,12 +25,29 @@ const byId = (id) => document.getElementById(id);
 
 const source = byId("source");
 if (content.source.simulated) {
-  source.append(element("p", { class: "simulated" }, element("strong", {}, "Simulated observations: no number on this page is a measurement. "), content.source.sentence));
+  source.append(
+    element(
+      "p",
+      { class: "simulated" },
+      element("strong", {}, "Simulated observations: no number on this page is a measurement. "),
+      content.source.sentence,
+    ),
+  );
 } else source.append(element("p", {}, content.source.sentence));
 
-const tabs = VIEWS.map((view) => element("button", {
-  type: "button", role: "tab", id: `tab-${view}`, "aria-controls": `view-${view}`, onclick: () => store.set({ view }),
-}, TITLES[view]));
+const tabs = VIEWS.map((view) =>
+  element(
+    "button",
+    {
+      type: "button",
+      role: "tab",
+      id: `tab-${view}`,
+      "aria-controls": `view-${view}`,
+      onclick: () => store.set({ view }),
+    },
+    TITLES[view],
+  ),
+);
 byId("tabs").append(...tabs);
 byId("tabs").addEventListener("keydown", (event) => {
   const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -62,7 +79,8 @@ function render(state) {
   views[state.view].update(now, state);
   if (spokenOf !== now.id) {
     spokenOf = now.id;
-    byId("spoken").textContent = `${now.set.title}, ${now.model.hidden} hidden units, ${now.model.l1 > 0 ? "with" : "without"} penalty.`;
+    byId("spoken").textContent =
+      `${now.set.title}, ${now.model.hidden} hidden units, ${now.model.l1 > 0 ? "with" : "without"} penalty.`;
   }
 }
 store.listen(render);
@@ -93,12 +111,13 @@ function redraw() {
   measured = null;
   render(store.get());
 }
-let wide = byId("main").clientWidth;
-new ResizeObserver(() => {
-  if (byId("main").clientWidth === wide) return;
-  wide = byId("main").clientWidth;
-  redraw();
-}).observe(byId("main"));
+const widths = new Map();
+const observer = new ResizeObserver((changes) => {
+  const shown = changes.filter(({ target }) => target.clientWidth && target.clientWidth !== widths.get(target));
+  for (const { target } of shown) widths.set(target, target.clientWidth);
+  if (shown.length) redraw();
+});
+for (const column of document.querySelectorAll(".wide, .side")) observer.observe(column);
 addEventListener("beforeprint", redraw);
 addEventListener("afterprint", redraw);
 
@@ -114,4 +133,14 @@ addEventListener("hashchange", follow);
 follow();
 
 // For tests and for whoever opens the console.
-window.inspector = { ready: performance.now(), maths, statistics, content, store, current, clock, open: views.models.open, render: redraw };
+window.inspector = {
+  ready: performance.now(),
+  maths,
+  statistics,
+  content,
+  store,
+  current,
+  clock,
+  open: views.models.open,
+  render: redraw,
+};

@@ -19,7 +19,15 @@ export function standardise(input, value) {
 function layers(numbers, ins, mid, outs) {
   let at = 0;
   const take = (count) => numbers.subarray(at, (at += count));
-  return { ins, mid, outs, first: take(ins * mid), firstBias: take(mid), second: take(mid * outs), secondBias: take(outs) };
+  return {
+    ins,
+    mid,
+    outs,
+    first: take(ins * mid),
+    firstBias: take(mid),
+    second: take(mid * outs),
+    secondBias: take(outs),
+  };
 }
 
 // The network of a model after `epoch` (a position among the epochs that are kept).

@@ -6,7 +6,11 @@ const EPOCHS_A_SECOND = 10;
 
 // Drawn, since not every font has them.
 const SHAPES = {
-  restart: "M3 3h2v10H3zM13 3v10L6 8z", back: "M11 3v10L4 8z", play: "M4 2v12l10-6z", pause: "M4 2h3v12H4zM9 2h3v12H9z", on: "M5 3v10l7-5z",
+  restart: "M3 3h2v10H3zM13 3v10L6 8z",
+  back: "M11 3v10L4 8z",
+  play: "M4 2v12l10-6z",
+  pause: "M4 2h3v12H4zM9 2h3v12H9z",
+  on: "M5 3v10l7-5z",
 };
 
 function icon(path) {
@@ -71,18 +75,28 @@ export function player(parent, { store, clock, current }) {
     clock.stop();
     store.set({ epoch });
   };
-  const button = (name, shape, act) => element("button", { type: "button", "aria-label": name, title: name, onclick: act }, icon(shape));
+  const button = (name, shape, act) =>
+    element("button", { type: "button", "aria-label": name, title: name, onclick: act }, icon(shape));
   const play = button("Play", SHAPES.play, () => clock.toggle(first));
   const slider = element("input", {
-    type: "range", min: 0, max: 1, step: 1, "aria-label": "Epoch", oninput: (event) => go(Number(event.target.value)),
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 1,
+    "aria-label": "Epoch",
+    oninput: (event) => go(Number(event.target.value)),
   });
   const said = element("output", { class: "epoch" });
-  const bar = element("div", { class: "player", role: "group", "aria-label": "Epochs" },
+  const bar = element(
+    "div",
+    { class: "player", role: "group", "aria-label": "Epochs" },
     button("Restart", SHAPES.restart, () => go(first())),
     button("Step back", SHAPES.back, () => go(Math.max(first(), store.get().epoch - 1))),
     play,
     button("Step on", SHAPES.on, () => go(store.get().epoch + 1)),
-    slider, said);
+    slider,
+    said,
+  );
   parent.append(bar);
   clock.listen((running) => {
     play.replaceChildren(icon(running ? SHAPES.pause : SHAPES.play));
@@ -94,7 +108,8 @@ export function player(parent, { store, clock, current }) {
       slider.min = now.model.first_epoch;
       slider.max = now.lastEpoch;
       slider.value = state.epoch;
-      said.textContent = state.epoch === 0 ? `before training (of ${now.lastEpoch} epochs)` : `epoch ${state.epoch} of ${now.lastEpoch}`;
+      said.textContent =
+        state.epoch === 0 ? `before training (of ${now.lastEpoch} epochs)` : `epoch ${state.epoch} of ${now.lastEpoch}`;
       slider.setAttribute("aria-valuetext", said.textContent);
     },
   };

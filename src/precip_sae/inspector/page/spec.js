@@ -17,7 +17,9 @@ function inputNodes(now) {
     label: input.label,
     detail: `${input.meaning || input.name}, ${number(now.values[i])} ${input.unit}`,
     value: `${number(now.values[i])} ${input.unit}`,
-    fill, ink: colour("ink"), bias: null,
+    fill,
+    ink: colour("ink"),
+    bias: null,
   }));
 }
 
@@ -28,14 +30,19 @@ function outputNodes(now, z, biases) {
     label: name,
     detail: classes ? `probability ${percent(said[k])}` : `${number(said[k])} ${now.set.response.unit}`,
     value: classes ? percent(said[k]) : `${number(said[k])} ${now.set.response.unit}`,
-    fill: classes ? classColour(name, k) : colour("rate"), ink: colour("ink"),
-    bias: biases ? biases[k] : null, faded: classes && said[k] < 0.02,
+    fill: classes ? classColour(name, k) : colour("rate"),
+    ink: colour("ink"),
+    bias: biases ? biases[k] : null,
+    faded: classes && said[k] < 0.02,
   }));
 }
 
 function unitNodes(h, tops, biases) {
   return Array.from(h, (value, j) => ({
-    label: unitName(j), detail: `activation ${number(value)}`, ...activationFill(value / tops[j]), bias: biases[j],
+    label: unitName(j),
+    detail: `activation ${number(value)}`,
+    ...activationFill(value / tops[j]),
+    bias: biases[j],
   }));
 }
 
@@ -46,12 +53,20 @@ export function networkSpec(now, state) {
   const columns = [
     { title: "inputs", nodes: inputNodes(now) },
     { title: "hidden units", nodes: unitNodes(now.h, now.scale, net.firstBias) },
-    { title: now.set.kind === "classification" ? "classes" : "response", nodes: outputNodes(now, now.z, net.secondBias) },
+    {
+      title: now.set.kind === "classification" ? "classes" : "response",
+      nodes: outputNodes(now, now.z, net.secondBias),
+    },
   ];
   const links = signal
-    ? [flows(net.first, now.x, net.mid), flows(net.second, now.h, net.outs)] : [net.first, net.second];
+    ? [flows(net.first, now.x, net.mid), flows(net.second, now.h, net.outs)]
+    : [net.first, net.second];
   const said = columns[2].nodes.map((n) => `${n.label} ${n.value}`).join(", ");
-  return { columns, links, spoken: `Network of ${net.ins} inputs, ${net.mid} hidden units, ${net.outs} outputs: ${said}.` };
+  return {
+    columns,
+    links,
+    spoken: `Network of ${net.ins} inputs, ${net.mid} hidden units, ${net.outs} outputs: ${said}.`,
+  };
 }
 
 // Inputs, hidden units, latents, outputs of the last epoch, with what the reader did to the latents.
@@ -69,13 +84,19 @@ export function featureSpec(now, state, changed) {
       nodes: Array.from(changed.latents, (value, k) => ({
         label: latentName(k),
         detail: `activation ${number(value)}${state.edits[k] ? ", changed by you" : ""}`,
-        ...activationFill(value / tops[k]), bias: sae.firstBias[k], chosen: k === now.latent,
+        ...activationFill(value / tops[k]),
+        bias: sae.firstBias[k],
+        chosen: k === now.latent,
       })),
     },
     { title: now.set.kind === "classification" ? "classes" : "response", nodes: outputNodes(now, changed.z, null) },
   ];
   const links = signal
-    ? [flows(net.first, now.x, net.mid), flows(sae.first, now.finalH, sae.mid), flows(effects, changed.latents, net.outs)]
+    ? [
+        flows(net.first, now.x, net.mid),
+        flows(sae.first, now.finalH, sae.mid),
+        flows(effects, changed.latents, net.outs),
+      ]
     : [net.first, sae.first, effects];
   const said = columns[3].nodes.map((n) => `${n.label} ${n.value}`).join(", ");
   return { columns, links, spoken: `Network with ${sae.mid} latents of the ${state.sae} SAE: ${said}.` };

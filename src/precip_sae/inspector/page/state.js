@@ -79,11 +79,16 @@ const nearest = (wanted, known) => known.reduce((a, b) => (Math.abs(b - wanted) 
 // that holds the most of them.
 function eventful(set, content) {
   if (set.eventful === undefined) {
-    const spells = d3.group(set.rows.keys(), (k) => (set.table === null ? 0 : content.tables[set.table].spell[set.rows[k]]));
-    const worth = (records) => (set.kind === "classification"
-      ? new Set(records.map((k) => set.y[k])).size + Math.min(records.length, 99) / 100 : Math.max(...records.map((k) => set.y[k])));
+    const spells = d3.group(set.rows.keys(), (k) =>
+      set.table === null ? 0 : content.tables[set.table].spell[set.rows[k]],
+    );
+    const worth = (records) =>
+      set.kind === "classification"
+        ? new Set(records.map((k) => set.y[k])).size + Math.min(records.length, 99) / 100
+        : Math.max(...records.map((k) => set.y[k]));
     const best = [...spells.values()].reduce((a, b) => (a === null || worth(b) > worth(a) ? b : a), null) ?? [0];
-    set.eventful = set.kind === "classification" ? best[best.length >> 1] : best.reduce((a, b) => (set.y[b] > set.y[a] ? b : a));
+    set.eventful =
+      set.kind === "classification" ? best[best.length >> 1] : best.reduce((a, b) => (set.y[b] > set.y[a] ? b : a));
   }
   return set.eventful;
 }
@@ -91,7 +96,10 @@ function eventful(set, content) {
 // A state whose every part exists: the nearest size, a record that is there.
 export function fitted(state, content) {
   const set = content.sets.find((one) => one.id === state.task) ?? content.sets[0];
-  const hidden = nearest(state.hidden ?? set.own, set.models.map((m) => m.hidden));
+  const hidden = nearest(
+    state.hidden ?? set.own,
+    set.models.map((m) => m.hidden),
+  );
   const sized = set.models.filter((m) => m.hidden === hidden);
   const l1 = state.l1 ? sized.some((m) => m.l1 > 0) : !sized.some((m) => m.l1 === 0);
   const alike = sized.filter((m) => m.l1 > 0 === l1);
@@ -103,7 +111,13 @@ export function fitted(state, content) {
   const outputs = set.kind === "classification" ? set.classes.length : 1;
   const edits = Object.fromEntries(Object.entries(state.edits).filter(([k]) => Number(k) < model.latents));
   return {
-    ...state, task: set.id, hidden, l1, seed, epoch, edits,
+    ...state,
+    task: set.id,
+    hidden,
+    l1,
+    seed,
+    epoch,
+    edits,
     record: state.record === null ? eventful(set, content) : within(state.record, set.rows.length),
     latent: state.latent === null ? null : within(state.latent, model.latents),
     output: state.output === null ? null : within(state.output, outputs),
@@ -117,8 +131,11 @@ function shortest(state, content) {
   const own = fitted({ ...START, task: state.task }, content);
   const first = content.sets[0].id;
   return address({
-    ...state, task: state.task === first ? null : state.task, hidden: state.hidden === own.hidden ? null : state.hidden,
-    epoch: state.epoch === plain.epoch ? null : state.epoch, record: state.record === plain.record ? null : state.record,
+    ...state,
+    task: state.task === first ? null : state.task,
+    hidden: state.hidden === own.hidden ? null : state.hidden,
+    epoch: state.epoch === plain.epoch ? null : state.epoch,
+    record: state.record === plain.record ? null : state.record,
   });
 }
 

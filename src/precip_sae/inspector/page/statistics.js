@@ -109,7 +109,10 @@ export function binned(values, activations, order, bins = 16) {
     if (!rows.length) continue;
     const here = Float64Array.from(rows, (k) => activations[k]).sort();
     found.push({
-      x: values[rows[rows.length >> 1]], low: quantile(here, 0.25), median: quantile(here, 0.5), high: quantile(here, 0.75),
+      x: values[rows[rows.length >> 1]],
+      low: quantile(here, 0.25),
+      median: quantile(here, 0.5),
+      high: quantile(here, 0.75),
     });
   }
   return found;
@@ -128,7 +131,10 @@ export function threshold(values, activations, order) {
     if (values[order[n]] === values[order[n - 1]]) continue;
     const silent = order.length - total;
     const right = ((n - below) / silent + (total - below) / total) / 2; // zeros below, active above
-    for (const [above, share] of [[true, right], [false, 1 - right]]) {
+    for (const [above, share] of [
+      [true, right],
+      [false, 1 - right],
+    ]) {
       if (share > best.share) best = { at: (values[order[n]] + values[order[n - 1]]) / 2, above, share };
     }
   }

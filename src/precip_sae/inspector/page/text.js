@@ -7,9 +7,15 @@ export function number(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  const text = size >= 1e5 || size < 1e-3
-    ? value.toExponential(digits - 1).replace(/\.?0*e/, "e").replace(/e\+?(-?\d+)/, (_, p) => `·10${raised(p)}`)
-    : size >= 1000 ? Math.round(value).toLocaleString("en-GB").replaceAll(",", "\u202f") : trimmed(value.toPrecision(digits));
+  const text =
+    size >= 1e5 || size < 1e-3
+      ? value
+          .toExponential(digits - 1)
+          .replace(/\.?0*e/, "e")
+          .replace(/e\+?(-?\d+)/, (_, p) => `·10${raised(p)}`)
+      : size >= 1000
+        ? Math.round(value).toLocaleString("en-GB").replaceAll(",", "\u202f")
+        : trimmed(value.toPrecision(digits));
   return text.replace("-", MINUS);
 }
 
@@ -18,7 +24,7 @@ const raised = (text) => text.replace(/[-\d]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸
 
 // Ticks of an axis; a logarithmic one says itself which of them have room for a number.
 export const ticks = (scale, made, count) =>
-  (scale.base ? made.ticks(count, (v) => number(v)) : made.ticks(count).tickFormat((v) => number(v)));
+  scale.base ? made.ticks(count, (v) => number(v)) : made.ticks(count).tickFormat((v) => number(v));
 
 export const signed = (value) =>
   Number.isNaN(value) ? "–" : `${value > 0 ? "+" : ""}${value.toFixed(2).replace("-", MINUS)}`;

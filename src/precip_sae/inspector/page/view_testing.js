@@ -21,13 +21,36 @@ export function testingView(parent, { store, clock, current }) {
   const inputs = inputControls(panel, { store, current });
   const bar = player(wide, { store, clock, current });
   const pair = element("div", { class: "pair" });
-  const said = chart(pair, { title: "What the network says", height: 140, rows: () => bars.prediction.map((b) => [b.label, b.text]) });
-  const why = chart(pair, { title: "Why: relevance of the inputs", height: 200, rows: () => [["input", "relevance"], ...bars.relevance.map((b) => [b.label, b.text])] });
-  const network = chart(wide, { title: "The signal through the network", height: 340, rows: () => linkRows(spec.columns, spec.links), className: "network" });
-  const lines = choice(wide, { legend: "Lines show", name: "lines-testing", options: [], chosen: (value) => store.set({ lines: value }) });
+  const said = chart(pair, {
+    title: "What the network says",
+    height: 140,
+    rows: () => bars.prediction.map((b) => [b.label, b.text]),
+  });
+  const why = chart(pair, {
+    title: "Why: relevance of the inputs",
+    height: 200,
+    rows: () => [["input", "relevance"], ...bars.relevance.map((b) => [b.label, b.text])],
+  });
+  const network = chart(wide, {
+    title: "The signal through the network",
+    height: 340,
+    rows: () => linkRows(spec.columns, spec.links),
+    className: "network",
+  });
+  const lines = choice(wide, {
+    legend: "Lines show",
+    name: "lines-testing",
+    options: [],
+    chosen: (value) => store.set({ lines: value }),
+  });
   network.caption.after(lines.field);
   wide.append(pair);
-  const output = choice(pair, { legend: "Relevance for", name: "output", options: [], chosen: (value) => store.set({ output: Number(value) }) });
+  const output = choice(pair, {
+    legend: "Relevance for",
+    name: "output",
+    options: [],
+    chosen: (value) => store.set({ output: Number(value) }),
+  });
   why.caption.after(output.field);
   const overall = element("div", { class: "pair" });
   wide.append(overall);
@@ -48,9 +71,17 @@ export function testingView(parent, { store, clock, current }) {
     const { scores, set } = now;
     const unit = set.response.unit;
     return set.kind === "classification"
-      ? [["score", "value"], ["accuracy", percent(scores.accuracy, 2)], ["cross-entropy (nat)", number(scores.cross_entropy, 4)]]
-      : [["score", "value"], [`mean squared error (${unit})²`, number(scores.mse)], [`mean absolute error (${unit})`, number(scores.mae)],
-        ["variance explained (R²)", percent(scores.r2)]];
+      ? [
+          ["score", "value"],
+          ["accuracy", percent(scores.accuracy, 2)],
+          ["cross-entropy (nat)", number(scores.cross_entropy, 4)],
+        ]
+      : [
+          ["score", "value"],
+          [`mean squared error (${unit})²`, number(scores.mse)],
+          [`mean absolute error (${unit})`, number(scores.mae)],
+          ["variance explained (R²)", percent(scores.r2)],
+        ];
   }
 
   return {
@@ -63,24 +94,51 @@ export function testingView(parent, { store, clock, current }) {
       bar.update(now, state);
       spec = networkSpec(now, state);
       drawNetwork(network, spec);
-      lines.update([["weights", "weights"], ["signal", "what flows for this record"]], state.lines);
+      lines.update(
+        [
+          ["weights", "weights"],
+          ["signal", "what flows for this record"],
+        ],
+        state.lines,
+      );
       const prediction = predictionOf(set, now.z);
       const share = relevance(now.net, now.x, now.output);
       bars = {
         prediction: now.outputs.map((name, k) => ({
-          label: classes ? name : set.response.label, value: prediction[k], text: classes ? percent(prediction[k]) : `${number(prediction[k])} ${set.response.unit}`,
+          label: classes ? name : set.response.label,
+          value: prediction[k],
+          text: classes ? percent(prediction[k]) : `${number(prediction[k])} ${set.response.unit}`,
           colour: classes ? classColour(name, k) : colour("rate"),
         })),
-        relevance: [...set.inputs.map((input, i) => [input.label, share.inputs[i]]), ["biases", share.bias]].map(([name, value]) => ({
-          label: name, value, text: number(value), colour: value < 0 ? colour("negative") : colour("positive"),
-        })),
+        relevance: [...set.inputs.map((input, i) => [input.label, share.inputs[i]]), ["biases", share.bias]].map(
+          ([name, value]) => ({
+            label: name,
+            value,
+            text: number(value),
+            colour: value < 0 ? colour("negative") : colour("positive"),
+          }),
+        ),
       };
-      drawBars(said, { bars: bars.prediction, ends: classes ? [0, 1] : undefined, axisTitle: classes ? "probability" : `${set.response.label} (${set.response.unit})`, tall: 30 });
-      said.note.textContent = state.values || !now.hasRecords ? "For inputs that you set." : `Observed: ${observedText(set, state.record)}.`;
-      drawBars(why, { bars: bars.relevance, axisTitle: classes ? `share in the logit of ${now.outputs[now.output]}` : "share in the output" });
-      why.note.textContent = `Layer-wise relevance (LRP-0). Inputs and biases add up to ${number(now.z[now.output], 4)}, the output before ${classes ? "softmax" : "scaling"}.`;
+      drawBars(said, {
+        bars: bars.prediction,
+        ends: classes ? [0, 1] : undefined,
+        axisTitle: classes ? "probability" : `${set.response.label} (${set.response.unit})`,
+        tall: 30,
+      });
+      said.note.textContent =
+        state.values || !now.hasRecords ? "For inputs that you set." : `Observed: ${observedText(set, state.record)}.`;
+      drawBars(why, {
+        bars: bars.relevance,
+        axisTitle: classes ? `share in the logit of ${now.outputs[now.output]}` : "share in the output",
+      });
+      why.note.textContent =
+        `Layer-wise relevance (LRP-0). Inputs and biases add up to ${number(now.z[now.output], 4)}, ` +
+        `the output before ${classes ? "softmax" : "scaling"}.`;
       output.field.hidden = !classes;
-      output.update(now.outputs.map((name, k) => [k, name]), now.output);
+      output.update(
+        now.outputs.map((name, k) => [k, name]),
+        now.output,
+      );
       overall.hidden = !now.hasRecords || set.blind;
       if (!overall.hidden) whole(state);
       [said, why, network, matrix, scatter].forEach((one) => one.retable());
@@ -95,12 +153,24 @@ export function testingView(parent, { store, clock, current }) {
     if (classes) drawConfusion(matrix, { confusion: now.scores.confusion, classes: set.classes });
     else {
       const predicted = Float64Array.from(now.all.z, (z) => z * set.response.scale + set.response.mean);
-      const drawn = drawScatter(scatter, { observed: set.y, predicted, now: state.values ? null : state.record, unit: ` ${set.response.label} (${set.response.unit})` });
+      const drawn = drawScatter(scatter, {
+        observed: set.y,
+        predicted,
+        now: state.values ? null : state.record,
+        unit: ` ${set.response.label} (${set.response.unit})`,
+      });
       scatter.note.textContent = `${drawn}; the ring is the chosen record.`;
     }
     const rows = scoreRows().slice(1);
-    metrics.replaceChildren(element("h3", {}, "On all records here"),
+    metrics.replaceChildren(
+      element("h3", {}, "On all records here"),
       element("dl", {}, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
-      element("p", { class: "note" }, `${number(set.rows.length, 4)} records that the network was not trained on, in whole storms, ${state.epoch === 0 ? "before training" : `after epoch ${state.epoch}`}.`));
+      element(
+        "p",
+        { class: "note" },
+        `${number(set.rows.length, 4)} records that the network was not trained on, in whole storms, ` +
+          `${state.epoch === 0 ? "before training" : `after epoch ${state.epoch}`}.`,
+      ),
+    );
   }
 }
