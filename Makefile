@@ -85,11 +85,23 @@ bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras
 	python benchmarks/scaling.py
 
 .PHONY: lint
-lint: $(READY) ## Check the style of the code
+lint: $(READY) ## Check the style and the types of the code
 	@ruff check .
 	ruff format --check .
+	mypy
+
+DOCS := .venv-docs
+$(DOCS)/.ready: docs/requirements.txt
+	@$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet $(PIP_FLAGS) --requirement docs/requirements.txt
+	touch $@
+
+.PHONY: docs
+docs: $(READY) $(DOCS)/.ready ## Build docs/site from the README, the settings and the docstrings
+	@python docs/write_pages.py
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; results stay
-	@rm -rf $(VENV) $(KERAS) .pytest_cache .ruff_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
+	@rm -rf $(VENV) $(KERAS) $(DOCS) docs/pages docs/site .pytest_cache .ruff_cache .mypy_cache .hypothesis .earlier .search build src/*.egg-info precip-sae-error.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -57,3 +57,13 @@ def closest(name: str, known: Iterable[str]) -> str:
     hint = f"did you mean '{lower[near[0]]}'? " if near else ""
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"{hint}known: {', '.join(names[:20])}{more}"
+
+
+def first_line(error: BaseException) -> str:
+    """What another library says went wrong, as part of a sentence: its first line, without the path it may name.
+
+    A path differs from machine to machine, and the sentence names the file already.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.rstrip(".")
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

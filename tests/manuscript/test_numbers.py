@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 
 from precip_sae.errors import ManuscriptError, SettingsError
+from precip_sae.files import write_json
 from precip_sae.manuscript.claims import Claim, judge, ledger_markdown, read_ledger
-from precip_sae.manuscript.numbers import flatten, number
+from precip_sae.manuscript.numbers import collect, flatten, number
 from precip_sae.manuscript.tables import latex
+from precip_sae.pipeline.stages import Stage
 from precip_sae.quantities import THIN, quantity
+from precip_sae.settings import load_settings
 from precip_sae.spread import over_seeds
 
 
@@ -157,3 +160,23 @@ def test_latex_tables_escape_what_latex_would_read_as_commands() -> None:
     text = latex(["a_b"], [["5 % & −1 R²"]])
     assert r"a\_b" in text
     assert r"5 \% \& $-$1 R$^2$ \\" in text
+
+
+def test_what_a_stage_declares_reaches_the_manuscript_and_nothing_else_does(project) -> None:
+    declared = [
+        Stage("observe", None, (), (), ("results/observe.json", "results/fidelity.csv")),
+        Stage("train", "tasks", (), (), ("results/${key}/train.json",)),
+        Stage("noise", "noise.tasks", (), (), ("results/${key}/noise.json",)),
+    ]
+    tasks = load_settings(project.params).tasks
+    write_json(project.results / "observe.json", {"rows": 3})
+    write_json(project.results / "left_over.json", {"rows": 4})
+    with pytest.raises(ManuscriptError, match=r"rain/train\.json: no such file"):
+        collect(project, tasks, declared)
+    write_json(project.results / "rain" / "train.json", {"loss": 0.5})
+    # a stage that need not run for a task may have written nothing
+    found = collect(project, tasks, declared)
+    assert found["observe.rows"]["value"] == 3
+    assert found["rain.train.loss"]["value"] == 0.5
+    assert not any(key.startswith(("left_over", "rain.noise")) for key in found)
+    assert found["tasks"] == {"value": ["rain"], "text": "rain"}

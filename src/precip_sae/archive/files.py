@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precip_sae.archive.layout import SITES, LostDay, Variable
-from precip_sae.errors import closest
+from precip_sae.errors import closest, first_line
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ class File:
         try:
             return _content(self._variables[found])
         except _DAMAGE as error:
-            raise LostDay(f"{self.path.name}: variable {found} is damaged ({_first_line(error)}).") from error
+            raise LostDay(f"{self.path.name}: variable {found} is damaged ({first_line(error)}).") from error
 
     def read(self, variable: Variable, dimensions: int | None = None) -> Array:
         """A variable as float64, missing values as NaN, packed values unpacked.
@@ -153,7 +153,7 @@ def opened(path: Path) -> Iterator[File]:
         try:
             file = _open(path, stack)
         except _DAMAGE as error:
-            raise LostDay(f"{path.name}: cannot be read as netCDF ({_first_line(error)}).") from error
+            raise LostDay(f"{path.name}: cannot be read as netCDF ({first_line(error)}).") from error
         yield file
 
 
@@ -226,10 +226,3 @@ def _plain(unit: Any) -> str:
 
 def _text(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _first_line(error: Exception) -> str:
-    # without the path, which differs from machine to machine and is named already
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.rstrip(".")
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -174,8 +174,8 @@ def find_days(pip: Path, weather: Path, radar: Path, profile: Path | None, site:
     for product in PIP_PRODUCTS:
         for path in _files(folder / "netCDF" / product.folder for folder in years):
             match = _PIP_NAME.fullmatch(path.name)
-            fits = match is not None and match[3] == product.suffix
-            _sort_in(days, ignored, product.kind, path, match[2] if fits else None, opens=True)
+            date = match[2] if match is not None and match[3] == product.suffix else None
+            _sort_in(days, ignored, product.kind, path, date, opens=True)
     if not days:
         expected = pip_folder(pip, "YEAR", site, PIP_PRODUCTS[0])
         raise ArchiveError(f"--pip: {pip} holds no file of {site}, expected files such as {expected}/*_psd.nc.")

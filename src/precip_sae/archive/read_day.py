@@ -57,8 +57,8 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
     notes: list[str] = []
     psd, speed, density = (_distribution(day, kind, notes) for kind in ("psd", "vvd", "rho"))
     present = np.ones(layout.MINUTES_PER_DAY, dtype=bool)
-    for values in (psd, speed, density):
-        present &= ~np.isnan(values).all(axis=1)
+    for distribution in (psd, speed, density):
+        present &= ~np.isnan(distribution).all(axis=1)
     in_fives = (PERIODS, MINUTES, len(DIAMETERS))
     psd, speed, density = (np.nan_to_num(values).reshape(in_fives) for values in (psd, speed, density))
     whole = present.reshape(PERIODS, MINUTES).all(axis=1)
@@ -78,21 +78,22 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
         # 0 stands for a bin without particles
         seen = Spectra(psd[measured], *(np.where(v > 0, v, np.nan)[measured] for v in (speed, density)))
         processed = five_minute_record(seen)
-        for name, values in record.items():
-            values[measured] = processed[name]
-    drop("size, speed or density", np.isnan(np.column_stack(list(record.values()))).any(axis=1))
+        for name, column in record.items():
+            column[measured] = processed[name]
+    drop("size, speed or density", _incomplete(record))
 
     rates = _rates(day, notes)
-    rates = {name: values[falling] for name, values in rates.items()}
+    rates = {name: found[falling] for name, found in rates.items()}
     drop("rate", np.isnan(rates["Sr"]))
-    air = {name: values[falling] for name, values in _weather(day, notes).items()}
-    drop("weather", np.isnan(np.column_stack(list(air.values()))).any(axis=1))
-    reflectivity, velocity, watched = (values[falling] for values in _radar(day, notes))
-    drop("radar", ~watched)
+    air = {name: found[falling] for name, found in _weather(day, notes).items()}
+    drop("weather", _incomplete(air))
+    reflectivity, velocity, on = _radar(day, notes)
+    reflectivity, velocity = reflectivity[falling], velocity[falling]
+    drop("radar", ~on[falling])
     start = day.date.astype("datetime64[s]") + falling * np.timedelta64(60 * MINUTES, "s")
     aloft = _profile(day, layout.SITES[site], start, notes) if profile else {}
     if aloft:
-        drop("profile", np.isnan(np.column_stack(list(aloft.values()))).any(axis=1))
+        drop("profile", _incomplete(aloft))
 
     values: dict[str, Any] = {
         "time": start.astype("datetime64[ns]"),
@@ -117,6 +118,11 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
     frame = pd.DataFrame({column.name: values[column.name][kept] for column in columns})
     frame = frame.astype({column.name: column.dtype for column in columns})
     return frame, len(falling), dropped, "; ".join(sorted(set(notes)))
+
+
+def _incomplete(columns: dict[str, Array]) -> NDArray[np.bool_]:
+    """Which rows miss a value of some column; columns of (records,) -> (records,)."""
+    return np.asarray(np.isnan(np.column_stack(list(columns.values()))).any(axis=1))
 
 
 def _drop_out_of_range(

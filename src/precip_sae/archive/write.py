@@ -211,7 +211,7 @@ def write_day(
 
 
 @contextmanager
-def _created(path: Path, attributes: dict[str, str], form: str = "NETCDF4") -> Iterator[Any]:
+def _created(path: Path, attributes: dict[str, str], form: Any = "NETCDF4") -> Iterator[Any]:
     from netCDF4 import Dataset
 
     with replacing(path) as beside, Dataset(beside, "w", format=form) as file:

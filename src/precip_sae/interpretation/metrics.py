@@ -31,4 +31,4 @@ def active_per_row(latents: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def dead(latents: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Latents (or units) that are never above zero in the rows; [models, rows, latents] -> [models, latents]."""
-    return ~(latents > 0).any(axis=1)
+    return np.asarray(~(latents > 0).any(axis=1))

@@ -68,7 +68,7 @@ def correlations_from_sums(
 
 def living(r: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which units vary, so that a correlation is defined; [.., units, inputs] -> [.., units]."""
-    return ~np.isnan(r).all(axis=-1)
+    return np.asarray(~np.isnan(r).all(axis=-1))
 
 
 def sensitive_inputs(r: NDArray[np.float64], threshold: float) -> NDArray[np.int64]:

@@ -5,16 +5,19 @@
 key does not compile.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from precip_sae.errors import ManuscriptError, closest
 from precip_sae.files import read_json
 from precip_sae.interpretation.sensitivity import PUBLISHED_REDUCTION
 from precip_sae.paths import Paths
+from precip_sae.pipeline.stages import Stage
 from precip_sae.quantities import SIGNIFICANT, THIN, quantity, telling_apart, write, written
 from precip_sae.settings import TaskSettings
 
+RESULTS = "results"
 _SPREAD = {"mean", "low", "high", "over"}
 # Of a mapping's numbers, not numbers themselves.
 _ABOUT = {"form", "over"}
@@ -69,30 +72,35 @@ def _rounded(value: Any) -> Any:
 def collect(
     paths: Paths,
     tasks: Mapping[str, TaskSettings],
+    stages: Iterable[Stage],
     searched: Sequence[str] = (),
     held: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
-    """All numbers of the results folder, the settings of the tasks, and the published reduction.
+    """All numbers of the results that the stages declare, the settings of the tasks, and the published reduction.
+
+    What a stage writes as `results/NAME.json` is found below `NAME`, as `results/TASK/NAME.json` below `TASK.NAME`.
 
     Args:
         tasks: every task; searched: those of which all input subsets were tried; held: those that a published network
             is a standard for.
+        stages: as dvc.yaml declares them.
 
     Raises:
-        ManuscriptError: a stage's results are missing.
+        ManuscriptError: the results of a stage that runs for every task, or for none in particular, are missing.
     """
-    numbers = dict(flatten(_results(paths.results / "observe.json"), ["observe"]))
-    numbers |= dict(flatten({"reduction": quantity(PUBLISHED_REDUCTION, ".0%")}, ["published"]))
+    numbers = dict(flatten({"reduction": quantity(PUBLISHED_REDUCTION, ".0%")}, ["published"]))
     for task, settings in tasks.items():
-        numbers |= task_numbers(paths, task) | dict(flatten(choices(settings), [task, "settings"]))
-    for task in searched:
-        numbers |= dict(flatten(_results(paths.task_results(task) / "search.json"), [task, "search"]))
-    for task in held:
-        numbers |= dict(flatten(_results(paths.task_results(task) / "standards.json"), [task, "standards"]))
+        numbers |= flatten(choices(settings), [task, "settings"])
+    for stage in stages:
+        covered: Iterable[str | None] = tasks if stage.per_task else [None]
+        for name in covered:
+            for path in map(Path, stage.outputs(name)):
+                there = (paths.root / path).is_file()
+                if path.parts[0] == RESULTS and path.suffix == ".json" and (there or stage.over in (None, "tasks")):
+                    numbers |= flatten(_results(paths.root / path), path.with_suffix("").parts[1:])
     compared = [task for task in held if f"{task}.standards.unlike" not in numbers]
-    numbers["compared"] = {"value": compared, "text": ", ".join(compared)}
-    numbers["searched"] = {"value": list(searched), "text": ", ".join(searched)}
-    numbers["tasks"] = {"value": list(tasks), "text": ", ".join(tasks)}
+    for heading, listed in {"compared": compared, "searched": searched, "tasks": tasks}.items():
+        numbers[heading] = {"value": list(listed), "text": ", ".join(listed)}
     return numbers
 
 

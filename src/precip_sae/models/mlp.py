@@ -20,6 +20,11 @@ class MLP(Stack):
         "output.bias": ("models", "outputs"),
     }
 
+    hidden_weight: torch.Tensor
+    hidden_bias: torch.Tensor
+    output_weight: torch.Tensor
+    output_bias: torch.Tensor
+
     def hidden(self, x: torch.Tensor) -> torch.Tensor:
         """Hidden activations: [rows, inputs] or [models, rows, inputs] -> [models, rows, hidden]."""
         return torch.relu(affine(x, self.hidden_weight, self.hidden_bias))

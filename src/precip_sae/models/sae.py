@@ -22,6 +22,11 @@ class SAE(Stack):
         "decoder.bias": ("models", "hidden"),
     }
 
+    encoder_weight: torch.Tensor
+    encoder_bias: torch.Tensor
+    decoder_weight: torch.Tensor
+    decoder_bias: torch.Tensor
+
     def encode(self, h: torch.Tensor) -> torch.Tensor:
         """Latent activations: [rows, hidden] or [models, rows, hidden] -> [models, rows, latents]."""
         return torch.relu(affine(h, self.encoder_weight, self.encoder_bias))

@@ -51,7 +51,7 @@ def confusion(z: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.int64]
     return np.bincount(pairs.ravel(), minlength=classes**2).reshape(classes, classes)
 
 
-def classification_scores(z: NDArray[np.float32], y: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def classification_scores(z: NDArray[np.floating], y: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Accuracy, balanced accuracy (mean recall of the classes that occur) and cross-entropy (nat), each [models]."""
     hits = z.argmax(axis=2) == y
     recall = np.stack([hits[:, y == c].mean(axis=1) for c in np.unique(y)])
@@ -66,7 +66,7 @@ def classification_scores(z: NDArray[np.float32], y: NDArray[np.int64]) -> dict[
     }
 
 
-def regression_scores(predicted: NDArray[np.float32], y: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+def regression_scores(predicted: NDArray[np.floating], y: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
     """Mean squared error, mean absolute error and the fraction of variance explained (R^2), each [models].
 
     Args:

@@ -334,8 +334,8 @@ def _regimes(frame: pd.DataFrame, q: pd.DataFrame) -> Statistics:
         name = f"{colder} to {warmer}"
         yield f"{name}: equally likely at T (C)", Target(published, CROSSING_TOLERANCE, "D"), at
         yield f"{name}: width in T (K)", Target(WIDTH, WIDTH_TOLERANCE, "D"), width
-    share = Target(0.216, SHARE_TOLERANCE, "D", required=False)
-    yield "share of rain by density", share, (frame["density"] == "Rain").mean()
+    by_density = Target(0.216, SHARE_TOLERANCE, "D", required=False)
+    yield "share of rain by density", by_density, (frame["density"] == "Rain").mean()
 
 
 def _snowfall(snow: pd.DataFrame) -> Statistics:

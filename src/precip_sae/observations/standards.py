@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,20 +45,6 @@ LEAST_CORRELATION = 0.6
 MOST_ERROR = 1.3  # times the error of our own networks
 
 
-class Curves(Protocol):
-    """Losses of a published training by epoch, (epochs,): `exchange.PublishedNetwork` has them."""
-
-    loss: Array
-    val_loss: Array
-
-
-class Scores(Protocol):
-    """Validation accuracy of a published classifier by epoch, (epochs,), and its classes."""
-
-    responses: tuple[str, ...]
-    val_score: Array
-
-
 def regressor_standards(predicted: Array, observed: Array, own_error: float) -> pd.DataFrame:
     """Bias, correlation and error of the shipped regressor on the rows of a table.
 
@@ -90,7 +76,7 @@ def regressor_standards(predicted: Array, observed: Array, own_error: float) -> 
 
 def classifier_standards(
     predicted: Sequence[str] | NDArray[Any], labels: Sequence[str] | NDArray[Any], history: pd.DataFrame,
-    published: Scores,
+    published: PublishedNetwork,
 ) -> pd.DataFrame:  # fmt: skip
     """Agreement of the shipped classifier with the labels of a table, and accuracy of our own networks on them.
 
@@ -128,7 +114,7 @@ def _between(published: float, found: float, least: float, most: float) -> Targe
     return Target(published, most - published if found > published else published - least, "V")
 
 
-def learning_standards(history: pd.DataFrame, published: Curves, network: str, factor: float) -> pd.DataFrame:
+def learning_standards(history: pd.DataFrame, published: PublishedNetwork, network: str, factor: float) -> pd.DataFrame:
     """Losses of our networks at EPOCHS, the median over seeds, beside those of the published training.
 
     Args:

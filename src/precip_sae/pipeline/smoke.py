@@ -100,7 +100,7 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
     content = small_settings(source.params, source.root / OVERLAY)
     paths = copy_project(source, folder)
     yaml = YAML(typ="safe", pure=True)
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     with paths.params.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
     settings = parse(Settings, content, "params.yaml")

@@ -31,7 +31,9 @@ TRIED = 3
 def collected(project: Project) -> dict[str, dict[str, Any]]:
     """The numbers as the results give them now."""
     settings = project.settings
-    return collecting.collect(project.paths, settings.tasks, list(settings.search.tasks), list(settings.standards))
+    return collecting.collect(
+        project.paths, settings.tasks, project.stages.values(), list(settings.search.tasks), list(settings.standards)
+    )
 
 
 def made_tables(project: Project, numbers: Mapping[str, dict[str, Any]]) -> dict[str, pd.DataFrame]:
@@ -99,14 +101,13 @@ def weight_faults(project: Project) -> Iterator[str]:
         models = project.paths.models(name)
         networks, config = load_models(models / "mlp", MLP)
         if config["seeds"] != list(task.seeds):
-            found, asked = _brief(config["seeds"]), _brief(task.seeds)
-            yield f"models/{name}/mlp: its seeds are {found}, params.yaml asks for {asked}"
+            there, asked = _brief(config["seeds"]), _brief(task.seeds)
+            yield f"models/{name}/mlp: its seeds are {there}, params.yaml asks for {asked}"
             continue
         saes = units.load_saes(models / "sae", list(task.seeds))
         prepared = prepare(read_table(project.paths.root / task.data.table, task.data), task.data)
-        if not _agree(
-            skill_by_part(networks, prepared), read_json(project.paths.task_results(name) / "train.json")["skill"]
-        ):
+        trained = read_json(project.paths.task_results(name) / "train.json")
+        if not _agree(skill_by_part(networks, prepared), trained["skill"]):
             yield f"models/{name}/mlp: its networks do not have the skill that train.json says"
         some = slice(0, TRIED)
         hidden = hidden_activations(networks[some], prepared.test)

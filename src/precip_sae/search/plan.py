@@ -77,7 +77,8 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
         rows = there[:, [position[c] for c in chosen]].all(axis=1)
         # a median fills what is missing, so that no row is lost and all subsets share theirs
         members.setdefault(b"" if data.missing == "median" else rows.tobytes(), []).append(number)
-    prepared, units = [], []
+    prepared: list[Prepared] = []
+    units: list[Unit] = []
     for key, numbers in members.items():
         rows = np.frombuffer(key, bool) if key else np.ones(len(frame), bool)
         complete = [c for c in subsets.pool if data.missing == "median" or there[rows, position[c]].all()]

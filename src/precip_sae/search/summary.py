@@ -14,11 +14,12 @@ from scipy import stats
 from scipy.special import gammaln
 
 from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.models.reference import SCORE
 from precip_sae.quantities import PERCENT, POINTS, quantity
 from precip_sae.spread import Spread, crossed, over_seeds
 
 # The column by which a search is judged, by the kind of the response.
-SCORES = {"classification": "test_accuracy", "regression": "test_mae"}
+SCORES = {kind: f"test_{score}" for kind, score in SCORE.items()}
 
 # The study meant to draw so many subsets and look at the reduction and the skill of each.
 DRAWN = 250

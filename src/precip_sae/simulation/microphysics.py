@@ -163,14 +163,14 @@ def rain_speed(diameter: ArrayLike) -> Array:
     return np.where(d < 0.6, np.minimum(4.0 * d, 9.65 - 10.3 * np.exp(-0.36)), 9.65 - 10.3 * np.exp(-0.6 * d))
 
 
-def soft_floor(x: ArrayLike, least: ArrayLike, width: float) -> Array:
+def soft_floor(x: Array, least: Array | float, width: float) -> Array:
     """x where it is well above `least`, bent over `width` to stay above it: no value piles up at a bound."""
-    return least + width * np.logaddexp(0.0, (np.asarray(x) - least) / width)
+    return least + width * np.logaddexp(0.0, (x - least) / width)
 
 
-def soft_bounds(x: ArrayLike, bounds: tuple[ArrayLike, ArrayLike], width: float) -> Array:
+def soft_bounds(x: Array, bounds: tuple[Array | float, Array | float], width: float) -> Array:
     """`soft_floor` at the lower of the bounds, and its mirror image at the upper."""
-    return -soft_floor(-soft_floor(x, bounds[0], width), -np.asarray(bounds[1]), width)
+    return -soft_floor(-soft_floor(x, bounds[0], width), -bounds[1], width)
 
 
 def gamma_distribution(diameter: ArrayLike, number: Array, shape: Array, slope: Array) -> Array:
@@ -192,7 +192,7 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
     profile = melted_profile(air)
     melted = profile[:, 0]
     liquid = liquid_likeness(melted)
-    state = {
+    state: dict[str, ArrayLike] = {
         "mean": 1.0, "warmth": air.temperature - REFERENCE, "lake": air.lake, "intensity": air.intensity,
         "dryness": air.dryness,
     }  # fmt: skip
@@ -229,7 +229,7 @@ def particles(air: Weather, x: Array) -> tuple[Particles, Array]:
 
 def _sum(terms: Mapping[str, float], state: Mapping[str, ArrayLike]) -> Array:
     """The terms times what they are per, added up, (records,)."""
-    return sum(value * np.asarray(state[name]) for name, value in terms.items())
+    return np.asarray(sum(value * np.asarray(state[name]) for name, value in terms.items()))
 
 
 def _melting(

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from precip_sae.observations import labels
+from precip_sae.observations.five_minutes import Spectra
 from precip_sae.observations.schema import BY_NAME, COLUMNS, GATES, STEP_MINUTES
 from precip_sae.simulation import instruments, microphysics
 from precip_sae.simulation.weather import FIRST_WINTER, WEATHER_LATENT, Storms, Weather, calendar, latent, weather
@@ -58,9 +59,7 @@ def simulate_parts(records: int, seed: int, progress: Progress | None = None) ->
         yield rest
 
 
-def chunks(
-    records: int, seed: int, progress: Progress | None = None
-) -> Iterator[tuple[pd.DataFrame, instruments.Spectra]]:
+def chunks(records: int, seed: int, progress: Progress | None = None) -> Iterator[tuple[pd.DataFrame, Spectra]]:
     """The same table, whole storms of about CHUNK_RECORDS at a time, with the spectra that the records are made of."""
     storms = calendar(records, np.random.default_rng([seed, 0]))
     ends = np.cumsum(storms.length)
@@ -74,7 +73,7 @@ def chunks(
         first = last
 
 
-def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.DataFrame, instruments.Spectra]:
+def _chunk(storms: Storms, chosen: slice, rng: np.random.Generator) -> tuple[pd.DataFrame, Spectra]:
     """The records of the chosen storms, and their spectra."""
     air = weather(storms, chosen, rng)
     x = latent(rng, storms.length[chosen], storms.character[chosen, WEATHER_LATENT:])

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.errors import TableError
+from precip_sae.errors import TableError, first_line
 from precip_sae.settings import FileSettings
 
 PIECE_ROWS = 65_536
@@ -118,10 +118,6 @@ def open_table(path: Path, settings: FileSettings) -> Opened:
     if found == "csv":
         return _open_csv(path, settings, zipped, "\t" if ending == ".tsv" else ",")
     return _open_xarray(path)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 # CSV
@@ -327,13 +323,13 @@ def _sentences(path: Path, settings: FileSettings) -> Iterator[None]:
             raise TableError(f"{path}: has columns but no rows.") from error
         if "straddling" in str(error):
             raise TableError(f"{path}: a quote in it never closes, or a row is longer than {BLOCK} bytes.") from error
-        raise TableError(f"{path}: cannot be read as CSV ({_first_line(error)}).") from error
+        raise TableError(f"{path}: cannot be read as CSV ({first_line(error)}).") from error
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise TableError(f"{path}: cannot be unzipped ({_first_line(error)}).") from error
+        raise TableError(f"{path}: cannot be unzipped ({first_line(error)}).") from error
     except PermissionError as error:
         raise TableError(f"{path}: cannot be read, permission was denied.") from error
     except OSError as error:
-        raise TableError(f"{path}: cannot be read ({_first_line(error)}).") from error
+        raise TableError(f"{path}: cannot be read ({first_line(error)}).") from error
 
 
 def _not_text(path: Path, settings: FileSettings, error: BaseException) -> str:
@@ -353,7 +349,7 @@ def _open_parquet(path: Path) -> Opened:
         try:
             yield
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise TableError(f"{path}: cannot be read as parquet ({_first_line(error)}).") from error
+            raise TableError(f"{path}: cannot be read as parquet ({first_line(error)}).") from error
 
     with sentences():
         schema = pq.read_schema(path)
@@ -412,7 +408,7 @@ def _open_xarray(path: Path) -> Opened:
             raise TableError(
                 f"{path}: xarray needs another package to open it (for a Zarr store: pip install zarr)."
             ) from error
-        raise TableError(f"{path}: cannot be read with xarray ({_first_line(error)}).") from error
+        raise TableError(f"{path}: cannot be read with xarray ({first_line(error)}).") from error
     with dataset:
         shapes = {str(name): (tuple(map(str, v.dims)), v.shape) for name, v in dataset.variables.items()}
         attributes = {str(name): dict(v.attrs) for name, v in dataset.variables.items()}
@@ -444,7 +440,7 @@ def _open_xarray(path: Path) -> Opened:
                         with _far_dates():
                             columns[name] = piece[variable].isel(entry).to_numpy()
                     except (OSError, RuntimeError, ValueError, OverflowError) as error:
-                        raise TableError(f"{path}: column '{name}' cannot be read ({_first_line(error)}).") from error
+                        raise TableError(f"{path}: column '{name}' cannot be read ({first_line(error)}).") from error
                 yield Piece(pd.DataFrame(columns), min(start + PIECE_ROWS, count), count)
 
     return Opened(path, "xarray", list(entries), pieces, units, meanings)

@@ -215,7 +215,7 @@ def _predictors(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.float64]:
             with np.errstate(divide="ignore", invalid="ignore"):
                 x[:, k] = TRANSFORMS[data.transforms[column]][0](x[:, k])
     x[~np.isfinite(x)] = np.nan
-    for column, empty in zip(data.predictors, np.isnan(x).all(axis=0), strict=True):
+    for column, empty in zip(data.predictors, np.asarray(np.isnan(x).all(axis=0)), strict=True):
         if empty:
             transform = data.transforms.get(column)
             wanted = f"{TRANSFORMS[transform][2]} to take the {transform} of" if transform else "numbers"

@@ -63,7 +63,7 @@ class DiskCache(_Cache):
 
     def file(self, signature: Any, codegen: Any) -> Path:
         """The file of the function compiled for argument types on a processor."""
-        made_by = (numba.__version__, llvmlite.__version__, sys.version, str(config.OPT))
+        made_by = (numba.__version__, llvmlite.__version__, sys.version, str(config.OPT))  # type: ignore[attr-defined]
         depends_on = (
             self.sources, self.function.__qualname__, self.sizes, signature, codegen.magic_tuple(), made_by,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ class _Adding:
         kernels.add_products(activations, x, rows, self.ax, self.active, self.low, self.high)
 
     def sums(self, rows: int, x: NDArray[np.float64], xx: NDArray[np.float64], used: int) -> Sums:
-        first = (self.a, self.aa, x, xx, self.ax, self.active, self.high > self.low)
+        first: tuple[Any, ...] = (self.a, self.aa, x, xx, self.ax, self.active, self.high > self.low)
         return Sums(rows, *(np.moveaxis(values, -1, 0)[:used] for values in first))
 
 
