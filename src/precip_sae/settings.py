@@ -132,7 +132,8 @@ class DataSettings(Section):
 
     table: str = Field(
         description="CSV, parquet, netCDF or whatever xarray opens, relative to the project (or to the task file); "
-        "a folder of such files is one table, and in a task file so is a pattern such as months/*.csv"
+        "a folder of such files is one table, and in a task file so is a pattern such as months/*.csv, or a .yaml file "
+        "that lists files"
     )
     predictors: list[str] = Field(
         min_length=1,
@@ -708,7 +709,14 @@ def project_settings(content: dict[str, Any], root: Path, source: str) -> Settin
     """
     from precip_sae.pipeline.networks import with_networks  # few tasks name one
 
-    return parse(Settings, with_networks(content, root, source), source)
+    settings: Settings = parse(Settings, with_networks(content, root, source), source)
+    for name, task in settings.tasks.items():
+        if Path(task.data.table).suffix in (".yaml", ".yml"):
+            raise SettingsError(
+                f"{source}: tasks.{name}.data.table is {task.data.table}, a list of files, which DVC does not follow; "
+                "expected a file or a folder."
+            )
+    return settings
 
 
 def parse(section: type[Section], content: dict[str, Any], source: str, prefix: str = "") -> Any:

@@ -102,4 +102,4 @@ def test_the_ends_of_an_interval_in_a_table_are_told_apart() -> None:
     found = {key: {"value": value, "text": "100.0 %", "form": ".1%"} for key, value in ends.items()}
     assert interval(found, "k") == f"99.96 to 99.99{THIN}%"
     none = {key: {"value": None, "text": "–"} for key in ends}
-    assert interval(none, "k") == "– to –"
+    assert interval(none, "k") == "–"

@@ -368,6 +368,7 @@ BAD: dict[str, tuple[str, bytes | str, str | None, str]] = {
     "activations too many": ("m.safetensors", tensors(), TWO + "activation: [relu, relu]\n", "2 activations are descr"),
     "an input too many": ("m.safetensors", tensors(), "inputs: [p, q, r]\noutputs: [y]\n", "takes 2 inputs, and 3 are"),
     "an input twice": ("m.safetensors", tensors(), "inputs: [p, p]\noutputs: [y]\n", "expected different names"),
+    "a hostile name": ("m.safetensors", tensors(), 'inputs: [p, "q\\n\\e[2J"]\noutputs: [y]\n', "printable characters"),
     "an output too many": ("m.safetensors", tensors(), "inputs: [p, q]\noutputs: [y, z, u]\n", "1 units, and 3 outp"),
     "softmax of a regression": ("m.safetensors", tensors(), TWO + "last: softmax\n", "go through softmax, exp"),
     "layers that do not fit": ("m.safetensors", tensors(b__weight=np.ones((1, 4))), TWO, "has 3 units, and layer 2"),

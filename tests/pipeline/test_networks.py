@@ -80,6 +80,12 @@ def test_a_network_that_dvc_would_not_see_is_refused(project: Paths) -> None:
         load_settings(project.params)
 
 
+def test_a_list_of_files_that_dvc_would_not_follow_is_refused(project: Paths) -> None:
+    project.params.write_text(project.params.read_text().replace("data/table.csv", "data/all.yaml"))
+    with pytest.raises(SettingsError, match=r"data.table is data/all.yaml, a list of files, which DVC does not follow"):
+        load_settings(project.params)
+
+
 def test_the_paper_s_published_tasks_are_those_networks(repository: Paths) -> None:
     tasks = load_settings(repository.params).tasks
     assert tasks["published_classifier"].data.classes == ["Rain", "Snow", "Mixed-phase"]
@@ -168,5 +174,6 @@ def test_a_task_file_with_a_network_runs_from_any_folder(
     task_folder.run_task(tmp_path / "phase.yaml", tmp_path / "out", repository)
     assert ran[0] == "train"
     settings = load_settings(tmp_path / "out" / "params.yaml").tasks["phase"]
+    assert settings.data.table == "data/t.parquet"
     assert settings.mlp.network == "published/net.onnx"
     assert (settings.mlp.hidden, settings.data.classes) == (4, ["Rain", "Snow", "Mixed-phase"])

@@ -77,6 +77,35 @@ def test_numbers_and_flags_of_a_file_are_categories_too(tmp_path: Path) -> None:
     assert read_table(path, data(predictors=["month=12"]))["month=12"].tolist() == [0.0, 1.0]
 
 
+def test_a_list_of_files_is_one_table_in_its_own_order(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    written(tmp_path, "a,b,y\n1,2,3\n", "late.csv")
+    written(tmp_path / "old", "b,a,y\n5,4,6\n", "early.csv")
+    (tmp_path / "all.yaml").write_text("- old/early.csv\n- late.csv\n")
+    assert read_table(tmp_path / "all.yaml", data()).to_dict("list") == {"a": [4, 1], "b": [5, 2], "y": [6, 3]}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("late.csv", "is no list of files"),
+        ("[]", "is no list of files"),
+        ("- 3", "is no list of files"),
+        ("[a: [", "cannot be read as a list of files"),
+        ("- late.csv\n- late.csv", "late.csv is listed more than once"),
+        ("- all.yaml", "names all.yaml, which is a list itself"),
+        ("- none.csv", "none.csv: no such file"),
+        ("- '*.nc'", "no file matches this pattern"),
+    ],
+)
+def test_a_list_that_names_no_table_is_one_sentence(content: str, sentence: str, tmp_path: Path) -> None:
+    written(tmp_path, "a,b,y\n1,2,3\n", "late.csv")
+    (tmp_path / "all.yaml").write_text(content)
+    with pytest.raises(TableError, match=sentence) as refused:
+        read_table(tmp_path / "all.yaml", data())
+    assert "\n" not in str(refused.value)
+
+
 def test_stated_units_are_converted_and_others_left_alone(tmp_path: Path) -> None:
     path = written(tmp_path, "a,b,y\n273.15,1013,3.6\n")
     settings = data(

@@ -78,10 +78,9 @@ def describe_models(task: TaskSettings, seeds: str) -> str:
             f"{seeds} networks ({shape}), each with a sparse autoencoder ({sae}) on its hidden activations; scores are "
             "means over seeds."
         )
-    which = f"hidden layer {mlp.layer}" if (mlp.layer or 1) > 1 else "hidden layer"
     return (
         f"The network was not trained here but taken from {Path(mlp.network).name}; {seeds} sparse autoencoders "
-        f"({sae}) are fitted on the {mlp.hidden} units of its {which}."
+        f"({sae}) are fitted on the {mlp.hidden} units of its hidden layer {mlp.layer or 1}."
     )
 
 

@@ -17,7 +17,7 @@ from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import Stage, stages
 from precip_sae.search.plan import plan, with_pool
 from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
-from precip_sae.tables.formats import open_table, table_files
+from precip_sae.tables.formats import is_list, open_table, table_files
 from precip_sae.tables.read import read_table
 from precip_sae.tasks.prepare import prepare
 
@@ -192,6 +192,8 @@ def _copy_network(network: Path, folder: Path) -> None:
 
 def _name(table: Path) -> str:
     """What the table is called in the folder; several files of a pattern are called as the folder they lie in."""
+    if is_list(table):
+        return table.stem
     if table.exists():
         return table.name
     return next(folder.name for folder in table.parents if folder.exists()) or "table"
@@ -203,7 +205,7 @@ def _link(table: Path, link: Path) -> None:
     if link.is_dir() and not link.is_symlink():
         shutil.rmtree(link)
     link.unlink(missing_ok=True)
-    if table.exists():
+    if table.exists() and not is_list(table):
         _link_one(table, link)
         return
     link.mkdir()

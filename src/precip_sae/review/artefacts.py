@@ -18,16 +18,14 @@ from precip_sae.settings import read_yaml
 
 def lock_faults(project: Project) -> Iterator[str]:
     """Entries of dvc.lock that contradict each other or dvc.yaml."""
-    for stage, source_stage, path in contradictions(project.lock):
-        yield f"dvc.lock: {stage} rests on another {path} than {source_stage} made"
-    expected = {s.address(task): s for s, task in runs(project)}
-    for address in expected:
-        if address not in project.lock:
-            yield f"dvc.lock: has no entry of {address}, which dvc.yaml declares"
-    for each, task in runs(project):
-        entry = project.lock.get(each.address(task))
-        if entry and (missing := set(each.outputs(task)) - entry.outs.keys()):
-            yield f"dvc.lock: {each.address(task)} lacks the output {sorted(missing)[0]}"
+    for name, source, path in contradictions(project.lock):
+        yield f"dvc.lock: {name} rests on another {path} than {source} made"
+    for stage, task in runs(project):
+        entry = project.lock.get(stage.address(task))
+        if entry is None:
+            yield f"dvc.lock: has no entry of {stage.address(task)}, which dvc.yaml declares"
+        elif missing := set(stage.outputs(task)) - entry.outs.keys():
+            yield f"dvc.lock: {stage.address(task)} lacks the output {sorted(missing)[0]}"
 
 
 def file_faults(project: Project) -> Iterator[str]:

@@ -31,8 +31,9 @@ TRIED = 3
 def collected(project: Project) -> dict[str, dict[str, Any]]:
     """The numbers as the results give them now."""
     settings = project.settings
-    searched, held = list(settings.search.tasks), list(settings.standards)
-    return collecting.collect(project.paths, settings.tasks, project.stages.values(), searched, held)
+    return collecting.collect(
+        project.paths, settings.tasks, project.stages.values(), list(settings.search.tasks), list(settings.standards)
+    )
 
 
 def made_tables(project: Project, numbers: Mapping[str, dict[str, Any]]) -> dict[str, pd.DataFrame]:
@@ -100,23 +101,20 @@ def weight_faults(project: Project) -> Iterator[str]:
         models = project.paths.models(name)
         networks, config = load_models(models / "mlp", MLP)
         if config["seeds"] != list(task.seeds):
-            found, asked = _brief(config["seeds"]), _brief(task.seeds)
-            yield f"models/{name}/mlp: its seeds are {found}, params.yaml asks for {asked}"
+            there, asked = _brief(config["seeds"]), _brief(task.seeds)
+            yield f"models/{name}/mlp: its seeds are {there}, params.yaml asks for {asked}"
             continue
         saes = units.load_saes(models / "sae", list(task.seeds))
         prepared = prepare(read_table(project.paths.root / task.data.table, task.data), task.data)
-        # one network that was taken stands for every seed, and its skill is said once
-        asked_of = networks[:1] if "taken" in config else networks
-        if not _agree(
-            skill_by_part(asked_of, prepared), read_json(project.paths.task_results(name) / "train.json")["skill"]
-        ):
+        trained = read_json(project.paths.task_results(name) / "train.json")
+        if not _agree(skill_by_part(networks, prepared), trained["skill"]):
             yield f"models/{name}/mlp: its networks do not have the skill that train.json says"
         some = slice(0, TRIED)
         hidden = hidden_activations(networks[some], prepared.test)
-        variants = units.variants(hidden, {kind: sae[some] for kind, sae in saes.items()}, prepared.test.x)
+        found = units.variants(hidden, {kind: sae[some] for kind, sae in saes.items()}, prepared.test.x)
         kept = pd.read_parquet(project.paths.task_results(name) / "units.parquet")
         for variant, rows in kept.groupby("variant", sort=False):
-            now, then = variants[str(variant)].r, _stack(rows)[some]
+            now, then = found[str(variant)].r, _stack(rows)[some]
             if now.shape != then.shape or not np.allclose(now, then, rtol=0, atol=TOLERANCE, equal_nan=True):
                 seed = task.seeds[int(np.argmax(~np.isclose(now, then, 0, TOLERANCE, True).all(axis=(1, 2))))]
                 yield f"models/{name}: the {variant} weights of seed {seed} do not give the kept units.parquet"

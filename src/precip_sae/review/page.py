@@ -145,9 +145,12 @@ def verify_page(report: Report) -> str:
             html_table(("check", "found", "verdict"), rows, 2),
         ]
     for task, matched in report.units.items():
-        rows = [(m.variant, str(m.units), f"{m.alike:.1%}", f"{m.in_place:.1%}", f"{m.largest:.3g}") for m in matched]  # type: ignore[misc]
+        alike = [
+            (each.variant, str(each.units), f"{each.alike:.1%}", f"{each.in_place:.1%}", f"{each.largest:.3g}")
+            for each in matched
+        ]
         head = ("kind", "units", "alike once matched", "alike in place", "largest difference")
-        parts += [f"<h2>Units of {escape(task)}</h2>", html_table(head, rows)]
+        parts += [f"<h2>Units of {escape(task)}</h2>", html_table(head, alike)]
     if report.differences:
         numbers = [(key, str(then), str(now)) for key, then, now in report.differences.numbers[1]]
         files = [(name,) for name in report.differences.outputs[1]]

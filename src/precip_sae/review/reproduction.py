@@ -40,8 +40,8 @@ class Line:
 def results_file(key: str, outputs: Mapping[str, str]) -> str | None:
     """The file of results that a number comes from; None for settings and what is published."""
     words = key.split(".")
-    candidates = [f"results/{words[0]}.json"] + ([f"results/{words[0]}/{words[1]}.json"] if len(words) > 1 else [])
-    return next((name for name in reversed(candidates) if name in outputs), None)
+    candidates = (f"results/{'/'.join(words[:count])}.json" for count in range(len(words), 0, -1))
+    return next((name for name in candidates if name in outputs), None)
 
 
 def compare(ledger: Ledger, numbers: Mapping[str, dict[str, Any]], now: Run, then: Run | None) -> list[Line]:

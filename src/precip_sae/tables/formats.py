@@ -15,6 +15,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from precip_sae.errors import TableError, first_line
 from precip_sae.settings import FileSettings
@@ -24,6 +26,7 @@ BLOCK = 1 << 20  # bytes of CSV read at once
 LONGEST_LINE = 256 << 20  # bytes of a line of column names, beyond which the file is no table
 
 CSV, PARQUET = {".csv", ".tsv", ".txt"}, {".parquet", ".pq"}
+LISTS = {".yaml", ".yml"}
 EXPECTED = "a CSV or parquet file, or one that xarray opens (netCDF, Zarr)"
 
 
@@ -68,11 +71,16 @@ class Opened:
 
 
 def table_files(path: Path) -> list[Path]:
-    """The files of a table, by name: `path` itself, those in the folder `path`, or those that it matches as a pattern.
+    """The files of a table: `path` itself, by name those in the folder `path` or that it matches as a pattern, or those
+    that it lists.
+
+    A list is a YAML file of names (or folders, or patterns) relative to it; its order is that of the rows.
 
     Raises:
-        TableError: there is none.
+        TableError: there is none, or a list is no list of names, or names a file twice.
     """
+    if is_list(path):
+        return _listed(path)
     if path.is_symlink() and not path.exists():
         raise TableError(f"{path}: is a link to {path.readlink()}, which does not exist; expected {EXPECTED}.")
     if path.is_dir() and not _is_zarr(path):
@@ -86,6 +94,29 @@ def table_files(path: Path) -> list[Path]:
             raise TableError(f"{path}: no file matches this pattern, expected {EXPECTED}.")
         return files
     return [path]
+
+
+def is_list(path: Path) -> bool:
+    """Whether a file lists the files of a table."""
+    return path.suffix.lower() in LISTS and path.is_file()
+
+
+def _listed(path: Path) -> list[Path]:
+    try:
+        names = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise TableError(f"{path}: cannot be read as a list of files ({first_line(error)}).") from error
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise TableError(f"{path}: is no list of files, expected a name in each line after a dash.")
+    files: list[Path] = []
+    for name in names:
+        place = path.parent / name
+        if is_list(place):
+            raise TableError(f"{path}: names {name}, which is a list itself, expected files, folders or patterns.")
+        files += table_files(place)
+    if repeated := next((file for file in files if files.count(file) > 1), None):
+        raise TableError(f"{path}: {repeated.name} is listed more than once.")
+    return files
 
 
 def _is_zarr(path: Path) -> bool:

@@ -162,8 +162,8 @@ class Network:
         if self.kind not in KINDS:
             yield f"kind is {self.kind!r:.40}, expected {' or '.join(KINDS)}"
         for what, names in (("inputs", self.predictors), ("outputs", self.responses)):
-            if not names or not all(isinstance(name, str) and name.strip() for name in names):
-                yield f"{what} are named {list(names)!r:.60}, expected a name for each"
+            if not names or not all(isinstance(name, str) and name.strip() and name.isprintable() for name in names):
+                yield f"{what} are named {list(names)!r:.60}, expected a name of printable characters for each"
             if len(set(names)) < len(names):
                 yield f"{what} are named {list(names)!r:.60}, expected different names"
         if (len(self.responses) == 1) != (self.kind == "regression"):

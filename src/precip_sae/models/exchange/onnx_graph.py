@@ -7,7 +7,6 @@ normalisation, activations. Anything else is refused by its name.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -210,20 +209,15 @@ def as_onnx(network: Network) -> bytes:
     for kind, name, value in steps:
         nodes.append(node(kind, [at, constant(name, value)], [f"less_{name}"]))
         at = f"less_{name}"
-    writers: dict[str, Callable[[str, str], list[Any]]] = {
-        ours: lambda x, y, theirs=theirs: [node(theirs, [x], [y])]  # type: ignore[misc]
-        for theirs, ours in ACTIVATION_NODES.items()
-    }
-    writers |= {
-        "gelu_tanh": lambda x, y: [node("Gelu", [x], [y], approximate="tanh")],
-        "identity": lambda x, y: [node("Identity", [x], [y])],
-    }
+    kinds: dict[str, tuple[str, dict[str, str]]] = {ours: (theirs, {}) for theirs, ours in ACTIVATION_NODES.items()}
+    kinds |= {"gelu_tanh": ("Gelu", {"approximate": "tanh"}), "identity": ("Identity", {})}
     for number, layer in enumerate(network.layers):
-        if layer.activation not in writers:
+        if layer.activation not in kinds:
             raise NetworkError(f"{network.source}: ONNX {OPSET} has no {layer.activation}; export to safetensors.")
         weight, bias = constant(f"weight_{number}", layer.weight), constant(f"bias_{number}", layer.bias)
         nodes.append(node("Gemm", [at, weight, bias], [f"z_{number}"]))
-        nodes += writers[layer.activation](f"z_{number}", f"layer_{number}")
+        called, more = kinds[layer.activation]
+        nodes.append(node(called, [f"z_{number}"], [f"layer_{number}"], **more))
         at = f"layer_{number}"
     if network.kind == "classification":
         nodes.append(node("Softmax", [at], ["outputs"], axis=1))
