@@ -52,7 +52,7 @@ def test_kinds_that_are_the_same_in_every_seed_have_partners_and_shifted_ones_do
     assert untrained["above_70"]["partner"]["mean"] == shifted["above_70"]["partner"]["mean"] == 0
     less = found["latents_less"]["above_70"]
     assert (less["hidden"]["mean"], less["untrained"]["mean"]) == pytest.approx((0, 1))
-    assert less["untrained"]["p"]["value"] == pytest.approx(0, abs=1e-12)
+    assert less["untrained"]["p"]["value"] == pytest.approx(1e-6)  # less is not told apart
     assert found["latents_less_storms"]["above_70"]["untrained"]["over"] == "spells"
     keys = dict(flatten(found, ["task", "stability"]))
     assert keys["task.stability.kinds.latents.above_70.partner"]["text"].startswith("100.0")

@@ -103,7 +103,7 @@ def test_a_changed_setting_redoes_what_depends_on_it(project):
     set_hidden(project, 5)
     _, said = dvc(project, "repro")
     other = ("observe", "animate", "column", "toys", "ranking")
-    assert stages_run(said) == [s.address("rain") for s in stages().values() if s.name not in other]
+    assert set(stages_run(said)) == {s.address("rain") for s in stages().values() if s.name not in other}
     _, said = dvc(project, "metrics", "diff", "--json")
     assert json.loads(said)["results/rain/train.json"]["mlp.hidden"] == {"old": 3, "new": 5, "diff": 2}
 

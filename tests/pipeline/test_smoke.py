@@ -58,6 +58,8 @@ def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(proje
         "paper/report.typ",
         "paper/references.bib",
         "paper/claims.yaml",
+        "published/classifier.json",
+        "published/network.json",
         "src/precip_sae/models/mlp.py",
         "src/precip_sae/figures/x.py",
     }
@@ -67,7 +69,7 @@ def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(proje
 def test_the_copy_has_the_study_s_networks_but_not_the_observations(project, tmp_path):
     write_text(project.published / "classifier.json", "{}")
     copy = copy_project(project, tmp_path / "copy")
-    assert [p.name for p in copy.published.iterdir()] == ["classifier.json"]
+    assert sorted(p.name for p in copy.published.iterdir()) == ["classifier.json", "network.json"]
     assert not copy.data.exists()
 
 

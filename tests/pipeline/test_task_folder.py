@@ -47,13 +47,14 @@ def ran(monkeypatch):
 
 def test_the_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, project, ran):
     run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret", "report"]
+    assert ran == ["train", "fit", "interpret", "report", "companions"]
     paths = Paths(tmp_path / "out")
     settings = load_settings(paths.params)
     assert list(settings.tasks) == ["rain"]
     assert settings.tasks["rain"].mlp.hidden == 6
     assert (paths.root / settings.tasks["rain"].data.table).read_text() == TABLE
     assert sorted(p.name for p in paths.notebooks.iterdir()) == [
+        "companions.ipynb",
         "fit.ipynb",
         "interpret.ipynb",
         "report.ipynb",
@@ -64,7 +65,7 @@ def test_the_stages_run_in_order_in_a_folder_of_their_own(file, tmp_path, projec
 def test_every_subset_is_tried_where_the_file_asks_for_it(file, tmp_path, project, ran):
     write_text(file, TASK + "search: {pool: [a, b], size: 1, seeds: [3]}\n")
     run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret", "report", "search", "subsets"]
+    assert ran == ["train", "fit", "interpret", "report", "search", "subsets", "companions", "picked"]
     subsets = load_settings(Paths(tmp_path / "out").params).search.tasks["rain"]
     assert (subsets.table, subsets.size, subsets.seeds) == ("data/mine.csv", 1, [3])
 
@@ -88,7 +89,7 @@ def test_a_second_run_does_nothing(file, tmp_path, project, ran):
     said = []
     run_task(file, tmp_path / "out", project)
     run_task(file, tmp_path / "out", project, say=said.append)
-    assert ran == ["train", "fit", "interpret", "report"]
+    assert ran == ["train", "fit", "interpret", "report", "companions"]
     assert said == [f"{name}: nothing changed, skipped." for name in ran]
 
 
@@ -97,7 +98,7 @@ def test_only_what_a_changed_setting_touches_is_redone(file, tmp_path, project, 
     ran.clear()
     write_text(file, TASK + "sae: {latents: 5}\n")
     run_task(file, tmp_path / "out", project)
-    assert ran == ["fit", "interpret", "report"]
+    assert ran == ["fit", "interpret", "report", "companions"]
 
 
 @pytest.mark.parametrize("changed", ["tables/mine.csv", "project/notebooks/train.ipynb"])
@@ -123,7 +124,7 @@ def test_a_run_that_failed_continues_where_it_stopped(file, tmp_path, project, r
         with pytest.raises(StageError, match="fit failed"):
             run_task(file, tmp_path / "out", project)
     run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret", "report"]
+    assert ran == ["train", "fit", "interpret", "report", "companions"]
 
 
 def test_a_deleted_result_is_made_again(file, tmp_path, project, ran):
@@ -242,13 +243,13 @@ def test_several_files_are_one_table_and_a_changed_one_is_noticed(file, tmp_path
     write_text(file, TASK.replace("tables/mine.csv", table))
     for _ in range(2):
         run_task(file, tmp_path / "out", project)
-    assert ran == ["train", "fit", "interpret", "report"]
+    assert ran == ["train", "fit", "interpret", "report", "companions"]
     data = load_settings(tmp_path / "out" / "params.yaml").tasks["rain"].data
     assert read_table(tmp_path / "out" / data.table, data)["a"].tolist() == list(range(90))
     changed = tmp_path / ("201/m.csv" if table == "20*/m.csv" else "months/2019-1.csv")
     write_text(changed, changed.read_text() + "90,1,2\n")
     run_task(file, tmp_path / "out", project)
-    assert ran[4] == "train"
+    assert ran[5] == "train"
 
 
 def test_a_task_runs_in_any_folder(file, tmp_path, ran, monkeypatch, capsys):

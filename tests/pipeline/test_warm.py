@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -51,7 +50,9 @@ def around(tmp_path_factory):
     (folder / "waits.py").write_text(WAITS)
     (folder / "imported.py").write_text(IMPORTED)
     (folder / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)")
-    with warm(dict(os.environ) | {"PYTHONPATH": str(folder)}, folder) as environment:
+    # what other tests' libraries have set would make the process unfit
+    own = {name: value for name, value in os.environ.items() if not name.startswith(fork_server.READ_AT_IMPORT)}
+    with warm(own | {"PYTHONPATH": str(folder)}, folder) as environment:
         yield environment
 
 
@@ -121,8 +122,10 @@ def test_the_forked_process_imports_the_sources_as_they_are(around):
 def test_nothing_is_left_when_the_block_ends(tmp_path):
     with warm(dict(os.environ), tmp_path) as environment:
         folder = Path(environment[WARM_VARIABLE])
-        process = start(environment | {"PYTHONPATH": str(tmp_path)}, "timeit", "-n1", "import time; time.sleep(60)")
-        time.sleep(0.1)
+        (tmp_path / "sleeps.py").write_text("import time\nprint('sleeps', flush=True)\ntime.sleep(60)\n")
+        process = start(environment | {"PYTHONPATH": str(tmp_path)}, "sleeps")
+        # before that the server might be gone, and the process would run by itself
+        assert process.stdout.readline() == "sleeps\n"
     process.communicate()
     assert process.returncode != 0
     assert not folder.exists()

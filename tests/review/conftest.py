@@ -43,6 +43,11 @@ tasks:
     sae: {latents: 4, epochs: 3}
     sensitivity: {threshold: 0.2}
 standards: {}
+measures: {}
+noise: {}
+controls: {}
+features: {}
+variants: {}
 search:
   tasks:
     rain: {table: data/observations.parquet, pool: [n0, T, RH], size: 2, transforms: {n0: log10}, seeds: [0, 1]}
@@ -91,7 +96,10 @@ unused:
   tasks: a list
   published.reduction: of another paper
 """
-LEFT_OUT = ("report", "paper", "standards")
+# What is left out: what takes minutes, or needs files that this paper has none of.
+LEFT_OUT = {
+    "report", "paper", "standards", "animate", "column", "toys", "ranking", "companions", "picked", "inspector",
+}  # fmt: skip
 
 
 def dvc(paths: Paths, *arguments: str) -> str:
@@ -150,6 +158,7 @@ def make_paper(root: Path, repository: Paths) -> Paths:
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(repository.root / "src", paths.root / "src", ignore=ignore)
     shutil.copytree(repository.notebooks, paths.notebooks, ignore=ignore)
+    shutil.copytree(repository.published, paths.published)
     deposit_simulation(paths.data, validate(simulate(500, 1)), SimulationSettings(records=500, seed=1))
     write_digests(paths, Path(precip_sae.__file__).parent, stages())
     settings = load_settings(paths.params)
