@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from precip_sae.interpretation.known_truth import COLUMN, PLANTED, RARE
+from precip_sae.interpretation.measures import MEASURES
 from precip_sae.quantities import PERCENT, quantity
 from precip_sae.spread import over_seeds
 
@@ -167,7 +168,8 @@ def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: s
         measures: names of measures; their columns are `prefix` + name.
 
     Returns:
-        `agreement` (experiment: measure: rank correlation with its interval over seeds), `best` (the measure with the
+        `agreement` (experiment: measure: rank correlation with its interval over seeds), `best` and its `title` (the
+        measure with the
         largest mean over the experiments, each counting the same, among those defined in all), its `mean`, in how many
         experiments its interval lies above zero (`above`, `of`) and its `cut_off` in each.
     """
@@ -189,6 +191,7 @@ def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: s
             for name, spreads in agreements.items()
         },
         "best": best.removeprefix(prefix),
+        "title": MEASURES[best.removeprefix(prefix)].title,
         "mean": quantity(means[best], ".2f"),
         "means": {name.removeprefix(prefix): quantity(value, ".2f") for name, value in means.items()},
         "above": above,
