@@ -183,7 +183,7 @@ def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: s
     everywhere = [prefix + name for name in measures if all(prefix + name in a for a in agreements.values())]
     means = {name: float(np.mean([a[name]["mean"] for a in agreements.values()])) for name in everywhere}
     best = max(means, key=lambda name: means[name])
-    above = sum((a[best]["low"] or 0.0) > 0 for a in agreements.values())
+    above = sum(bool((a[best]["low"] or 0.0) > 0) for a in agreements.values())
     cuts = {name: cut_off(each.table, each.truth, best, -1, each.recovered) for name, each in found.items()}
     return {
         "agreement": {

@@ -49,7 +49,7 @@ class Claim(Section):
     over: str | None = Field(None, description="what the number's interval is over: seeds, episodes, ...")
     tier: Tier = Field("numbers", description="the least that another machine has to get: bytes, numbers or conclusion")
     tolerance: str = Field("trained", description="a name below `tolerances`, for the tier numbers")
-    untested: str | None = Field(None, description="of an untestable claim: what would be needed")
+    untested: str | None = Field(None, description="why it cannot be decided: always, or where its metric is missing")
     headline: bool = Field(False, description="shown in the README and at the end of `make reproduce`")
 
     @model_validator(mode="after")
@@ -57,7 +57,7 @@ class Claim(Section):
         if self.standing == "untestable":
             if self.metric or not self.untested:
                 raise ValueError(f"claim '{self.id}' is untestable: it needs `untested` (why) and no `metric`")
-        elif self.metric is None or self.untested:
+        elif self.metric is None:
             raise ValueError(f"claim '{self.id}' needs a `metric`, or the standing untestable")
         elif self.at_least is None and self.at_most is None:
             raise ValueError(f"claim '{self.id}' has neither at_least nor at_most")
@@ -99,7 +99,7 @@ def judge(claim: Claim, numbers: Mapping[str, dict[str, Any]]) -> dict[str, Any]
         ManuscriptError: the claim asks for a number (or an interval) that is not there, or names an interval over
             something else than the number's.
     """
-    if claim.metric is None:
+    if claim.metric is None or (claim.untested and claim.metric not in numbers):
         return claim.model_dump() | {"expected": "–", "found": claim.untested, "verdict": NOT_TESTED}
     found = number(numbers, claim.metric)
     if claim.over and "interval over " in found["text"] and f"interval over {claim.over} " not in found["text"]:
@@ -122,7 +122,7 @@ def judged_values(claim: Claim, numbers: Mapping[str, dict[str, Any]]) -> tuple[
     Raises:
         ManuscriptError: no such number.
     """
-    if claim.metric is None:
+    if claim.metric is None or (claim.untested and claim.metric not in numbers):
         return None, None
     if claim.whole:
         return tuple(number(numbers, f"{claim.metric}.{end}")["value"] for end in ("low", "high"))
