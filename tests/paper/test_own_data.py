@@ -46,7 +46,9 @@ def test_a_table_of_ones_own_runs_through_all_stages(tmp_path: Path) -> None:
         assert (out / made).is_file(), made
     said: list[str] = []
     run_task(file, out, Paths(ROOT), smoke=True, say=said.append)
-    assert said == [f"{stage}: nothing changed, skipped." for stage in ("train", "fit", "interpret", "report", "companions")]
+    assert said == [
+        f"{stage}: nothing changed, skipped." for stage in ("train", "fit", "interpret", "report", "companions")
+    ]
 
 
 REAL = {"mountain_rain_or_snow": (17014, 1163), "cold_lake_mrr": (2295, 0)}
