@@ -104,7 +104,8 @@ def save_taken(folder: Path, network: Network, layer: int | None, config: dict[s
     from precip_sae.models.exchange.torch_files import as_safetensors
 
     history = curves(network, config["seeds"][0])
-    told = config | {"taken": network.source, "layer": layer or len(network.hidden_layers)}
+    # by its name alone: where it lay differs from machine to machine
+    told = config | {"taken": Path(network.source).name, "layer": layer or len(network.hidden_layers)}
     if plain(network):
         save_models(folder, MLP.of([as_arrays(network)]), told, history)
         return
