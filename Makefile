@@ -69,7 +69,7 @@ diff: $(READY) ## Show what changed since REF (a tag, branch, commit or folder) 
 	@precip-sae diff "$(REF)"
 
 .PHONY: smoke
-smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR, in about three minutes
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR: minutes
 	@precip-sae smoke $(SMOKE_DIR)
 
 # Keras as published has an environment of its own: TensorFlow 2.17 and numpy 2 do not go together.

@@ -264,7 +264,7 @@ def inspector(
 
 @app.command()
 def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")]) -> None:
-    """Make the whole paper from little data in a folder of its own, in about three minutes."""
+    """Make the whole paper from little data in a folder of its own."""
     from precip_sae.paths import locate
     from precip_sae.pipeline.smoke import smoke as small_paper
 

@@ -1,4 +1,4 @@
-"""The whole paper from little data, in a temporary copy: what a reviewer does, in about three minutes."""
+"""The whole paper from little data, in a temporary copy: what a reviewer does."""
 
 import hashlib
 import json

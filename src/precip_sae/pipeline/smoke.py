@@ -1,4 +1,4 @@
-"""The whole paper, small: every stage in about three minutes, in a folder of its own."""
+"""The whole paper, small: every stage in a folder of its own."""
 
 import copy
 import os
