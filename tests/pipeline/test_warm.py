@@ -50,10 +50,13 @@ def around(tmp_path_factory):
     (folder / "waits.py").write_text(WAITS)
     (folder / "imported.py").write_text(IMPORTED)
     (folder / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)")
-    # what other tests' libraries have set would make the process unfit
-    own = {name: value for name, value in os.environ.items() if not name.startswith(fork_server.READ_AT_IMPORT)}
-    with warm(own | {"PYTHONPATH": str(folder)}, folder) as environment:
+    with warm(fit_environment() | {"PYTHONPATH": str(folder)}, folder) as environment:
         yield environment
+
+
+def fit_environment():
+    """This environment without what other tests' libraries have set: that would make the process unfit."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(fork_server.READ_AT_IMPORT)}
 
 
 def start(around, *arguments, **variables):
@@ -120,7 +123,7 @@ def test_the_forked_process_imports_the_sources_as_they_are(around):
 
 
 def test_nothing_is_left_when_the_block_ends(tmp_path):
-    with warm(dict(os.environ), tmp_path) as environment:
+    with warm(fit_environment(), tmp_path) as environment:
         folder = Path(environment[WARM_VARIABLE])
         (tmp_path / "sleeps.py").write_text("import time\nprint('sleeps', flush=True)\ntime.sleep(60)\n")
         process = start(environment | {"PYTHONPATH": str(tmp_path)}, "sleeps")
