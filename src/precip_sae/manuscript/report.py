@@ -61,7 +61,7 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "models": describe_models(task, number(numbers, f"{name}.train.seeds")["text"]),
         "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
         "typical_seed": number(numbers, f"{name}.interpret.typical_seed")["text"],
-        "verdict": verdict(numbers, name, data.kind, task.mlp.network is not None),
+        "verdict": [*verdict(numbers, name, data.kind, task.mlp.network is not None), *weighted(numbers, name, task)],
         "reduction": reduction_sentences(numbers, name, task.sae.l1_conventions[0]),
         "skill": _table(skill(numbers, tasks)),
         "reductions": _table(reductions(numbers, tasks).drop(columns="Published")),
@@ -150,6 +150,22 @@ def verdict(numbers: Numbers, name: str, kind: str, one_network: bool = False) -
             how = f"{are} not distinguishable from"
         sentences.append(f"{who} {how} {called} ({found}): gain {gain['text']}.")
     return sentences
+
+
+def weighted(numbers: Numbers, name: str, task: TaskSettings) -> list[str]:
+    """That classes were weighted, and the score that fits that; nothing where they were not."""
+    if task.mlp.class_weights is None:
+        return []
+    weights = ", ".join(f"{c} {number(numbers, f'{name}.train.class_weights.{c}')['text']}" for c in task.data.classes)
+    own = number(numbers, f"{name}.train.skill.test.balanced_accuracy")["text"]
+    others = [
+        f"{called.partition(',')[0]} {number(numbers, f'{name}.train.baselines.{baseline}.balanced_accuracy')['text']}"
+        for baseline, called in CALLED["classification"].items()
+    ]
+    return [
+        f"In training the classes were weighted ({weights}); scores and the other forecasts are not. On the test part "
+        f"the networks reach a balanced accuracy of {own}, {', '.join(others)}."
+    ]
 
 
 def reduction_sentences(numbers: Numbers, name: str, headline: str) -> list[str]:

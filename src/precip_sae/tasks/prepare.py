@@ -37,10 +37,12 @@ class Part:
         x: standardised predictors, float32 [rows, predictors].
         y: int64 class numbers [rows], or float32 responses [rows], in the table's unit unless they are standardised
             (see `Prepared.response`).
+        classes: their names, by number; empty of a regression.
     """
 
     x: NDArray[np.float32]
     y: NDArray[Any]
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -177,7 +179,7 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
                 f"{data.table}: column '{column}' holds values so far apart that they cannot be standardised, expected "
                 "measurements: are some a mark of missing values (data.file.missing_marks)?"
             )
-    parts = {name: Part(standardised[chosen], y[chosen]) for name, chosen in rows.items()}
+    parts = {name: Part(standardised[chosen], y[chosen], tuple(data.classes)) for name, chosen in rows.items()}
     _check_training_response(parts["train"].y, data)
     counts |= {name: len(part) for name, part in parts.items()}
     index = frame.index[kept]
