@@ -53,8 +53,8 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
     return {
         "title": task.title,
         "source": describe_source(paths, data),
-        "response": _name(data, data.response),
-        "inputs": [f"{data.transforms.get(c, '')} {_name(data, c)}".strip() for c in data.predictors],
+        "response": column_name(data, data.response),
+        "inputs": [f"{data.transforms.get(c, '')} {column_name(data, c)}".strip() for c in data.predictors],
         "classes": data.classes,
         "split": describe_parts(data),
         "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
@@ -86,11 +86,12 @@ def describe_models(task: TaskSettings, seeds: str) -> str:
 
 def describe_parts(data: DataSettings) -> str:
     """By what the rows were parted."""
+    fold = f"fold {data.fold} of {data.folds}, " if data.folds else ""
     if data.groups:
-        return f"whole groups of {data.groups}"
+        return f"{fold}whole groups of {data.groups}"
     if data.parts == "blocks":
-        return f"blocks of {data.block_days:g} days, drawn with seed {data.block_seed}"
-    return "in time order" if data.time else "rows as they stand"
+        return f"{fold}blocks of {data.block_days:g} days, drawn with seed {data.block_seed}"
+    return fold + ("in time order" if data.time else "rows as they stand")
 
 
 def _in_order(reason: str) -> tuple[int, str]:
@@ -99,8 +100,8 @@ def _in_order(reason: str) -> tuple[int, str]:
     return place.get(reason, 1), reason
 
 
-def _name(data: DataSettings, column: str) -> str:
-    """With its unit, and without the symbols of figures, which are TeX."""
+def column_name(data: DataSettings, column: str) -> str:
+    """A column's name with its unit, and without the symbols of figures, which are TeX."""
     return with_unit(data.names.get(column, column), unit(data, column))
 
 

@@ -27,8 +27,8 @@ class MLPSettings(Section):
     class_weights: Literal["balanced"] | dict[str, Positive] | None = Field(
         None,
         description="classification, in training alone, as Keras' class_weight: a batch's loss is the sum over its "
-        "rows of the class's weight times the cross-entropy, over the number of rows; CLASS: WEIGHT (1 where not named), or "
-        "balanced: rows of the training part / (classes x rows of the class); scores are not weighted",
+        "rows of the class's weight times the cross-entropy, over the number of rows; CLASS: WEIGHT (1 where not "
+        "named), or balanced: rows of the training part / (classes x rows of the class); scores are not weighted",
     )
     network: str | None = Field(
         None,
@@ -111,8 +111,10 @@ class TaskSettings(Section):
     sensitivity: SensitivitySettings = SensitivitySettings()
 
     @model_validator(mode="after")
-    def _weighted_classes(self) -> "TaskSettings":
+    def _fits_the_data(self) -> "TaskSettings":
         weights, data = self.mlp.class_weights, self.data
+        if data.folds is not None and self.mlp.network is not None:
+            raise ValueError("data.folds trains a network for every fold, and mlp.network names one")
         if weights is not None and data.kind == "regression":
             raise ValueError("mlp.class_weights belong to a classification, and data.kind is regression")
         if isinstance(weights, dict) and (unknown := [name for name in weights if name not in data.classes]):

@@ -13,6 +13,7 @@ from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, MLPSettings
 from precip_sae.tables import values as columns
 from precip_sae.tables.read import BAD_ROWS
+from precip_sae.tasks.folds import fold_name, fold_rows
 from precip_sae.tasks.parts import NETWORK_SHARE, VALIDATION_SHARE, block_rows, keeps_classes, part_rows
 
 MINIMUM_CLASS = 5  # rows of the training part
@@ -108,7 +109,8 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     """Transforms, drops incomplete rows, splits in time order and standardises, as the study does.
 
     Predictors are transformed as `data.transforms` says; infinite or missing values are handled as `data.missing`
-    says; mean and scale come from the training and validation part. See `part_rows` and `block_rows` for the parts.
+    says; mean and scale come from the training and validation part. See `part_rows`, `block_rows` and `fold_rows` for
+    the parts.
 
     Args:
         frame: table that holds the columns named by `data`.
@@ -140,7 +142,9 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
         counts["dropped, predictor missing"] = int(incomplete.sum())
     x, y = x[kept], y[kept]
     rows: dict[str, Any]
-    if data.parts == "blocks":
+    if data.folds is not None:
+        rows = fold_rows(frame[kept], y if data.kind == "classification" else None, data)
+    elif data.parts == "blocks":
         rows = block_rows(frame[data.time][kept], y if data.kind == "classification" else None, data, len(frame))
     else:
         rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, len(frame))
@@ -309,11 +313,11 @@ def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
         if np.ptp(y) == 0:
             raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
         return
+    whose = f"{NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows" if data.folds is None else fold_name(data)
     for number, name in enumerate(data.classes):
         if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(
-                f"{data.table}: the training part ({NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
-                f"holds {found} rows of class '{name}' of response '{data.response}', expected at least "
-                f"{MINIMUM_CLASS}: leave it out (drop_classes) or count it as another (labels), or set other parts "
-                f"({keeps_classes(data)})."
+                f"{data.table}: the training part ({whose}) holds {found} rows of class '{name}' of response "
+                f"'{data.response}', expected at least {MINIMUM_CLASS}: leave it out (drop_classes) or count it as "
+                f"another (labels), or set other parts ({keeps_classes(data)})."
             )
