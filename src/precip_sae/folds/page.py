@@ -13,7 +13,7 @@ from precip_sae.figures.names import names, unit
 from precip_sae.figures.style import save
 from precip_sae.files import write_json, write_parquet
 from precip_sae.folds.pool import POOLED, AllRows, Fold, measured, pooled_measures, pooled_rows, pooled_skill
-from precip_sae.interpretation.measures import MEASURES
+from precip_sae.interpretation.measures import MEASURES, THRESHOLD
 from precip_sae.interpretation.units import UNTRAINED
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import flatten, number
@@ -22,7 +22,7 @@ from precip_sae.manuscript.tables import BASELINES, SCORES, Numbers, interval
 from precip_sae.models.class_weights import class_weights
 from precip_sae.models.skill import confusion
 from precip_sae.paths import Paths
-from precip_sae.quantities import grouped, quantity
+from precip_sae.quantities import grouped, quantity, written
 from precip_sae.settings import DataSettings, TaskSettings
 from precip_sae.tasks.parts import PARTS
 
@@ -142,8 +142,9 @@ def reduction_sentence(numbers: Numbers, key: str, headline: str) -> str:
     fitted, untrained = (number(numbers, f"{key}.published.reduction.{v}")["text"] for v in (headline, UNTRAINED))
     beyond = number(numbers, f"{key}.published.beyond_untrained")["text"]
     return (
-        f"By the study's count, the mean number of sensitive inputs falls by {fitted} from hidden units to latents; to "
-        f"latents of SAEs that were never trained, by {untrained}: training adds {beyond}. A negative fall is a rise."
+        f"By the study's count, the mean number of sensitive inputs (|r| above {THRESHOLD:g}) falls by {fitted} from "
+        f"hidden units to latents; to latents of SAEs that were never trained, by {untrained}: training adds {beyond}. "
+        "A negative fall is a rise."
     )
 
 
@@ -181,6 +182,8 @@ def measure_table(numbers: Numbers, key: str, headline: str) -> list[list[str]]:
 
 
 def _range(numbers: Numbers, key: str) -> str:
-    """`least to most`, without the unit twice."""
-    least, most = (number(numbers, f"{key}.{end}")["text"] for end in ("least", "most"))
-    return least if least == most else f"{least} to {most}"
+    """`least to most` of the folds, without the unit twice."""
+    least, most = (number(numbers, f"{key}.{end}") for end in ("least", "most"))
+    if least["text"] == most["text"]:
+        return least["text"]
+    return f"{written(least['value'], least['form'])[0]} to {most['text']}"
