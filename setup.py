@@ -7,7 +7,14 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 # Kept in one place each, at the top level; an editable installation finds them there. See `precip_sae.paths.shipped`.
-SHIPPED = ("notebooks/*.ipynb", "paper/report.typ", "paper/explanation.typ", "params.smoke.yaml", "dvc.yaml")
+SHIPPED = (
+    "notebooks/*.ipynb",
+    "paper/report.typ",
+    "paper/folds.typ",
+    "paper/explanation.typ",
+    "params.smoke.yaml",
+    "dvc.yaml",
+)
 
 
 class BuildPy(build_py):

@@ -319,11 +319,13 @@ def task_run(
 ) -> None:
     """Train, fit, interpret and report one task of your own, outside the paper and from any folder."""
     from precip_sae.paths import shipped
-    from precip_sae.pipeline.task_folder import run_task
+    from precip_sae.pipeline.task_folder import FOLDS, run_task
 
     run_task(file, out, shipped(), smoke, typer.echo, table)
     report = out / "paper" / "reports" / f"{file.stem}.pdf"
-    typer.echo(f"{report}: the report on one page; what led to it is in {out / 'paper' / 'supplement'}.")
+    folds = out / FOLDS
+    led = folds if folds.is_dir() else out / "paper" / "supplement"
+    typer.echo(f"{report}: the report on one page; what led to it is in {led}.")
 
 
 @table_app.command("check")

@@ -15,6 +15,7 @@ from precip_sae.search.plan import Plan, plan, pool_data, with_pool
 from precip_sae.settings import DataSettings, SubsetSettings
 from precip_sae.tables.conversion import looks_wrong
 from precip_sae.tables.read import Table, name_in_file, read
+from precip_sae.tasks.folds import every_fold, fold_name
 from precip_sae.tasks.parts import PARTS, keeps_classes
 from precip_sae.tasks.prepare import MINIMUM_CLASS, Prepared, prepare
 
@@ -120,10 +121,12 @@ def check(
     columns = describe_columns(table, whole)
     warnings = [*_column_warnings(table.frame, columns, whole), *_time_warnings(table.frame, data)]
     try:
-        prepared = prepare(table.frame, data)
+        prepared, *others = [prepare(table.frame, one) for one in every_fold(data)]
         search = _search(plan(table.frame, data, subsets)) if subsets else {}
     except TableError as error:
         return Report(table, columns, warnings, refusal=error)
+    if others:
+        warnings.append(f"The parts are those of {fold_name(prepared.data)}; the others can be prepared too.")
     parts = describe_parts(table.frame, prepared)
     scores = baselines(prepared)
     warnings += [*_part_warnings(prepared, parts), *_leaks(prepared, scores["linear"])]

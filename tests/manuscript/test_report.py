@@ -12,7 +12,7 @@ from precip_sae.manuscript import report
 from precip_sae.manuscript.tables import interval
 from precip_sae.paths import Paths
 from precip_sae.quantities import THIN
-from precip_sae.settings import DataSettings, TaskSettings, load_settings, read_yaml
+from precip_sae.settings import DataSettings, MLPSettings, TaskSettings, load_settings, read_yaml
 
 
 def data(**changes: Any) -> DataSettings:
@@ -36,6 +36,20 @@ def test_the_networks_are_called_better_only_where_the_whole_interval_of_the_gai
         "The networks are not distinguishable from the best threshold on one input (B): gain G.",
         f"The networks do worse than {'logistic' if kind == 'classification' else 'linear'} regression (B): gain G.",
     ]
+
+
+def test_the_balanced_accuracy_is_said_where_classes_were_weighted() -> None:
+    plain = {"title": "t", "data": data(kind="classification", classes=["Rain", "Snow"])}
+    baselines = ("climatology", "threshold", "linear")
+    given = {f"t.train.baselines.{name}.balanced_accuracy": {"text": name[0].upper()} for name in baselines}
+    given |= {"t.train.skill.test.balanced_accuracy": {"text": "A"}}
+    given |= {"t.train.class_weights.Rain": {"text": "1"}, "t.train.class_weights.Snow": {"text": "2.5"}}
+    assert report.weighted(given, "t", TaskSettings(**plain)) == []
+    (said,) = report.weighted(given, "t", TaskSettings(**plain, mlp=MLPSettings(class_weights={"Snow": 2.5})))
+    assert "(Rain 1, Snow 2.5)" in said
+    assert said.endswith(
+        "balanced accuracy of A, climatology C, the best threshold on one input T, logistic regression L."
+    )
 
 
 def test_what_the_table_is_follows_the_table_and_its_source(tmp_path: Path) -> None:

@@ -85,6 +85,79 @@ def test_a_slip_in_the_search_of_a_task_file_is_one_sentence(file, tmp_path, pro
     assert ran == []
 
 
+@pytest.fixture
+def pooled(monkeypatch):
+    """What was pooled: the folds' settings, in order; nothing is read."""
+    given = []
+    monkeypatch.setattr(task_folder, "_pool", lambda *arguments: given.append([d.fold for d in arguments[5]]))
+    return given
+
+
+def cross_validated(file, folds, rows=200):
+    """Makes the task one of so many folds, and its table long enough for them."""
+    write_text(file, TASK.replace("regression}", f"regression, folds: {folds}}}"))
+    write_text(file.parent / "tables" / "mine.csv", "a,b,y\n" + "".join(f"{k},{k % 7},{k % 5}\n" for k in range(rows)))
+
+
+STAGES = ["train", "fit", "interpret", "report", "companions"]
+
+
+def test_every_fold_runs_as_the_task_that_it_is_and_is_pooled(file, tmp_path, project, ran, pooled):
+    cross_validated(file, 2)
+    said = []
+    run_task(file, tmp_path / "out", project, say=said.append)
+    assert ran == STAGES * 2
+    assert pooled == [[1, 2]]
+    assert said[0] == "fold 1 of 2, train: running."
+    assert said[5] == "fold 2 of 2, train: running."
+    for fold in (1, 2):
+        data = load_settings(tmp_path / "out" / "folds" / str(fold) / "params.yaml").tasks["rain"].data
+        assert (data.folds, data.fold) == (2, fold)
+
+
+def test_an_interrupted_cross_validation_goes_on_in_the_fold_where_it_stopped(
+    file, tmp_path, project, ran, pooled, monkeypatch
+):
+    cross_validated(file, 3)
+    run = task_folder.run_stage
+
+    def stops(stage, task, paths):
+        if paths.root.name == "2" and stage.name == "interpret":
+            raise KeyboardInterrupt
+        run(stage, task, paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task_folder, "run_stage", stops)
+        with pytest.raises(KeyboardInterrupt):
+            run_task(file, tmp_path / "out", project)
+    assert pooled == []
+    ran.clear()
+    run_task(file, tmp_path / "out", project)
+    assert ran == [*STAGES[2:], *STAGES]
+    assert pooled == [[1, 2, 3]]
+
+
+def test_folds_that_are_no_longer_asked_for_are_removed(file, tmp_path, project, ran, pooled):
+    for folds in (3, 2):
+        cross_validated(file, folds)
+        run_task(file, tmp_path / "out", project)
+    assert sorted(p.name for p in (tmp_path / "out" / "folds").iterdir()) == ["1", "2"]
+
+
+def test_folds_do_not_fill_a_folder_of_something_else(file, tmp_path, project, ran, pooled):
+    run_task(file, tmp_path / "out", project)
+    cross_validated(file, 2)
+    with pytest.raises(OutputError, match="out: holds something else than folds of task rain"):
+        run_task(file, tmp_path / "out", project)
+
+
+def test_folds_that_the_table_does_not_allow_are_told_before_anything_is_written(file, tmp_path, project, ran):
+    cross_validated(file, 10, rows=90)
+    with pytest.raises(TableError, match=r"of 90 usable rows fold 1 of 10 leaves 9 to the part test"):
+        run_task(file, tmp_path / "out", project)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_second_run_does_nothing(file, tmp_path, project, ran):
     said = []
     run_task(file, tmp_path / "out", project)

@@ -7,7 +7,7 @@ import pytest
 from precip_sae.cli import main
 from precip_sae.errors import SettingsError
 from precip_sae.pipeline.keys import described
-from precip_sae.settings import Settings, TaskSettings, load_settings
+from precip_sae.settings import Settings, TaskSettings, load_settings, parse, read_yaml
 
 # (what, replaced by, what the sentence has to say); the text is the small project's params.yaml of conftest.py
 SLIPS = {
@@ -16,6 +16,19 @@ SLIPS = {
     "misspelt section": ("sae: {", "sea: {", r"tasks\.rain\.sea is not a known key; did you mean 'sae'\?"),
     "misspelt top section": ("tasks:", "task:", r"task is not a known key; did you mean 'tasks'\?"),
     "unknown key far from any": ("{hidden: 3}", "{zzz: 3}", r"tasks\.rain\.mlp\.zzz is not a known key; known: hidden"),
+    "weights of a regression": (
+        "{hidden: 3}",
+        "{class_weights: balanced}",
+        r"class_weights belong to a classification",
+    ),
+    "one fold": ("response: y", "response: y, folds: 1", r"data\.folds is 1, but .* greater than or equal to 2"),
+    "fold of none": ("response: y", "response: y, fold: 1", r"fold is 1, and folds is null"),
+    "fold beyond the last": ("response: y", "response: y, folds: 3, fold: 4", r"fold is 4, expected 1 to 3"),
+    "search of folds": (
+        "response: y",
+        "response: y, folds: 3",
+        r"search has one set of parts, and .*folds cuts several",
+    ),
     "text for a number": ("hidden: 3", "hidden: three", r"tasks\.rain\.mlp\.hidden is 'three', but input should be a"),
     "quoted number": ("hidden: 3", "hidden: '3'", r"tasks\.rain\.mlp\.hidden is '3', but input should be a valid int"),
     "fraction for a count": ("hidden: 3", "hidden: 2.5", r"tasks\.rain\.mlp\.hidden is 2\.5, but"),
@@ -225,3 +238,37 @@ def test_a_number_of_seeds_stands_for_that_many(project):
     project.params.write_text(text.replace("seeds: [0, 1]", "seeds: 3"))
     settings = load_settings(project.params)
     assert settings.tasks["rain"].seeds == settings.search.tasks["rain"].seeds == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ("{Snw: 2}", r"mlp\.class_weights names 'Snw', none of data\.classes; did you mean 'Snow'\?"),
+        ("{Snow: 0}", r"mlp\.class_weights: the weight of 'Snow' is 0, expected a number from 0\.001 to 1000"),
+        ("{Snow: -1}", r"the weight of 'Snow' is -1, expected"),
+        ("{Snow: .nan}", r"the weight of 'Snow' is nan, expected"),
+        ("{Snow: true}", r"the weight of 'Snow' is True, expected"),
+        ("{Snow: much}", r"the weight of 'Snow' is 'much', expected"),
+        ("{1: 2}", r"it names 1, expected the name of a class as text, in quotes"),
+        ("{}", r"it is \{\}, expected balanced, or CLASS: WEIGHT"),
+        ("equal", r"it is 'equal', expected balanced, or CLASS: WEIGHT"),
+        ("balanced, network: published/x.json", r"class_weights belong to a network that is trained here"),
+    ],
+)
+def test_a_slip_in_class_weights_is_one_sentence(tmp_path, weights, expected):
+    text = f"""title: t
+data: {{table: t.csv, predictors: [a], response: y, kind: classification, classes: [Rain, Snow]}}
+mlp: {{class_weights: {weights}}}
+"""
+    (tmp_path / "task.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=expected) as caught:
+        parse(TaskSettings, read_yaml(tmp_path / "task.yaml"), "task.yaml")
+    assert str(caught.value).count("\n") == 0
+
+
+def test_class_weights_are_kept_as_given(tmp_path):
+    data = {"table": "t.csv", "predictors": ["a"], "response": "y", "kind": "classification", "classes": ["u", "v"]}
+    task = {"title": "t", "data": data}
+    assert parse(TaskSettings, task, "t").mlp.class_weights is None
+    assert parse(TaskSettings, task | {"mlp": {"class_weights": "balanced"}}, "t").mlp.class_weights == "balanced"
+    assert parse(TaskSettings, task | {"mlp": {"class_weights": {"v": 2}}}, "t").mlp.class_weights == {"v": 2.0}

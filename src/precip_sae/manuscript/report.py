@@ -53,15 +53,15 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
     return {
         "title": task.title,
         "source": describe_source(paths, data),
-        "response": _name(data, data.response),
-        "inputs": [f"{data.transforms.get(c, '')} {_name(data, c)}".strip() for c in data.predictors],
+        "response": column_name(data, data.response),
+        "inputs": [f"{data.transforms.get(c, '')} {column_name(data, c)}".strip() for c in data.predictors],
         "classes": data.classes,
         "split": describe_parts(data),
         "rows": [[reason, rows[reason]] for reason in sorted(rows, key=_in_order)],
         "models": describe_models(task, number(numbers, f"{name}.train.seeds")["text"]),
         "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
         "typical_seed": number(numbers, f"{name}.interpret.typical_seed")["text"],
-        "verdict": verdict(numbers, name, data.kind, task.mlp.network is not None),
+        "verdict": [*verdict(numbers, name, data.kind, task.mlp.network is not None), *weighted(numbers, name, task)],
         "reduction": reduction_sentences(numbers, name, task.sae.l1_conventions[0]),
         "skill": _table(skill(numbers, tasks)),
         "reductions": _table(reductions(numbers, tasks).drop(columns="Published")),
@@ -86,11 +86,12 @@ def describe_models(task: TaskSettings, seeds: str) -> str:
 
 def describe_parts(data: DataSettings) -> str:
     """By what the rows were parted."""
+    fold = f"fold {data.fold} of {data.folds}, " if data.folds else ""
     if data.groups:
-        return f"whole groups of {data.groups}"
+        return f"{fold}whole groups of {data.groups}"
     if data.parts == "blocks":
-        return f"blocks of {data.block_days:g} days, drawn with seed {data.block_seed}"
-    return "in time order" if data.time else "rows as they stand"
+        return f"{fold}blocks of {data.block_days:g} days, drawn with seed {data.block_seed}"
+    return fold + ("in time order" if data.time else "rows as they stand")
 
 
 def _in_order(reason: str) -> tuple[int, str]:
@@ -99,8 +100,8 @@ def _in_order(reason: str) -> tuple[int, str]:
     return place.get(reason, 1), reason
 
 
-def _name(data: DataSettings, column: str) -> str:
-    """With its unit, and without the symbols of figures, which are TeX."""
+def column_name(data: DataSettings, column: str) -> str:
+    """A column's name with its unit, and without the symbols of figures, which are TeX."""
     return with_unit(data.names.get(column, column), unit(data, column))
 
 
@@ -150,6 +151,22 @@ def verdict(numbers: Numbers, name: str, kind: str, one_network: bool = False) -
             how = f"{are} not distinguishable from"
         sentences.append(f"{who} {how} {called} ({found}): gain {gain['text']}.")
     return sentences
+
+
+def weighted(numbers: Numbers, name: str, task: TaskSettings) -> list[str]:
+    """That classes were weighted, and the score that fits that; nothing where they were not."""
+    if task.mlp.class_weights is None:
+        return []
+    weights = ", ".join(f"{c} {number(numbers, f'{name}.train.class_weights.{c}')['text']}" for c in task.data.classes)
+    own = number(numbers, f"{name}.train.skill.test.balanced_accuracy")["text"]
+    others = [
+        f"{called.partition(',')[0]} {number(numbers, f'{name}.train.baselines.{baseline}.balanced_accuracy')['text']}"
+        for baseline, called in CALLED["classification"].items()
+    ]
+    return [
+        f"In training the classes were weighted ({weights}); scores and the other forecasts are not. In the "
+        f"test the networks reach a balanced accuracy of {own}, {', '.join(others)}."
+    ]
 
 
 def reduction_sentences(numbers: Numbers, name: str, headline: str) -> list[str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from precip_sae.models.class_weights import class_weights
 from precip_sae.models.dictionary import Dictionary
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
 from precip_sae.models.mlp import MLP
@@ -69,18 +70,21 @@ def batches(rows: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
-def response_loss(z: torch.Tensor, y: torch.Tensor, kind: str) -> torch.Tensor:
+def response_loss(z: torch.Tensor, y: torch.Tensor, kind: str, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Mean loss over the rows of every model: cross-entropy of the logits, or squared error.
 
     Args:
         z: network outputs [models, rows, outputs].
         y: class numbers or responses [models, rows].
+        weights: of the classes [outputs]: each row's cross-entropy is multiplied by its class's before the mean over
+            rows is taken, as Keras does with `class_weight`; None: all count alike.
 
     Returns:
         [models].
     """
     if kind == "classification":
-        return cross_entropy(z.transpose(1, 2), y, reduction="none").mean(dim=1)
+        # torch's own mean would divide by the sum of the weights, Keras divides by the rows
+        return cross_entropy(z.transpose(1, 2), y, weights, reduction="none").mean(dim=1)
     return (z[..., 0] - y).square().mean(dim=1)
 
 
@@ -113,7 +117,7 @@ def train_mlps(
         progress: called as progress(epochs done, epochs) after every epoch.
         hidden_l1: weight of the activity penalty on the hidden layer, in Keras 3's convention: times the sum of the
             activations over the rows of the batch and the units, added to the batch's loss. `loss` holds the penalty,
-            `val_loss` does not.
+            `val_loss` does not; nor does it hold `settings.class_weights`, which `loss` does.
 
     Returns:
         The trained stack, in the order of `seeds`, and its history with the columns seed, epoch, loss, val_loss,
@@ -126,6 +130,8 @@ def train_mlps(
     adam = KerasAdam(stack, settings.learning_rate)
     val_x = torch.from_numpy(validation.x)
     val_y = torch.from_numpy(validation.y).expand(len(seeds), -1)
+    given = class_weights(settings, train, outputs)
+    weights = None if given is None else torch.from_numpy(given)
     score = SCORE[kind]
     history = []
     for epoch in range(settings.epochs):
@@ -136,7 +142,7 @@ def train_mlps(
         for rows in batches(len(train), settings.batch):
             hidden = stack.hidden(x[:, rows])
             z = stack.output(hidden)
-            loss = response_loss(z, y[:, rows], kind)
+            loss = response_loss(z, y[:, rows], kind, weights)
             if hidden_l1:
                 loss = loss + hidden_l1 * hidden.sum(dim=(1, 2))
             adam.step(loss.sum())

@@ -1,5 +1,6 @@
 """How well networks predict, beside forecasts that need no network."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -175,13 +176,31 @@ def gain_over_baselines(stack: MLP | Taken, prepared: Prepared, episodes: Episod
         squared error (baseline's less the networks').
     """
     z, observed = predict(stack, prepared.test), prepared.test.y
-    if prepared.data.kind == "classification":
-        score, own = "accuracy", (z.argmax(axis=2) == observed).mean(axis=0)
-        others = {name: (p.argmax(axis=1) == observed) * 1.0 for name, p in forecasts(prepared).items()}
+    if prepared.data.kind == "regression":
+        z, observed = prepared.response(z[..., 0]), prepared.response(observed)
+    return gains(z, observed, forecasts(prepared), episodes)
+
+
+def gains(
+    predicted: NDArray[np.float32],
+    observed: NDArray[Any],
+    others: Mapping[str, NDArray[np.float64]],
+    episodes: Episodes,
+) -> dict[str, dict[str, dict]]:
+    """`gain_over_baselines` of predictions as they are.
+
+    Args:
+        predicted: logits [models, rows, classes], or responses in the table's unit [models, rows].
+        observed: class numbers or responses [rows].
+        others: see `forecasts`.
+    """
+    if predicted.ndim == 3:
+        score, own = "accuracy", (predicted.argmax(axis=2) == observed).mean(axis=0)
+        others = {name: (p.argmax(axis=1) == observed) * 1.0 for name, p in others.items()}
     else:
-        observed = prepared.response(observed).astype(np.float64)
-        score, own = "mse", -np.square(prepared.response(z[..., 0]) - observed).mean(axis=0)
-        others = {name: -np.square(y - observed) for name, y in forecasts(prepared).items()}
+        observed = observed.astype(np.float64)
+        score, own = "mse", -np.square(predicted - observed).mean(axis=0)
+        others = {name: -np.square(y - observed) for name, y in others.items()}
     return {
         name: {score: over_episodes(own - other, episodes.number, GAIN_FORMS[score], episodes.name)}
         for name, other in others.items()

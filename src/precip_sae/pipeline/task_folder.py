@@ -3,12 +3,15 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
-from precip_sae.files import output_error, read_json, write_json
+from precip_sae.files import output_error, read_json, write_json, write_text
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
 from precip_sae.pipeline.networks import FOLDER, with_network
@@ -16,12 +19,14 @@ from precip_sae.pipeline.runner import dependencies, run_stage, state
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
 from precip_sae.pipeline.stages import Stage, stages
 from precip_sae.search.plan import plan, with_pool
-from precip_sae.settings import Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
+from precip_sae.settings import DataSettings, Settings, SubsetSettings, TaskSettings, load_settings, parse, read_yaml
 from precip_sae.tables.formats import is_list, open_table, table_files
 from precip_sae.tables.read import read_table
+from precip_sae.tasks.folds import every_fold, fold_name
 from precip_sae.tasks.prepare import prepare
 
 RECORD = ".done.json"
+FOLDS = "folds"
 OWN = "own"
 
 
@@ -34,6 +39,9 @@ def run_task(
     table: Path | None = None,
 ) -> None:
     """Runs the stages of the task described in `file`, each only if something that it uses changed.
+
+    Where `data.folds` asks for a cross-validation, every fold is run so in a folder of its own, out/folds/1 and so on,
+    and `out` gets the page that pools them.
 
     Args:
         file: YAML with the keys of one section below `tasks`, and, to try every input subset, of one below
@@ -63,10 +71,69 @@ def run_task(
     # a mistake in the table is told before anything is written
     data = task.data.model_copy(update={"table": str(place)})
     frame = read_table(place, with_pool(data, subsets))
-    prepare(frame, data)
+    folds = every_fold(data)
+    for one in folds:
+        prepare(frame, one)
     if subsets is not None:
         plan(frame, data, subsets)
-    paths = _prepare(name, settings, place, out, project, file.parent)
+    if len(folds) == 1:
+        _run_stages(name, _prepare(name, settings, place, out, project, file.parent), say)
+        return
+    _refuse_other_contents(out, name, len(folds))
+    folders = []
+    for one in folds:
+        of_fold = _with_data(settings, name, task.data.model_copy(update={"fold": one.fold}))
+        folders.append(_prepare(name, of_fold, place, out / FOLDS / str(one.fold), project, file.parent))
+        _run_stages(name, folders[-1], partial(_say_of_fold, say, fold_name(one)))
+    say("pooling the folds.")
+    _pool(name, task, Paths(out.resolve()), folders, frame, folds, project)
+
+
+def _pool(
+    name: str,
+    task: TaskSettings,
+    whole: Paths,
+    folders: Sequence[Paths],
+    frame: pd.DataFrame,
+    folds: Sequence[DataSettings],
+    project: Paths,
+) -> None:
+    """Writes the page of all folds into the folder of the whole task."""
+    # seconds, which whoever has no folds does without
+    from precip_sae.folds.page import write_pooled
+    from precip_sae.folds.pool import read_fold
+
+    write_text(whole.paper / "folds.typ", (project.paper / "folds.typ").read_text(encoding="utf-8"))
+    read = [read_fold(paths, name, frame, one, task.seeds) for one, paths in zip(folds, folders, strict=True)]
+    write_pooled(whole, name, task, read, frame, folders[0])
+
+
+def _say_of_fold(say: Callable[[str], None], fold: str, text: str) -> None:
+    say(f"{fold}, {text}")
+
+
+def _with_data(settings: Settings, name: str, data: DataSettings) -> Settings:
+    """The settings with another `data` section of the task."""
+    task = settings.tasks[name].model_copy(update={"data": data})
+    return settings.model_copy(update={"tasks": {name: task}})
+
+
+def _refuse_other_contents(out: Path, name: str, folds: int) -> None:
+    """Refuses a folder that holds something else than folds of the task; removes folds that are no longer asked for.
+
+    Raises:
+        OutputError: it does.
+    """
+    there = sorted((out / FOLDS).iterdir()) if (out / FOLDS).is_dir() else []
+    if out.is_dir() and any(out.iterdir()) and not (there and all(_holds(folder, name) for folder in there)):
+        raise OutputError(f"{out}: holds something else than folds of task {name}, expected a new or empty folder.")
+    for folder in there:
+        if folder.name not in map(str, range(1, folds + 1)):
+            shutil.rmtree(folder)
+
+
+def _run_stages(name: str, paths: Paths, say: Callable[[str], None]) -> None:
+    """Runs the task's stages in its folder, each only if something that it uses changed."""
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}

@@ -121,6 +121,15 @@ class DataSettings(Section):
     shuffle_groups: Annotated[int, Field(ge=0)] | None = Field(
         None, description="seed of a random order in which groups fill the parts; null: by their first row"
     )
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None,
+        description="cross-validation of a small table: the rows, the groups or (parts: blocks) the blocks of days are "
+        "cut into so many sets, each of which is the test part once, and of the others 60 % are for networks, 15 % "
+        "validate them and 25 % are for SAEs; `precip-sae task run` runs them all and pools them on one page",
+    )
+    fold: Count | None = Field(
+        None, description="folds: the one that is run, from 1; of five in time order the last has the usual parts"
+    )
     missing: Literal["drop", "refuse", "median"] = Field(
         "drop", description="rows with a missing predictor: left out, an error, or the training part's median"
     )
@@ -176,6 +185,12 @@ class DataSettings(Section):
                 "parts: blocks needs the name of a column in time"
                 if self.time is None
                 else f"parts: blocks and groups: {self.groups} both say what stays in one part, expected one of them"
+            )
+        if self.fold is not None and (self.folds is None or self.fold > self.folds):
+            raise ValueError(
+                f"fold is {self.fold}, expected 1 to {self.folds}, the number of folds"
+                if self.folds
+                else f"fold is {self.fold}, and folds is null: of how many is it one?"
             )
         if self.shuffle_groups is not None and self.groups is None:
             raise ValueError("shuffle_groups needs the name of a column in groups")

@@ -112,6 +112,8 @@ class Settings(Section):
             data, sae = self.tasks[name].data, self.tasks[name].sae
             if self.tasks[name].mlp.network is not None:
                 raise ValueError(f"{place}: a search trains networks, and tasks.{name}.mlp.network names one")
+            if data.folds is not None:
+                raise ValueError(f"{place}: a search has one set of parts, and tasks.{name}.data.folds cuts several")
             if sae.latents > MOST_LATENTS:
                 raise ValueError(
                     f"tasks.{name}.sae.latents is {sae.latents}, expected at most {MOST_LATENTS} of a search"

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from precip_sae.settings import DataSettings
 from precip_sae.spread import FEWEST_EPISODES
 from precip_sae.tasks.parts import block_numbers
 from precip_sae.tasks.prepare import Prepared
@@ -36,8 +37,11 @@ def episodes(frame: pd.DataFrame, prepared: Prepared, part: str) -> Episodes:
     Args:
         frame: the table that was prepared.
     """
-    rows = frame.loc[prepared.rows[part]]
-    data = prepared.data
+    return episodes_of(frame.loc[prepared.rows[part]], prepared.data)
+
+
+def episodes_of(rows: pd.DataFrame, data: DataSettings) -> Episodes:
+    """The same of any rows of a table, in time order."""
     if data.groups:
         return Episodes(pd.factorize(rows[data.groups])[0], f"groups of {data.groups}")
     if data.parts == "blocks":

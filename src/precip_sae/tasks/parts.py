@@ -1,6 +1,7 @@
 """Which rows train, validate, feed the SAE and test: in time order, by whole groups, or by drawn blocks of days."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -43,30 +44,42 @@ def part_rows(
         chosen: dict[str, Any] = {n: slice(a, b) for n, (a, b) in zip(PARTS, pairwise([0, *ends]), strict=True)}
         sizes = np.diff([0, *ends])
     else:
-        if missing := int(groups.isna().sum()):
-            raise TableError(
-                f"{data.table}: column '{data.groups}' of groups misses {missing} values, expected one in every row."
-            )
-        number, names = pd.factorize(groups)
-        order = np.arange(len(names))
-        if data.shuffle_groups is not None:
-            # by name, so that the order of the rows does not matter
-            by_name = np.argsort(np.asarray(names).astype(str), kind="stable")
-            order = by_name[np.random.default_rng(data.shuffle_groups).permutation(len(names))]
-        size = np.bincount(number, minlength=len(names))
-        middle = np.empty(len(names))
+        number, order = groups_in_order(groups, data)
+        size = np.bincount(number, minlength=len(order))
+        middle = np.empty(len(order))
         middle[order] = np.cumsum(size[order]) - size[order] / 2
         part = np.searchsorted(ends[:-1], middle, side="right")
         chosen = {name: np.flatnonzero(part[number] == k) for k, name in enumerate(PARTS)}
         sizes = np.array([len(found) for found in chosen.values()])
         if rows and min(sizes) < MINIMUM_PART:
             raise TableError(
-                f"{data.table}: the {len(names)} groups of column '{data.groups}' leave the part "
+                f"{data.table}: the {len(order)} groups of column '{data.groups}' leave the part "
                 f"{PARTS[sizes.argmin()]} with {min(sizes)} rows (the largest group holds {max(size)} of {rows}), "
                 f"expected at least {MINIMUM_PART}."
             )
     _refuse_few(sizes, rows, data, read)
     return chosen
+
+
+def groups_in_order(groups: pd.Series, data: DataSettings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The group of each row [rows], and the groups in the order in which they fill the parts [groups].
+
+    That order is by their first row, or the random one of `data.shuffle_groups`.
+
+    Raises:
+        TableError: a row without a group.
+    """
+    if missing := int(groups.isna().sum()):
+        raise TableError(
+            f"{data.table}: column '{data.groups}' of groups misses {missing} values, expected one in every row."
+        )
+    number, names = pd.factorize(groups)
+    order = np.arange(len(names))
+    if data.shuffle_groups is not None:
+        # by name, so that the order of the rows does not matter
+        by_name = np.argsort(np.asarray(names).astype(str), kind="stable")
+        order = by_name[np.random.default_rng(data.shuffle_groups).permutation(len(names))]
+    return number, order
 
 
 def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings, read: int) -> dict[str, Any]:
@@ -86,6 +99,29 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
     Raises:
         TableError: the time column holds numbers, or a part has fewer than 10 rows.
     """
+    block, held, order = blocks_held(times, y, data)
+    train = NETWORK_SHARE * (1 - VALIDATION_SHARE)
+    shares = (train, NETWORK_SHARE - train, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)
+    part = dealt(held, order, shares)
+    chosen = {name: np.flatnonzero(part[block] == k) for k, name in enumerate(PARTS)}
+    sizes = np.array([len(rows) for rows in chosen.values()])
+    if len(block) >= _rows_needed() and min(sizes) < MINIMUM_PART:
+        raise TableError(
+            f"{data.table}: the {len(held)} blocks of {data.block_days:g} days leave the part {PARTS[sizes.argmin()]} "
+            f"with {min(sizes)} rows, expected at least {MINIMUM_PART}: make data.block_days smaller."
+        )
+    _refuse_few(sizes, len(block), data, read)
+    return chosen
+
+
+def blocks_held(
+    times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The block of days of each row [rows], each block's rows of every class [blocks, classes], and their drawn order.
+
+    Raises:
+        TableError: the time column holds numbers.
+    """
     if not pd.api.types.is_datetime64_any_dtype(times):
         raise TableError(
             f"{data.table}: time column '{data.time}' holds numbers, expected times for data.parts: blocks (is "
@@ -95,13 +131,22 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
     classes = np.zeros(len(block), dtype=np.int64) if y is None else y
     held = np.zeros((len(days), classes.max(initial=0) + 1), dtype=np.int64)
     np.add.at(held, (block, classes), 1)
-    total = held.sum(axis=0)
-    train = NETWORK_SHARE * (1 - VALIDATION_SHARE)
-    shares = (train, NETWORK_SHARE - train, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)
-    filled = np.zeros((len(PARTS), len(total)), dtype=np.int64)
-    part = np.empty(len(days), dtype=np.int64)
     drawn = [float(np.random.default_rng([data.block_seed, day % 2**32]).random()) for day in days.tolist()]
-    for b in np.argsort(drawn, kind="stable"):
+    return block, held, np.argsort(drawn, kind="stable")
+
+
+def dealt(held: NDArray[np.int64], order: NDArray[np.int64], shares: Sequence[float]) -> NDArray[np.int64]:
+    """Which part each block goes to: the one that lacks most of what it holds (see `block_rows`), [blocks].
+
+    Args:
+        held: rows of each class [blocks, classes].
+        order: in which the blocks are dealt.
+        shares: of every part in each class.
+    """
+    total = held.sum(axis=0)
+    filled = np.zeros((len(shares), len(total)), dtype=np.int64)
+    part = np.empty(len(held), dtype=np.int64)
+    for b in order:
         there = np.flatnonzero(held[b])
         # added up exactly: a part must not be chosen by the order in which a processor adds
         lacks = [
@@ -110,15 +155,7 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
         ]
         part[b] = lacks.index(max(lacks))
         filled[part[b]] += held[b]
-    chosen = {name: np.flatnonzero(part[block] == k) for k, name in enumerate(PARTS)}
-    sizes = np.array([len(rows) for rows in chosen.values()])
-    if len(block) >= _rows_needed() and min(sizes) < MINIMUM_PART:
-        raise TableError(
-            f"{data.table}: the {len(days)} blocks of {data.block_days:g} days leave the part {PARTS[sizes.argmin()]} "
-            f"with {min(sizes)} rows, expected at least {MINIMUM_PART}: make data.block_days smaller."
-        )
-    _refuse_few(sizes, len(block), data, read)
-    return chosen
+    return part
 
 
 def block_numbers(times: pd.Series, data: DataSettings) -> NDArray[np.int64]:

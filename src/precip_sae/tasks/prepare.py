@@ -13,6 +13,7 @@ from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings, MLPSettings
 from precip_sae.tables import values as columns
 from precip_sae.tables.read import BAD_ROWS
+from precip_sae.tasks.folds import fold_name, fold_rows
 from precip_sae.tasks.parts import NETWORK_SHARE, VALIDATION_SHARE, block_rows, keeps_classes, part_rows
 
 MINIMUM_CLASS = 5  # rows of the training part
@@ -37,10 +38,12 @@ class Part:
         x: standardised predictors, float32 [rows, predictors].
         y: int64 class numbers [rows], or float32 responses [rows], in the table's unit unless they are standardised
             (see `Prepared.response`).
+        classes: their names, by number; empty of a regression.
     """
 
     x: NDArray[np.float32]
     y: NDArray[Any]
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -106,7 +109,8 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     """Transforms, drops incomplete rows, splits in time order and standardises, as the study does.
 
     Predictors are transformed as `data.transforms` says; infinite or missing values are handled as `data.missing`
-    says; mean and scale come from the training and validation part. See `part_rows` and `block_rows` for the parts.
+    says; mean and scale come from the training and validation part. See `part_rows`, `block_rows` and `fold_rows` for
+    the parts.
 
     Args:
         frame: table that holds the columns named by `data`.
@@ -138,7 +142,9 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
         counts["dropped, predictor missing"] = int(incomplete.sum())
     x, y = x[kept], y[kept]
     rows: dict[str, Any]
-    if data.parts == "blocks":
+    if data.folds is not None:
+        rows = fold_rows(frame[kept], y if data.kind == "classification" else None, data)
+    elif data.parts == "blocks":
         rows = block_rows(frame[data.time][kept], y if data.kind == "classification" else None, data, len(frame))
     else:
         rows = part_rows(frame[data.groups][kept] if data.groups else None, len(x), data, len(frame))
@@ -177,7 +183,7 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
                 f"{data.table}: column '{column}' holds values so far apart that they cannot be standardised, expected "
                 "measurements: are some a mark of missing values (data.file.missing_marks)?"
             )
-    parts = {name: Part(standardised[chosen], y[chosen]) for name, chosen in rows.items()}
+    parts = {name: Part(standardised[chosen], y[chosen], tuple(data.classes)) for name, chosen in rows.items()}
     _check_training_response(parts["train"].y, data)
     counts |= {name: len(part) for name, part in parts.items()}
     index = frame.index[kept]
@@ -307,11 +313,11 @@ def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
         if np.ptp(y) == 0:
             raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
         return
+    whose = f"{NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows" if data.folds is None else fold_name(data)
     for number, name in enumerate(data.classes):
         if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(
-                f"{data.table}: the training part ({NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows) "
-                f"holds {found} rows of class '{name}' of response '{data.response}', expected at least "
-                f"{MINIMUM_CLASS}: leave it out (drop_classes) or count it as another (labels), or set other parts "
-                f"({keeps_classes(data)})."
+                f"{data.table}: the training part ({whose}) holds {found} rows of class '{name}' of response "
+                f"'{data.response}', expected at least {MINIMUM_CLASS}: leave it out (drop_classes) or count it as "
+                f"another (labels), or set other parts ({keeps_classes(data)})."
             )

@@ -293,6 +293,27 @@ def cross_entropy(z, y, rows, share, loss, score, classes):
 
 
 @part_of_loop
+def weighted_cross_entropy(z, y, class_weights, rows, share, loss, score, classes):
+    """`cross_entropy` with the loss and the derivative of every row times the weight of its observed class.
+
+    Args:
+        class_weights: float32 [classes].
+    """
+    zero = number(0.0)
+    for s in range(rows):
+        # one row at a time: rows of different weights cannot share a logarithm
+        row = z[s * classes * LANES : (s + 1) * classes * LANES]
+        lost, score = cross_entropy(row, y[s : s + 1], 1, share, zero, score, classes)
+        weight = zero
+        for o in range(classes):
+            weight = where_equal(get(y, s), number(o), spread(class_weights[o]), weight)
+        loss += lost * weight
+        for o in range(classes):
+            put(row, o, get(row, o) * weight)
+    return loss, score
+
+
+@part_of_loop
 def squared_error(z, y, rows, share, loss, score):
     """Squared error: z becomes its derivative, squared and absolute errors are added up; see `cross_entropy`."""
     twice = spread(f32(2.0) * share)
@@ -328,20 +349,25 @@ class MLPKernels:
 
 
 @lru_cache
-def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, batch: int) -> MLPKernels:
-    """The loops of an MLP. Weights are packed [parameters, LANES] in the order of `initial.mlp_weights`."""
+def mlp_kernels(
+    inputs: int, hidden: int, outputs: int, classification: bool, batch: int, weighted: bool = False
+) -> MLPKernels:
+    """The loops of an MLP. Weights are packed [parameters, LANES] in the order of `initial.mlp_weights`.
+
+    `weighted` networks learn with class weights; the loops of others hold nothing of them.
+    """
     second = (inputs + 1) * hidden  # where the second layer's parameters start
     parameters = second + (hidden + 1) * outputs
     room = padded(batch)
 
     @compiled(**STRICT)
-    def epoch(x, y, rows, weights, m, v, sizes, penalty, loss, score):
+    def epoch(x, y, rows, weights, m, v, sizes, penalty, class_weights, loss, score):
         """Steps through `rows` rows in batches.
 
         x [rows + room, inputs, LANES], y [rows + room, LANES], any finite numbers in the last `room` rows;
         weights, m, v [parameters, LANES], moved on;
         sizes: Adam's step sizes, one per batch; penalty: weight of the sum of a batch's hidden activations in its
-        loss; loss, score: float64 [LANES], added to.
+        loss; class_weights: float32 [outputs], read if `weighted`; loss, score: float64 [LANES], added to.
         """
         w, m_, v_ = scratch(parameters), scratch(parameters), scratch(parameters)
         h, dh, z = scratch(room * hidden), scratch(room * hidden), scratch(room * outputs)
@@ -355,7 +381,9 @@ def mlp_kernels(inputs: int, hidden: int, outputs: int, classification: bool, ba
             forward(xs, w, 0, h, room, True, inputs, hidden)
             forward(h, w, second, z, room, False, hidden, outputs)
             lost = scored = number(0.0)
-            if classification:
+            if weighted:
+                lost, scored = weighted_cross_entropy(z, ys, class_weights, size, share, lost, scored, outputs)
+            elif classification:
                 lost, scored = cross_entropy(z, ys, size, share, lost, scored, outputs)
             else:
                 lost, scored = squared_error(z, ys, size, share, lost, scored)

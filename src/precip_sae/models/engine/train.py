@@ -16,6 +16,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from precip_sae.models.class_weights import class_weights
 from precip_sae.models.engine import kernels
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
@@ -161,9 +162,9 @@ class NetworkShape:
     outputs: int
     kind: str
 
-    def kernels(self, batch: int) -> kernels.MLPKernels:
+    def kernels(self, batch: int, weighted: bool = False) -> kernels.MLPKernels:
         classification = self.kind == "classification"
-        return kernels.mlp_kernels(self.inputs, self.hidden, self.outputs, classification, batch)
+        return kernels.mlp_kernels(self.inputs, self.hidden, self.outputs, classification, batch, weighted)
 
 
 def train_block(
@@ -180,7 +181,9 @@ def train_block(
     start: NDArray[np.float32] | None = None,
 ) -> Networks:
     """Trains the networks of one block; see `train_networks`. Spare lanes are left out of the result."""
-    kernel = shape.kernels(settings.batch)
+    by_class = class_weights(settings, train, shape.outputs)
+    kernel = shape.kernels(settings.batch, weighted=by_class is not None)
+    by_class = np.ones(shape.outputs, np.float32) if by_class is None else by_class
     mine, inputs = seeds[block.models], np.ascontiguousarray(columns[block.models].T)
     weights = _lanes_of_initial(mine, shape) if start is None else lanes_of(start, block)
     m, v = np.zeros_like(weights), np.zeros_like(weights)
@@ -197,7 +200,9 @@ def train_block(
             laid_out = list(laid_out) if feed.fits else laid_out
         loss, score, at = np.zeros(LANES), np.zeros(LANES), 0
         for x, y, rows in laid_out:
-            kernel.epoch(x, y, rows, weights, m, v, sizes[epoch, at:], np.float32(hidden_l1), loss, score)
+            kernel.epoch(
+                x, y, rows, weights, m, v, sizes[epoch, at:], np.float32(hidden_l1), by_class, loss, score
+            )  # fmt: skip
             at += -(-rows // settings.batch)
         records[0].append(loss[: block.used] / len(train))
         records[1].append(score[: block.used] / len(train))
