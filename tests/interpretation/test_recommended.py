@@ -1,4 +1,4 @@
-"""The recommended measure: the one that the ranking finds, taken of a task as it is of a dictionary whose truth is known."""
+"""The recommended measure: the one that the ranking finds, taken of a task as of a dictionary whose truth is known."""
 
 from collections.abc import Callable
 

@@ -13,6 +13,8 @@ MEASURES = {
     "living": "living units",
     "every": "every unit",
     "effective": "effective number",
+    "effective_partial": "effective, partial",
+    "gradients": "gradients",
 }
 SIGNIFICANCE = 0.05
 

@@ -15,8 +15,8 @@ from precip_sae.interpretation.units import Variant
 from precip_sae.spread import over_seeds
 
 RECOMMENDED = "effective_partial"
-"""One of MEASURES: the one by which few inputs go best with true recovery, over the dictionaries of all experiments whose
-truth is known. The stage `ranking` finds it (`best` in results/ranking.json), and a test holds this name to it."""
+"""One of MEASURES: the one by which few inputs go best with true recovery, over the dictionaries of all experiments
+whose truth is known. The stage `ranking` finds it (`best` in results/ranking.json); a test holds this name to it."""
 
 
 def recommended(
