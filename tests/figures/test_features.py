@@ -35,7 +35,7 @@ def effects() -> pd.DataFrame:
 
 def steering(outputs: int = 3, seeds: int = 2) -> Steering:
     curves = np.random.default_rng(0).uniform(size=(seeds, 5, outputs))
-    return Steering(1, "T", np.linspace(-1, 1, 5), curves[0], curves[0], curves, curves / 2, curves / 3)
+    return Steering(1, "T", np.linspace(-1, 1, 5), curves[0], curves[0], curves, curves / 2, curves / 3, {})
 
 
 def outputs(low: float | None = -1.0) -> dict:
