@@ -12,8 +12,8 @@ MEASURES = {
     "published": "published",
     "living": "living units",
     "every": "every unit",
-    "effective": "effective number",
-    "effective_partial": "effective, partial",
+    "effective": "effective\nnumber",
+    "effective_partial": "effective,\npartial",
     "gradients": "gradients",
 }
 SIGNIFICANCE = 0.05
