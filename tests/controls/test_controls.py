@@ -8,6 +8,7 @@ from sklearn.decomposition import PCA
 from precip_sae.controls import beside, decompositions, models
 from precip_sae.controls.chance import LEAST_SHIFT, shifted_correlations
 from precip_sae.interpretation.compared import redrawn_measures
+from precip_sae.interpretation.measures import MEASURES
 from precip_sae.interpretation.responses import Inputs, follow
 from precip_sae.interpretation.sensitivity import correlations
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings
@@ -119,12 +120,16 @@ def test_every_control_is_a_dictionary_of_its_own(whole):
 
 
 def test_controls_stand_beside_the_trained_sae_with_intervals_over_seeds_and_storms(whole):
-    redrawn = redrawn_measures(whole, 3, Episodes(np.arange(120) // 10, "spells"), 20)
+    redrawn = redrawn_measures(whole, 3, Episodes(np.arange(120) // 10, "spells"), 20, MEASURES)
     result = beside.beside(redrawn, "spells")
-    for measure in ("published", "every", "living", "effective"):
+    assert list(result) == list(MEASURES), "controls carry every measure"
+    for measure in MEASURES:
         assert set(result[measure]) == {*beside.CONTROLS, "mlp"}
         assert "beyond" not in result[measure]["sae"]
         assert result[measure]["pca"]["reduction"]["over"] == "seeds and spells"
+    # how components that are solved for row by row depend on an input is not known
+    assert result["gradients"]["nmf"]["reduction"]["mean"] is None
+    assert result["gradients"]["ica"]["reduction"]["mean"] is not None
     # the SAE of an untrained network is measured from that network's own units
     before, after = redrawn["every"]["untrained_network_units"][0], redrawn["every"]["untrained_network"][0]
     expected = np.nanmean(1 - after / before)

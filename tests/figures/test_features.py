@@ -35,7 +35,7 @@ def effects() -> pd.DataFrame:
 
 def steering(outputs: int = 3, seeds: int = 2) -> Steering:
     curves = np.random.default_rng(0).uniform(size=(seeds, 5, outputs))
-    return Steering(1, "T", np.linspace(-1, 1, 5), curves[0], curves[0], curves, curves / 2, curves / 3)
+    return Steering(1, "T", np.linspace(-1, 1, 5), curves[0], curves[0], curves, curves / 2, curves / 3, {})
 
 
 def outputs(low: float | None = -1.0) -> dict:
@@ -48,6 +48,14 @@ def turns() -> pd.DataFrame:
     return pd.DataFrame(
         {"column": ["T", "T", "Fs"], "kind": ["latents", "hidden", "latents"], "turn": [-5.0, 1.0, 2.0]}
     )
+
+
+TRUTH = {
+    "factor": "wet_bulb",
+    "r2": SPREAD | {"mean": 0.5, "low": 0.4, "high": 0.6, "form": ".2f"},
+    "input": "T",
+    "input_r2": SPREAD | {"mean": 0.8},
+}
 
 
 def card(outputs: tuple[str, ...] = ("Rain", "Snow", "Mixed-phase"), low: float | None = -6.0) -> Card:
@@ -67,6 +75,7 @@ def card(outputs: tuple[str, ...] = ("Rain", "Snow", "Mixed-phase"), low: float 
         "hidden_factors": {
             "melted": {"r": over_seeds([0.4]), "unit_r": over_seeds([0.5]), "input": "T", "input_r": {"value": 0.8}}
         },
+        "truth": TRUTH if low else None,
     }
     return Card(facts, Curve("T", ".1f °C", places, line, bound, bound, line, line, turn, 0.9))
 
@@ -144,8 +153,15 @@ def test_a_card_names_its_reading_its_seeds_and_its_turn() -> None:
     assert "snow (rule: $T$− $F_s$−)" in text
     assert "in 80\u202f% of seeds, members alike at r 0.90" in text
     assert "turns at −5.0\u202f°C" in text
-    assert "melted: r +0.40 (a unit: 0.50, $T$: +0.80)" in text.replace("\n  ", " ")
+    assert "wet bulb, R² +0.50 (0.40 to 0.60 over storms); $T$ alone +0.80" in text.replace("\n  ", " ")
     assert figure.axes[0].get_title(loc="left") == "$T$− $F_s$−"
+
+
+def test_a_card_of_a_table_without_truth_has_no_line_of_it() -> None:
+    figure = draw_cards.cards([card(low=None)], {"T": "$T$", "Fs": "$F_s$"}, {"T": "T"})
+    text = "\n".join(t.get_text() for t in figure.axes[3].texts).replace("\n  ", " ")
+    assert "simulation" not in text
+    assert "melted: r +0.40 (a unit: 0.50, $T$: +0.80)" in text
 
 
 def test_temperatures_are_told_in_degrees_celsius() -> None:

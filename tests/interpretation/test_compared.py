@@ -15,6 +15,8 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.tasks.episodes import Episodes
 
+STORMS = Episodes(np.arange(600) // 20, "spells")
+
 
 @pytest.fixture
 def models() -> tuple[MLP, SAE, Inputs]:
@@ -56,10 +58,11 @@ def test_tables_hold_every_measure_of_every_model(models: tuple[MLP, SAE, Inputs
         "mlp": dictionaries.hidden_units(networks, inputs),
         "untrained": dictionaries.latents(networks, saes, inputs),
     }
-    values, curves = dictionaries.measured(chosen, [10, 11, 12])
+    values = compared.as_table(compared.redrawn_measures(chosen, 3, STORMS, 10, MEASURES), [10, 11, 12])
     assert len(values) == 2 * 3 * len(MEASURES)
     row = values[(values.variant == "untrained") & (values.seed == 11)].set_index("measure")["value"]
     assert row.to_dict() == pytest.approx(evaluate(chosen["untrained"](1)), nan_ok=True)
+    curves = dictionaries.threshold_curves(chosen, [10, 11, 12])
     at = curves[(curves.threshold == 0.4) & (curves.variant == "mlp") & (curves.seed == 12)]
     assert at.set_index("counted")["value"]["every"] == pytest.approx(evaluate(chosen["mlp"](2))["every"])
 
@@ -86,13 +89,13 @@ def test_measures_on_storms_as_they_are_equal_those_of_the_rows(models: tuple[ML
         "sae": dictionaries.latents(networks, saes, inputs),
         "untrained": dictionaries.latents(networks, saes, inputs),
     }
-    storms = Episodes(np.arange(600) // 20, "spells")
-    redrawn = compared.redrawn_measures(chosen, 3, storms, 25)
+    redrawn = compared.redrawn_measures(chosen, 3, STORMS, 25, MEASURES)
+    assert list(redrawn) == list(MEASURES), "every measure has its interval over storms"
     for name, of in redrawn.items():
         for variant, (values, again) in of.items():
             assert values == pytest.approx([evaluate(chosen[variant](k))[name] for k in range(3)], abs=1e-8)
             assert again.shape == (25, 3)
-    found = compared.over_seeds_and_storms(redrawn, ["sae"], storms.name)
+    found = compared.over_seeds_and_storms(redrawn, ["sae"], STORMS.name)
     assert found["every"]["reduction"]["sae"]["over"] == "seeds and spells"
     # the same SAE twice gains nothing, whatever the storms
     assert (found["every"]["gain"]["sae"]["low"], found["every"]["gain"]["sae"]["high"]) == (0.0, 0.0)

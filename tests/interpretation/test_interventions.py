@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 from sklearn.metrics import log_loss
 
-from precip_sae.interpretation import causes, interventions
+from precip_sae.interpretation import causes, interventions, storms
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
@@ -68,7 +68,7 @@ def test_a_clamped_latent_is_what_the_network_says_with_the_latent_at_that_value
     levels = np.array([0.0, 0.7])
     latent = -it.changes["latents"][1, :, 2].astype(np.float64)
     row = it.rows["latents"][1, 2] @ it.weight[1]
-    found = interventions.steered(it.z[1], latent, row, levels, "classification")
+    found = np.stack([interventions.steered(it.z[1], latent, row, k, "classification").mean(axis=0) for k in levels])
     with torch.no_grad():
         h = torch.from_numpy(it.hidden)
         f = saes.encode(h)
@@ -162,16 +162,36 @@ def test_a_dead_latent_changes_nothing_and_is_not_averaged() -> None:
     assert summary["latents_less"]["size"].keys() == {"hidden", "untrained", "random", "principal"}
 
 
+def test_what_latents_do_more_than_controls_has_an_interval_over_seeds_and_storms() -> None:
+    _, _, _, it, part = task("classification")
+    table, by_row = causes.effects(it, part, [0, 1], ["a", "b", "c"])
+    found = causes.summary(table, by_row, EPISODES, "storms", ".1%")
+    for control, spread in found["latents_less_storms"]["size"].items():
+        assert spread["over"] == "seeds and storms"
+        assert spread["mean"] == pytest.approx(found["latents_less"]["size"][control]["mean"], abs=1e-6)
+        assert spread["low"] < spread["mean"] < spread["high"]
+    # a few storms say too little about others
+    few = causes.summary(table, by_row, np.repeat(np.arange(4), 20), "storms", ".1%")
+    assert few["latents_less_storms"]["size"]["hidden"]["low"] is None
+
+
+def test_means_of_drawn_storms_are_those_of_the_repeated_rows() -> None:
+    values = np.random.default_rng(1).normal(size=(80, 2))
+    drawn = storms.redrawn_means(values, EPISODES, 3)
+    for weights, mean in zip(storms.weights(EPISODES, 3).astype(int), drawn, strict=True):
+        np.testing.assert_allclose(mean, np.repeat(values, weights[EPISODES], axis=0).mean(axis=0))
+
+
 def test_a_latent_that_carries_the_whole_response_is_said_to() -> None:
     curve = np.array([[[0.0], [1.0], [3.0]]])
-    one = causes.Steering(1, "T", np.arange(3.0), curve[0], curve[0], curve, 0.5 * curve + 2, -curve)
+    one = causes.Steering(1, "T", np.arange(3.0), curve[0], curve[0], curve, 0.5 * curve + 2, -curve, {})
     np.testing.assert_allclose(one.carried, [0.5])
     np.testing.assert_allclose(one.carried_random, [-1.0])
 
 
 def test_steering_asks_every_model_that_has_the_family() -> None:
     networks, _, _, it, part = task("classification")
-    found = causes.steer(it, networks, part, {0: 1, 1: 3}, 2, 4, "c", bins=5)
+    found = causes.steer(it, networks, part, EPISODES, {0: 1, 1: 3}, 2, 4, "c", bins=5)
     assert found.clamped.shape == found.moved.shape == (2, 5, 3)
     np.testing.assert_allclose(found.moved.sum(axis=2), 1)
     np.testing.assert_allclose(found.observed.sum(axis=1), 1)
@@ -180,3 +200,7 @@ def test_steering_asks_every_model_that_has_the_family() -> None:
     with torch.no_grad():
         anew = torch.softmax(networks(torch.from_numpy(x.astype(np.float32))), dim=2).mean(dim=1).numpy()
     np.testing.assert_allclose(found.moved[:, 3], anew, atol=1e-5)
+    # on the storms as they are the latent carries what the means over all rows say
+    np.testing.assert_allclose(found.drawn["carried"][0], found.carried, atol=1e-6)
+    np.testing.assert_allclose(found.drawn["carried_random"][0], found.carried_random, atol=1e-6)
+    assert found.drawn["carried"].shape == (storms.RESAMPLES + 1, 2)

@@ -8,8 +8,10 @@ from scipy.optimize import curve_fit
 from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
-from precip_sae.interpretation import storms, thresholds
+from precip_sae.interpretation import borders, storms, thresholds
 from precip_sae.interpretation.thresholds import Bins
+from precip_sae.manuscript.claims import NOT_TESTED, Claim, judge
+from precip_sae.settings import DataSettings
 
 RNG = np.random.default_rng(0)
 X = np.linspace(-10, 10, 41)
@@ -137,3 +139,27 @@ def test_the_published_borders_are_those_of_the_study() -> None:
     assert ((cold_low + cold_high) / 2, (warm_low + warm_high) / 2) == pytest.approx((267.55, 274.15))
     assert dict(thresholds.published("Fs")) == {"mixed_rain": (1.5, 2.0)}
     assert dict(thresholds.published("n0")) == {}
+
+
+def test_labels_that_a_table_lacks_are_left_out_and_named() -> None:
+    data = DataSettings(
+        table="t.csv", predictors=["T"], response="regime3", kind="classification", classes=["Rain", "Snow"],
+        drop_classes=["Ambiguous"],
+    )  # fmt: skip
+    sets, lacking = borders.kinds_of_labels(data, ["temperature", "phase"], ["T", "regime3", "temperature"])
+    assert list(sets) == ["regime3", "temperature"]
+    assert sets["regime3"] is data
+    assert sets["temperature"].classes == ["Rain", "Snow", "Mixed-phase"]
+    assert lacking == ["phase"]
+    assert borders.lacking(lacking, "t.csv") == (
+        "t.csv has no column phase: no network is trained with such labels, and claims about them are not tested."
+    )
+    assert borders.lacking([], "t.csv") == ""
+
+
+def test_a_claim_on_labels_that_a_table_lacks_is_not_tested() -> None:
+    claim = Claim(
+        id="phase", sentence="Snow ends where the true phase does", place="Results", standing="ours", at_least=0.0,
+        metric="classifier.thresholds.outputs.phase.T.Snow.networks.step", untested="no true phase in these data",
+    )  # fmt: skip
+    assert judge(claim, {})["verdict"] == NOT_TESTED

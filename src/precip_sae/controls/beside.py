@@ -10,8 +10,8 @@ from precip_sae.comparisons import few_digits, holm, over_both, t_test
 from precip_sae.controls import decompositions
 from precip_sae.controls.chance import shifted_correlations
 from precip_sae.controls.models import Pipeline, fitted_saes
-from precip_sae.interpretation.compared import OF_CORRELATIONS
 from precip_sae.interpretation.dictionaries import OfModel, hidden_layer, hidden_units, latents
+from precip_sae.interpretation.redrawn import OF_CORRELATIONS
 from precip_sae.interpretation.responses import Inputs, Layer, Responses, follow
 from precip_sae.interpretation.sensitivity import reduction
 from precip_sae.interpretation.units import untrained_saes
@@ -141,7 +141,7 @@ def chance(
 
     Returns:
         {name: {r95: the |r| that 5 % of chance correlations exceed, independent: the same if rows were independent
-        (normal approximation), beyond: share of chance correlations beyond 0.4, and the mean of every measure}},
+        (normal approximation), beyond: share of chance correlations beyond 0.4, and the mean of OF_CORRELATIONS}},
         spreads over seeds.
     """
     result: dict[str, dict[str, Any]] = {}

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from precip_sae.figures import sensitivity as draw
 from precip_sae.figures.style import KIND_NAMES, save
 from precip_sae.files import write_json, write_text
+from precip_sae.interpretation.recommended import RECOMMENDED
 from precip_sae.interpretation.sensitivity import COUNTED
 from precip_sae.interpretation.units import UNTRAINED
+from precip_sae.manuscript import recommendation
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import spread_text
 from precip_sae.models.fitting import by_engine
@@ -111,13 +113,21 @@ def contents(explanation: Explanation) -> dict[str, Any]:
         "notes": list(source.notes),
         "threshold": f"{explanation.threshold:g}",
         "typical_seed": str(explanation.typical),
-        "verdict": verdict(explanation.measures, explanation.fitted),
+        "verdict": verdict(explanation.measures, explanation.fitted) + _recommended(explanation),
         "measures": _measures_table(explanation.measures),
         "by_measure": _by_measure_table(explanation.by_measure, explanation.fitted),
         "cards": [["Latent", "Sensitive to", "Active", "Where it is active (10 to 90 % of the rows)", "Found again"]]
         + [_card_row(card) for card in explanation.cards[:SHOWN_CARDS]],
         "living": str(len(explanation.cards)),
     }
+
+
+def _recommended(explanation: Explanation) -> list[str]:
+    """What the measure says that goes best with truth; nothing of layers that are too wide for it."""
+    if RECOMMENDED not in explanation.by_measure:
+        return []
+    found = explanation.by_measure[RECOMMENDED]
+    return recommendation.sentences(found, explanation.fitted, len(explanation.source.names))
 
 
 def verdict(measures: Mapping[str, Any], variant: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -106,7 +107,9 @@ def _words(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
     if facts["steering"]:
         carried = facts["steering"]["carried"]["mean"]
         lines.append(f"carries {write(carried, '.0%')} of the response to {names[turn['input']]}")
-    for name, hidden in facts["hidden_factors"].items():
+    if facts["truth"]:
+        lines.append(_truth(facts["truth"], names))
+    for name, hidden in () if facts["truth"] else facts["hidden_factors"].items():
         mine, unit = (hidden[key]["mean"] for key in ("r", "unit_r"))
         if mine is not None:
             best = f"{names[hidden['input']]}: {signed(hidden['input_r']['value'])}"
@@ -114,6 +117,17 @@ def _words(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
     text = "\n".join(part for line in lines for part in textwrap.wrap(line, 42, subsequent_indent="  "))
     axis.set_axis_off()
     axis.text(0.0, 1.0, text, va="top", fontsize=SMALL, linespacing=1.15, transform=axis.transAxes)
+
+
+def _truth(said: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """The quantity that the family says best, and what the best input says of it."""
+    one = said["factor"].replace("_", " ")
+    mine, best = said["r2"], said["input_r2"]
+    interval = "" if mine["low"] is None else f" ({_range(mine)} over storms)"
+    text = f"says best, of what the simulation hides: {one}, R² {signed(mine['mean'])}{interval}"
+    if "area" in said:
+        text += f", area {write(said['area']['mean'], '.0%')}"
+    return f"{text}; {names[said['input']]} alone {signed(best['mean'])}"
 
 
 def _short(stability: Mapping[str, Mapping[str, float]]) -> str:

@@ -12,7 +12,9 @@ MEASURES = {
     "published": "published",
     "living": "living units",
     "every": "every unit",
-    "effective": "effective number",
+    "effective": "effective\nnumber",
+    "effective_partial": "effective,\npartial",
+    "gradients": "gradients",
 }
 SIGNIFICANCE = 0.05
 

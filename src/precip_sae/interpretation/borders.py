@@ -1,6 +1,6 @@
 """Where networks, their units and simpler models put the borders between phases, with every kind of label."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,30 @@ def relabelled(data: DataSettings, column: str) -> DataSettings:
         KeyError: the observations have no such label.
     """
     return data.model_copy(update={"response": column, "classes": list(BY_NAME[column].classes), "drop_classes": []})
+
+
+def kinds_of_labels(
+    data: DataSettings, asked: Sequence[str], there: Collection[str]
+) -> tuple[dict[str, DataSettings], list[str]]:
+    """The task by kind of label, its own first, and the labels that its table lacks.
+
+    A table that was measured does not know the true phase.
+
+    Args:
+        asked: label columns besides the task's own; there: the columns of the table.
+    """
+    sets = {data.response: data} | {label: relabelled(data, label) for label in asked if label in there}
+    return sets, [label for label in asked if label not in there]
+
+
+def lacking(labels: Sequence[str], table: str) -> str:
+    """Says which labels a table lacks and what follows; empty where it has them all."""
+    if not labels:
+        return ""
+    return (
+        f"{table} has no column {' and no column '.join(labels)}: no network is trained with such labels, and claims "
+        "about them are not tested."
+    )
 
 
 @dataclass(frozen=True)

@@ -237,7 +237,8 @@ def card(
         carried: what `causes` found of steering the family.
         factors: hidden factors on the test part by name [rows].
         threshold: an input is strong when the mean |r| is above it.
-        truth: what else is known of the family's recovery of a hidden truth.
+        truth: which quantity of the simulation the family says best, see `hidden_truth.best_said`; None where no
+            quantity is known.
     """
     data, members = prepared.data, family.members
     mine = np.array([activations[m, :, u] for m, u in members.items()])
@@ -296,7 +297,11 @@ def card(
 def numbers(found: Sequence[Card]) -> dict[str, dict[str, Any]]:
     """What the manuscript prints of the cards: `family_1` and on, without curves and lists."""
     kept = ("name", "reading", "stability", "threshold", "active_share", "ablation", "steering", "hidden_factors")
-    return {f"family_{k}": {key: card.facts[key] for key in kept} for k, card in enumerate(found, start=1)}
+    return {
+        f"family_{k}": {key: card.facts[key] for key in kept}
+        | ({"truth": card.facts["truth"]} if card.facts["truth"] else {})
+        for k, card in enumerate(found, start=1)
+    }
 
 
 def _listed(values: Values) -> list[float | None]:

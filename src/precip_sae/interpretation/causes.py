@@ -124,14 +124,14 @@ def effects(it: Subject, part: Part, seeds: list[int], inputs: list[str]) -> tup
         One row per kind, seed and unit: `active` (share of rows in which ablating changes anything), `size` (mean size
         of the effect of ablating it, see `interventions.size`), `doubled` (of doubling it), `out_0`.. (mean change of
         each prediction over the rows where it is active), `tied` (the largest share of the effect's variance that goes
-        with one input) and `tied_to`, that input. And of every kind, the size of ablating in every row, mean over seeds
-        and living units [rows].
+        with one input) and `tied_to`, that input. And of every kind, the size of ablating in every row, mean over the
+        living units of each model [models, rows]; NaN of a model without one.
     """
     bins = interventions.quantile_bins(part.x, BINS)
     frames: list[tuple[Any, ...]] = []
     by_row = {}
     for name, changes in it.changes.items():
-        total, counted = np.zeros(len(part)), 0
+        by_row[name] = np.full((len(seeds), len(part)), np.nan)
         for m, seed in enumerate(seeds):
             pushed = it.rows[name][m] @ it.weight[m]
             before = interventions.predictions(it.z[m], it.kind)
@@ -155,8 +155,7 @@ def effects(it: Subject, part: Part, seeds: list[int], inputs: list[str]) -> tup
             _tie(frames, interventions.tied(together, bins), inputs)
             alive = (changes[m] != 0).any(axis=0)
             if alive.any():
-                total, counted = total + together[:, alive].mean(axis=1), counted + 1
-        by_row[name] = total / max(counted, 1)
+                by_row[name][m] = together[:, alive].mean(axis=1)
     outs = [f"out_{k}" for k in range(it.z.shape[2])]
     names = ["kind", "seed", "unit", "active", "size", "doubled", *outs, "tied", "tied_to"]
     return pd.DataFrame(frames, columns=names).round(DIGITS), by_row
@@ -180,10 +179,10 @@ def summary(
         form: of the size of an effect.
 
     Returns:
-        {kinds: {kind: {size, size_storms, strongest, doubled, tied}}, latents_less: {size: {control: ..}, tied: ..}}.
+        {kinds: {kind: {size, size_storms, strongest, doubled, tied}}, latents_less: {size: {control: ..}, tied: ..},
+        latents_less_storms: {size: {control: ..}}}; the last with intervals over seeds and episodes.
     """
-    draws = storms.weights(episodes)
-    rows = draws @ np.bincount(np.unique(episodes, return_inverse=True)[1])
+    drawn = {kind: storms.redrawn_means(values.T, episodes) for kind, values in by_row.items()}
     living = table[table["active"] > 0]
     grouped = living.groupby(["kind", "seed"])
     # a unit that does more counts for more: what does nothing is tied to nothing
@@ -197,7 +196,7 @@ def summary(
     forms = dict.fromkeys(measures, form) | {"tied": PERCENT}
     found = {
         kind: {name: over_seeds(values[kind], forms[name]) for name, values in measures.items()}
-        | {"size_storms": storms.interval(draws @ storms.sums(by_row[kind], episodes) / rows, episodes, form, over)}
+        | {"size_storms": storms.interval(_mean_over_models(drawn[kind]), episodes, form, over)}
         for kind in by_row
     }
     differences = {
@@ -214,7 +213,20 @@ def summary(
             name: {kind: corrected[f"{name} {kind}"] | {"form": differing[name]} for kind in by_row if kind != LATENTS}
             for name in ("size", "tied")
         },
+        "latents_less_storms": {
+            "size": {
+                kind: storms.over_both(drawn[LATENTS] - drawn[kind], episodes, differing["size"], over)
+                for kind in by_row
+                if kind != LATENTS
+            }
+        },
     }
+
+
+def _mean_over_models(drawn: Values) -> Values:
+    """[draws, models] -> [draws]; a model without a living unit says nothing."""
+    there = ~np.isnan(drawn[0])
+    return drawn[:, there].mean(axis=1) if there.any() else np.full(len(drawn), np.nan)
 
 
 @dataclass(frozen=True)
@@ -229,6 +241,8 @@ class Steering:
             [seeds, bins, outputs].
         clamped: with the latent set to its mean activation in the bin, likewise.
         random: with a random direction of the same length moved by as much, likewise.
+        drawn: `carried` and `carried_random` on the episodes as they are and on drawn ones, the bins and what they
+            clamp at as they are [draws, seeds].
     """
 
     family: int
@@ -239,6 +253,7 @@ class Steering:
     moved: Values
     clamped: Values
     random: Values
+    drawn: Mapping[str, Values]
 
     @property
     def carried(self) -> Values:
@@ -263,21 +278,26 @@ def effect_form(data: DataSettings) -> str:
     return f".3f {data.units.get(data.response, known)}".strip()
 
 
-def _ranges(curves: Values, moved: Values) -> Values:
-    """Slope through the origin of centred `curves` on centred `moved`, of the output that `moved` changes most."""
-    output = int(np.ptp(moved.mean(axis=0), axis=0).argmax())
-    a, b = (c[..., output] - c[..., output].mean(axis=1, keepdims=True) for c in (curves, moved))
-    return (a * b).sum(axis=1) / np.maximum((b * b).sum(axis=1), np.finfo(float).tiny)
+def _ranges(curves: Values, moved: Values, output: int | None = None) -> Values:
+    """Slope through the origin of centred `curves` on centred `moved`, [.., seeds, bins, outputs] -> [.., seeds].
+
+    Args:
+        output: of which output; None: the one that `moved` changes most.
+    """
+    if output is None:
+        output = int(np.ptp(moved.mean(axis=0), axis=0).argmax())
+    a, b = (c[..., output] - c[..., output].mean(axis=-1, keepdims=True) for c in (curves, moved))
+    return (a * b).sum(axis=-1) / np.maximum((b * b).sum(axis=-1), np.finfo(float).tiny)
 
 
 def steer(
-    it: Subject, networks: MLP, part: Part, members: Mapping[int, int], column: int, family: int, name: str,
-    bins: int = 12,
+    it: Subject, networks: MLP, part: Part, episodes: NDArray[np.int64], members: Mapping[int, int], column: int,
+    family: int, name: str, bins: int = 12,
 ) -> Steering:  # fmt: skip
     """Clamps a family's latents, one per model that has it, at what they are in each bin of an input.
 
     Args:
-        part: the rows of `it`.
+        part: the rows of `it`; episodes: of each of them.
         members: position of the model: its latent.
         column: the input; name: its name.
     """
@@ -288,26 +308,32 @@ def steer(
     truth = np.eye(classes)[part.y] if it.kind == "classification" else part.y.astype(np.float64)[:, None]
     w, b = _array(networks.hidden_weight), _array(networks.hidden_bias)
     network = np.zeros((len(there), classes))
-    moved: list[Values] = []
-    clamped: list[Values] = []
-    random: list[Values] = []
+    curves: dict[str, list[Values]] = {"moved": [], LATENTS: [], RANDOM: []}
     for m, unit in members.items():
         latent = -it.changes[LATENTS][m, :, unit].astype(np.float64)
-        levels = np.array([latent[number == k].mean() for k in there])
         said = interventions.predictions(it.z[m], it.kind)
         network += np.stack([said[number == k].mean(axis=0) for k in there]) / len(members)
-        curves = []
+        x = part.x.astype(np.float64)
         for centre in centres:
-            x = part.x.astype(np.float64)
             x[:, column] = centre
             z = np.maximum(x @ w[m] + b[m], 0) @ it.weight[m] + it.bias[m]
-            curves.append(interventions.predictions(z, it.kind).mean(axis=0))
-        moved.append(np.stack(curves))
-        for found, kind in ((clamped, LATENTS), (random, RANDOM)):
+            curves["moved"].append(storms.redrawn_means(interventions.predictions(z, it.kind), episodes))
+        for kind in (LATENTS, RANDOM):
             row = it.rows[kind][m, unit] @ it.weight[m]
-            found.append(interventions.steered(it.z[m], latent, row, levels, it.kind))
+            for k in there:
+                clamped_at = interventions.steered(it.z[m], latent, row, latent[number == k].mean(), it.kind)
+                curves[kind].append(storms.redrawn_means(clamped_at, episodes))
+    # [draws, seeds, bins, outputs]
+    moved, clamped, random = (
+        np.stack(found, axis=1).reshape(-1, len(members), len(there), classes) for found in curves.values()
+    )
+    output = int(np.ptp(moved[0].mean(axis=0), axis=0).argmax())
+    drawn = {
+        "carried": _ranges(clamped, moved, output).round(DIGITS),
+        "carried_random": _ranges(random, moved, output).round(DIGITS),
+    }
     observed = np.stack([truth[number == k].mean(axis=0) for k in there])
-    return Steering(family, name, centres, observed, network, np.stack(moved), np.stack(clamped), np.stack(random))
+    return Steering(family, name, centres, observed, network, moved[0], clamped[0], random[0], drawn)
 
 
 def _array(value: Any) -> Values:

@@ -1,7 +1,6 @@
 """What an SAE changes by every measure: reductions and gains beyond a control, paired by seed."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from numpy.typing import NDArray
 
 from precip_sae.comparisons import episode_draws, few_digits, holm, over_both, t_test
 from precip_sae.interpretation.dictionaries import OfModel
-from precip_sae.interpretation.measures import MEASURES, THRESHOLD
-from precip_sae.interpretation.resampled import redrawn_correlations
-from precip_sae.interpretation.sensitivity import COUNTED, mean_sensitive, reduction
-from precip_sae.interpretation.strengths import effective_number
+from precip_sae.interpretation.measures import MEASURES
+from precip_sae.interpretation.redrawn import OF_CORRELATIONS as OF_CORRELATIONS
+from precip_sae.interpretation.redrawn import OF_DRAWS, Drawn
+from precip_sae.interpretation.sensitivity import reduction
 from precip_sae.quantities import PERCENT, POINTS, quantity
 from precip_sae.spread import FEWEST_EPISODES, Spread, over_seeds
 from precip_sae.tasks.episodes import Episodes
@@ -21,19 +20,6 @@ from precip_sae.tasks.episodes import Episodes
 Values = NDArray[np.float64]
 
 BASE, CONTROL = "mlp", "untrained"
-# The measures that follow from correlations alone, which sums over episodes give: r [.., units, inputs] -> [..].
-OF_CORRELATIONS: dict[str, Callable[[Values], Values]] = {
-    counted: partial(mean_sensitive, threshold=THRESHOLD, counted=counted) for counted in COUNTED
-}
-OF_CORRELATIONS["effective"] = lambda r: _mean_defined(effective_number(r**2))
-
-
-def _mean_defined(values: Values) -> Values:
-    """Mean over the last axis of what is not NaN; NaN where nothing is."""
-    there = np.isfinite(values)
-    total = there.sum(axis=-1)
-    sums = np.where(there, values, 0.0).sum(axis=-1)
-    return np.divide(sums, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
 def compared(table: pd.DataFrame, trained: Sequence[str], base: str = BASE, control: str = CONTROL) -> dict[str, Any]:
@@ -71,9 +57,16 @@ def compared(table: pd.DataFrame, trained: Sequence[str], base: str = BASE, cont
 
 
 def redrawn_measures(
-    dictionaries: Mapping[str, OfModel], models: int, episodes: Episodes, resamples: int
+    dictionaries: Mapping[str, OfModel],
+    models: int,
+    episodes: Episodes,
+    resamples: int,
+    measures: Collection[str] = tuple(OF_CORRELATIONS),
 ) -> dict[str, dict[str, tuple[Values, Values]]]:
-    """The measures of OF_CORRELATIONS of every dictionary, as they are and on drawn episodes.
+    """Measures of every dictionary, as they are and on drawn episodes (see `redrawn`).
+
+    Args:
+        measures: names of MEASURES; those that follow from correlations alone take the least time.
 
     Returns:
         {measure: {variant: (values [models], values on drawn episodes [resamples, models])}}; with fewer than
@@ -83,21 +76,29 @@ def redrawn_measures(
     enough = draws.shape[1] >= FEWEST_EPISODES
     # the rows as they are are one draw more
     draws = np.vstack([np.ones((1, draws.shape[1])), draws])
-    found: dict[str, dict[str, list[Values]]] = {name: {} for name in OF_CORRELATIONS}
+    found: dict[str, dict[str, list[Values]]] = {name: {} for name in measures}
     for variant, of_model in dictionaries.items():
         for model in range(models):
-            responses = of_model(model)
-            r = redrawn_correlations(responses.units, responses.inputs.values, episodes.number, draws)
-            # a unit that lives in the test part is no dead unit where its few episodes are not drawn
-            r = np.where(np.isnan(r) & ~np.isnan(responses.r), 0.0, r)
-            for name, measure in OF_CORRELATIONS.items():
-                found[name].setdefault(variant, []).append(measure(r))
-    result: dict[str, dict[str, tuple[Values, Values]]] = {name: {} for name in OF_CORRELATIONS}
+            redrawn = Drawn(of_model(model), episodes.number, draws)
+            for name in measures:
+                found[name].setdefault(variant, []).append(OF_DRAWS[name](redrawn))
+    result: dict[str, dict[str, tuple[Values, Values]]] = {name: {} for name in measures}
     for name, of in found.items():
         for variant, columns in of.items():
             values: Values = np.stack(columns, axis=1).round(9)
             result[name][variant] = values[0], values[1:] if enough else np.full(values[1:].shape, np.nan)
     return result
+
+
+def as_table(redrawn: Mapping[str, Mapping[str, tuple[Values, Values]]], seeds: Sequence[int]) -> pd.DataFrame:
+    """The measures on the episodes as they are, as `compared` takes them; see `redrawn_measures`."""
+    rows = [
+        {"variant": variant, "seed": seed, "measure": name, "value": value}
+        for name, of in redrawn.items()
+        for variant, (values, _) in of.items()
+        for seed, value in zip(seeds, values.tolist(), strict=True)
+    ]
+    return pd.DataFrame(rows)
 
 
 def over_seeds_and_storms(

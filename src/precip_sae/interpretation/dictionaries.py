@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from precip_sae.interpretation.measures import MEASURES, THRESHOLDS, Measure, evaluate, threshold_curve
+from precip_sae.interpretation.measures import THRESHOLDS, threshold_curve
 from precip_sae.interpretation.responses import Inputs, Layer, Responses, follow
 from precip_sae.interpretation.sensitivity import COUNTED
 from precip_sae.models.mlp import MLP
@@ -37,27 +37,17 @@ def hidden_layer(networks: MLP, model: int) -> Layer:
     return Layer(network["hidden.weight"], network["hidden.bias"])
 
 
-def measured(
-    dictionaries: Mapping[str, OfModel], seeds: Sequence[int], measures: Mapping[str, Measure] = MEASURES
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every measure of every dictionary, and the numbers of sensitive inputs by threshold.
-
-    Returns:
-        variant, seed, measure, value; and variant, seed, counted, threshold, value.
-    """
-    values, curves = [], []
+def threshold_curves(dictionaries: Mapping[str, OfModel], seeds: Sequence[int]) -> pd.DataFrame:
+    """Mean sensitive inputs per unit of every dictionary by threshold: variant, seed, counted, threshold, value."""
+    curves = []
     for place, seed in enumerate(seeds):
         for name, of_model in dictionaries.items():
             responses = of_model(place)
-            about = {"variant": name, "seed": seed}
-            values += [about | {"measure": m, "value": v} for m, v in evaluate(responses, measures).items()]
             for counted in COUNTED:
-                curve = threshold_curve(responses, THRESHOLDS, counted)
+                curve = np.round(threshold_curve(responses, THRESHOLDS, counted), DIGITS)
+                about = {"variant": name, "seed": seed, "counted": counted}
                 curves += [
-                    about | {"counted": counted, "threshold": t, "value": v}
-                    for t, v in zip(THRESHOLDS, curve, strict=True)
+                    about | {"threshold": threshold, "value": value}
+                    for threshold, value in zip(THRESHOLDS, curve, strict=True)
                 ]
-    tables = pd.DataFrame(values), pd.DataFrame(curves)
-    for table in tables:
-        table["value"] = np.round(table["value"].astype(np.float64), DIGITS)
-    return tables
+    return pd.DataFrame(curves)

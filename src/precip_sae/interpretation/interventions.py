@@ -173,14 +173,11 @@ def quantile_bins(x: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
     return np.stack(found)
 
 
-def steered(z: Values, latent: Values, row: Values, levels: Values, kind: str) -> Values:
-    """Mean predictions over the rows with a latent clamped at each level.
+def steered(z: Values, latent: Values, row: Values, level: float, kind: str) -> Values:
+    """Predictions of every row with a latent clamped at a level [rows, outputs].
 
     Args:
         z: outputs as they are [rows, outputs]; latent: its activation [rows].
-        row: what a unit more adds to the outputs [outputs]; levels: [levels].
-
-    Returns:
-        [levels, outputs].
+        row: what a unit more adds to the outputs [outputs].
     """
-    return np.stack([predictions(z + (level - latent)[:, None] * row, kind).mean(axis=0) for level in levels])
+    return predictions(z + (level - latent)[:, None] * row, kind)

@@ -19,6 +19,8 @@ Values = NDArray[np.float64]
 
 # Adds to |z| where relevance is divided by it, so that nothing is divided by zero (see `relevance_of`).
 EPSILON = 1e-6
+# Inputs whose correlations have a larger condition number determine each other.
+MOST_CONDITION = 1e10
 # Values of an input (or a unit) fall into so many bins of equal numbers of rows, for mutual information.
 BINS = 10
 
@@ -49,7 +51,7 @@ class Inputs:
         varies = np.ptp(self.values, axis=0) > 0
         result = np.full(self.correlation.shape, np.nan)
         among = self.correlation[np.ix_(varies, varies)]
-        if varies.any() and np.linalg.cond(among) < 1e10:
+        if varies.any() and np.linalg.cond(among) < MOST_CONDITION:
             result[np.ix_(varies, varies)] = np.linalg.inv(among)
         return result
 

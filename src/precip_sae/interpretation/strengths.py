@@ -27,16 +27,21 @@ def partial(responses: Responses) -> Values:
     (Fisher 1924; Kendall and Stuart, The Advanced Theory of Statistics 2, ch. 27). NaN where the other inputs determine
     an input.
     """
-    r, inverse = responses.r, responses.inputs.inverse
-    defined = ~np.isnan(np.diag(inverse))
-    inverse = np.nan_to_num(inverse)
-    slopes = np.nan_to_num(r) @ inverse
+    return partial_of(responses.r, responses.inputs.inverse)
+
+
+def partial_of(r: Values, inverse: Values) -> Values:
+    """`partial` of correlations with the inputs [.., units, inputs] and P, the inverse of those among the inputs
+    [.., inputs, inputs]."""
+    own = np.diagonal(inverse, axis1=-2, axis2=-1)[..., None, :]
+    known, precision = np.nan_to_num(r), np.nan_to_num(inverse)
+    slopes = known @ precision
     # what rounding of float32 leaves of an exact combination of inputs is no residual to share
-    left = np.clip(1.0 - (slopes * np.nan_to_num(r)).sum(axis=1, keepdims=True), 1e-12, None)
-    norms = np.sqrt(slopes**2 + np.diag(inverse) * left)
+    left = np.clip(1.0 - (slopes * known).sum(axis=-1, keepdims=True), 1e-12, None)
+    norms = np.sqrt(slopes**2 + np.nan_to_num(own) * left)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = slopes / norms
-    return np.clip(np.where(defined & (norms > 0) & ~np.isnan(r), found, np.nan), -1.0, 1.0)
+    return np.clip(np.where(~np.isnan(own) & (norms > 0) & ~np.isnan(r), found, np.nan), -1.0, 1.0)
 
 
 def information(responses: Responses) -> Values:

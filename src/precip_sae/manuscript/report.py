@@ -6,11 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from precip_sae.errors import ManuscriptError
 from precip_sae.figures.names import unit, with_unit
 from precip_sae.files import read_json, write_json
+from precip_sae.manuscript import recommendation
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import number, task_numbers
-from precip_sae.manuscript.tables import Numbers, quality, reductions, skill
+from precip_sae.manuscript.tables import VARIANT_NAMES, Numbers, quality, reductions, skill
 from precip_sae.observations.describe import ARCHIVE, SIMULATION
 from precip_sae.paths import Paths
 from precip_sae.quantities import grouped
@@ -50,6 +52,8 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
     tasks = {name: task}
     prefix = f"{name}.train.rows."
     rows = {key.removeprefix(prefix): found["text"] for key, found in numbers.items() if key.startswith(prefix)}
+    recommended, (headline, *_) = _recommended(paths, name), task.sae.l1_conventions
+    kinds = {kind: VARIANT_NAMES[kind] for kind in (headline, "untrained")}
     return {
         "title": task.title,
         "source": describe_source(paths, data),
@@ -62,11 +66,22 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
         "typical_seed": number(numbers, f"{name}.interpret.typical_seed")["text"],
         "verdict": [*verdict(numbers, name, data.kind, task.mlp.network is not None), *weighted(numbers, name, task)],
-        "reduction": reduction_sentences(numbers, name, task.sae.l1_conventions[0]),
+        "reduction": reduction_sentences(numbers, name, headline),
+        "recommended": recommendation.sentences(recommended, headline, len(data.predictors)),
         "skill": _table(skill(numbers, tasks)),
-        "reductions": _table(reductions(numbers, tasks).drop(columns="Published")),
+        "reductions": _table(reductions(numbers, tasks).drop(columns="Published"))
+        + recommendation.rows(recommended, kinds),
         "quality": _table(quality(numbers, tasks)),
     }
+
+
+def _recommended(paths: Paths, name: str) -> dict[str, Any]:
+    """What the stage `interpret` found by the recommended measure."""
+    file = paths.task_results(name) / "interpret.json"
+    found: dict[str, Any] | None = read_json(file).get("recommended")
+    if found is None:
+        raise ManuscriptError(f"{file}: has nothing by the recommended measure, the stage interpret has to run again.")
+    return found
 
 
 def describe_models(task: TaskSettings, seeds: str) -> str:

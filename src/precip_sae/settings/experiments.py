@@ -45,7 +45,7 @@ class MeasureSettings(Section):
     """Every measure of how many inputs units respond to, on a task's own models."""
 
     table: str = Field(description="the task's table, once more: DVC has to see it here")
-    resamples: int = Field(500, ge=10, description="times that the storms of the test part are drawn for an interval")
+    resamples: int = Field(200, ge=10, description="times that the storms of the test part are drawn for an interval")
 
 
 class NoiseSettings(Section):
