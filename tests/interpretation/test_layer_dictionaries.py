@@ -5,9 +5,10 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from precip_sae.interpretation.layer_dictionaries import KINDS, coded, dictionaries, fit_saes, scales
+from precip_sae.interpretation.layer_dictionaries import KINDS, coded, dictionaries, scales
+from precip_sae.models.engine.variants import fit_saes
 from precip_sae.models.initial import sae_weights
-from precip_sae.models.reference import KerasAdam, sae_loss
+from precip_sae.models.reference import KerasAdam, batches, sae_loss
 from precip_sae.models.sae import SAE
 from precip_sae.settings import DictionarySettings
 
@@ -66,11 +67,23 @@ def test_saes_of_several_penalties_train_as_each_alone() -> None:
 
 def test_training_is_the_reference_objective_on_shuffled_batches() -> None:
     h = FIT[:1] / scales(FIT[:1])
-    ours = fit_saes(h, SMALL.model_copy(update={"l1": [0.05], "epochs": 1, "batch": 400}), [4])[0]
-    stack = SAE.of([sae_weights(4, 3, 6)])
-    KerasAdam(stack, SMALL.learning_rate).step(sae_loss(torch.from_numpy(h), stack, 0.05, "batch_mean").sum())
+    settings = SMALL.model_copy(update={"l1": [0.05], "epochs": 3, "batch": 150})  # the last batch of an epoch has 100
+    ours = fit_saes(h, settings, [4])[0]
+    stack, order = SAE.of([sae_weights(4, 3, 6)]), np.random.default_rng(0)
+    adam = KerasAdam(stack, settings.learning_rate)
+    for _ in range(settings.epochs):
+        shuffled = torch.from_numpy(h[:, order.permutation(400)])
+        for batch in batches(400, settings.batch):
+            adam.step(sae_loss(shuffled[:, batch], stack, 0.05, "batch_mean").sum())
     for name, values in stack.arrays(0).items():
-        assert ours.arrays(0)[name] == pytest.approx(values, abs=1e-6)
+        assert ours.arrays(0)[name] == pytest.approx(values, abs=1e-5)
+
+
+def test_saes_are_the_same_bytes_on_one_thread_and_on_two() -> None:
+    one, two = (fit_saes(FIT, SMALL, [4, 5], threads=threads) for threads in (1, 2))
+    for first, second in zip(one, two, strict=True):
+        for name, values in first.named().items():
+            assert values.detach().numpy().tobytes() == second.named()[name].detach().numpy().tobytes()
 
 
 def test_a_reconstruction_is_judged_on_the_layer_s_own_scale() -> None:

@@ -124,3 +124,13 @@ def test_seeds_and_layers_have_weights_of_their_own() -> None:
     assert not one["hidden1.bias"].any()
     assert not one["output.bias"].any()
     assert np.abs(one["hidden1.weight"]).max() <= np.sqrt(6 / 9)
+
+
+def test_networks_are_the_same_bytes_on_one_thread_and_on_two() -> None:
+    settings, seeds = DeepTraining(epochs=2, batch=64, learning_rate=1e-2), range(7)
+    one, two = (train_deep(X, RESPONSES, [6, 4], settings, seeds, threads=threads) for threads in (1, 2))
+    for name, values in one.named().items():
+        assert values.detach().numpy().tobytes() == two.named()[name].detach().numpy().tobytes()
+    with torch.no_grad():
+        alone = train_deep(X, RESPONSES, [6, 4], settings, [6])(torch.from_numpy(X))[0]
+        torch.testing.assert_close(one(torch.from_numpy(X))[6], alone, rtol=0, atol=1e-4)

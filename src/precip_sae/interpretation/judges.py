@@ -13,6 +13,7 @@ from precip_sae.interpretation.measures import MEASURES, evaluate
 from precip_sae.interpretation.responses import Inputs, Responses
 from precip_sae.interpretation.strengths import dominance, effective_number
 from precip_sae.interpretation.variant_grid import Fitted
+from precip_sae.scheduling import side_by_side
 
 PREFIX = "inputs_by_"
 """Of columns with a measure: the mean number of inputs per unit by it."""
@@ -31,8 +32,8 @@ class UnitJudge:
     """Judges units by their responses; what is worked out from the inputs once is kept for the next dictionary."""
 
     def __init__(self) -> None:
-        self._inputs: Inputs | None = None
-        self._given: NDArray[np.floating] | None = None
+        # one value, so that threads that share a judge never see the inputs of one dictionary with those of another
+        self._kept: tuple[NDArray[np.floating], Inputs] | None = None
 
     def __call__(self, units: NDArray[np.floating], inputs: NDArray[np.floating]) -> dict[str, float]:
         """Columns PREFIX + measure of one dictionary.
@@ -40,11 +41,10 @@ class UnitJudge:
         Args:
             units: activations [rows, units]; inputs: [rows, inputs].
         """
-        if self._inputs is None or self._given is not inputs:
-            self._given, self._inputs = inputs, Inputs(inputs)
-        return {
-            PREFIX + name: value for name, value in evaluate(Responses(units, self._inputs), FROM_RESPONSES).items()
-        }
+        kept = self._kept
+        if kept is None or kept[0] is not inputs:
+            kept = self._kept = inputs, Inputs(inputs)
+        return {PREFIX + name: value for name, value in evaluate(Responses(units, kept[1]), FROM_RESPONSES).items()}
 
 
 def judge_fitted(fitted: Fitted) -> Mapping[str, NDArray[np.float64]]:
@@ -54,7 +54,7 @@ def judge_fitted(fitted: Fitted) -> Mapping[str, NDArray[np.float64]]:
     effective number of inputs, and its dominance, follow from the weights alone.
     """
     judge = UnitJudge()
-    columns = [judge(latents, fitted.inputs) for latents in fitted.latents]
+    columns = side_by_side(lambda latents: judge(latents, fitted.inputs), list(fitted.latents))
     found = {name: np.array([column[name] for column in columns]) for name in columns[0]}
     weights = input_weights(fitted)
     varies = np.ptp(fitted.latents, axis=1) > 0

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from precip_sae.interpretation.metrics import fraction_of_variance_unexplained
+from precip_sae.models.engine.variants import fit_saes
 from precip_sae.models.initial import sae_weights
-from precip_sae.models.reference import KerasAdam, batches, sae_loss
 from precip_sae.models.sae import SAE
 from precip_sae.settings import DictionarySettings
 
@@ -117,32 +117,6 @@ def coded(coder: Coder, h: NDArray[np.float32]) -> tuple[NDArray[np.float32], ND
     with torch.no_grad():
         latents = coder.encode(torch.from_numpy(h))
         return latents.numpy(), coder.decode(latents).numpy()
-
-
-def fit_saes(h: NDArray[np.float32], settings: DictionarySettings, seeds: Sequence[int]) -> list[SAE]:
-    """SAEs of every penalty, one per model, all trained side by side; `sae_loss` with the penalty's mean over a batch.
-
-    The study's SAE sees rows in time order in batches of 8. Here they come in batches large enough to train hundreds
-    of SAEs, and in a random order, the same for all, since a large batch in time order would be one storm.
-
-    Args:
-        h: scaled activations [models, rows, units].
-
-    Returns:
-        One stack per penalty, in the order of `settings.l1`.
-    """
-    torch.set_num_threads(1)
-    penalties = torch.tensor(settings.l1, dtype=torch.float32).repeat_interleave(len(h))
-    latents = settings.latents_per_unit * h.shape[2]
-    stack = SAE.of([sae_weights(seed, h.shape[2], latents) for _ in settings.l1 for seed in seeds])
-    adam = KerasAdam(stack, settings.learning_rate)
-    rows = torch.from_numpy(h)
-    order = np.random.default_rng(0)
-    for _ in range(settings.epochs):
-        shuffled = rows[:, torch.from_numpy(order.permutation(h.shape[1]))]
-        for batch in batches(h.shape[1], settings.batch):
-            adam.step(sae_loss(shuffled[:, batch].repeat(len(settings.l1), 1, 1), stack, penalties, "batch_mean").sum())
-    return [stack[slice(k * len(h), (k + 1) * len(h))] for k in range(len(settings.l1))]
 
 
 def _principal(fit: NDArray[np.float32], test: NDArray[np.float32]) -> NDArray[np.float32]:

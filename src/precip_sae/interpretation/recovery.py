@@ -13,6 +13,7 @@ from precip_sae.interpretation import probes
 from precip_sae.interpretation.layer_dictionaries import Dictionary
 from precip_sae.interpretation.metrics import active_per_row, dead
 from precip_sae.quantities import quantity
+from precip_sae.scheduling import side_by_side
 from precip_sae.spread import Spread, over_episodes, over_seeds
 
 Judge = Callable[[NDArray[np.float32], NDArray[np.float32]], dict[str, float]]
@@ -122,11 +123,15 @@ def recover(
             "skill": layer.skill,
         }
         means = {name: score.mean(axis=1) for name, score in scores.items()}
-        judged = pd.DataFrame([judge(u, layer.inputs) for u in dictionary.units] if judge else [])
+        judged = pd.DataFrame(_judged(judge, layer, dictionary) if judge else [])
         frame = pd.DataFrame({**own, "seed": list(layer.seeds), **about, **means})
         found.dictionaries.append(pd.concat([frame, judged], axis=1))
         found.factors.append(_by_factor(layer, dictionary, single, scores, own))
     return found
+
+
+def _judged(judge: Judge, layer: Layer, dictionary: Dictionary) -> list[dict[str, float]]:
+    return side_by_side(lambda units: judge(units, layer.inputs), list(dictionary.units))
 
 
 def _by_factor(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from precip_sae.interpretation.metrics import active_per_row, dead, fraction_of_variance_unexplained
 from precip_sae.interpretation.sensitivity import COUNTED, correlations, mean_sensitive, reduction
 from precip_sae.models.dictionary import Dictionary, decoded
-from precip_sae.models.variant_training import fit_variant
+from precip_sae.models.engine.variants import fit_variant
 from precip_sae.settings import DescentSettings, VariantName
 
 

@@ -1,6 +1,6 @@
 """Networks of several hidden layers with several responses at once: classes and numbers together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,11 @@ from torch.nn.functional import cross_entropy
 from precip_sae.models.initial import deep_weights, row_order
 from precip_sae.models.reference import KerasAdam, batches
 from precip_sae.models.stack import Stack, affine
+from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DeepTraining
 
-Progress = Callable[[int, int], None]
+AT_ONCE = 5
+"""Networks in one stack. Threads take whole stacks, so that the last digits do not depend on how many there are."""
 
 
 class Deep(Stack):
@@ -104,7 +106,7 @@ def train_deep(
     layers: Sequence[int],
     settings: DeepTraining,
     seeds: Sequence[int],
-    progress: Progress | None = None,
+    threads: int | None = None,
 ) -> Deep:
     """Trains one network per seed on the same rows, each with its own initial weights and row order.
 
@@ -114,11 +116,23 @@ def train_deep(
     Args:
         x: standardised inputs [rows, inputs].
         layers: units of each hidden layer.
-        progress: called as progress(epochs done, epochs) after every epoch.
+        threads: groups of AT_ONCE networks that are trained at once (default: all CPUs); changes no bit.
 
     Returns:
         The trained stack, in the order of `seeds`.
     """
+
+    def work(group: Sequence[int]) -> Deep:
+        return _train(x, responses, layers, settings, group)
+
+    groups = [seeds[start : start + AT_ONCE] for start in range(0, len(seeds), AT_ONCE)]
+    trained = [stack.arrays(k) for stack in side_by_side(work, groups, threads) for k in range(len(stack))]
+    return Deep.of(trained)
+
+
+def _train(
+    x: NDArray[np.float32], responses: Responses, layers: Sequence[int], settings: DeepTraining, seeds: Sequence[int]
+) -> Deep:
     torch.set_num_threads(1)  # the same bytes however many cores there are
     stack = Deep.of([deep_weights(seed, x.shape[1], layers, responses.outputs) for seed in seeds])
     adam = KerasAdam(stack, settings.learning_rate)
@@ -131,8 +145,6 @@ def train_deep(
             chosen = order[:, rows]
             known = None if classes is None else classes[chosen]
             adam.step(joint_loss(stack(inputs[chosen]), numbers[chosen], known, entropy).sum())
-        if progress:
-            progress(epoch + 1, settings.epochs)
     return stack
 
 

@@ -12,7 +12,7 @@ from precip_sae.models.variants import VARIANTS, BatchTopK, Gated, TopK, Variant
 from precip_sae.settings import DescentSettings
 
 # Streams of random numbers per purpose; 0 to 2 are those of `initial`.
-_WEIGHTS, _ROWS, _RESAMPLED = 3, 4, 5
+WEIGHTS, ROWS, RESAMPLED = 3, 4, 5
 
 SLOWING = 0.2
 """Last share of the steps, in which the step size falls to zero."""
@@ -49,8 +49,8 @@ def fit_variant(
     """
     torch.set_num_threads(1)  # one thread gives the same bytes everywhere
     kind = VARIANTS[name]
-    stack = kind.start(activations, latents, [np.random.default_rng([seed, _WEIGHTS]) for seed in seeds])
-    resampling = [np.random.default_rng([seed, _RESAMPLED]) for seed in seeds]
+    stack = kind.start(activations, latents, [np.random.default_rng([seed, WEIGHTS]) for seed in seeds])
+    resampling = [np.random.default_rng([seed, RESAMPLED]) for seed in seeds]
     weight = torch.tensor(penalties, dtype=torch.float32)
     if isinstance(stack, TopK | BatchTopK):
         with torch.no_grad():
@@ -97,7 +97,7 @@ def row_batches(seeds: Sequence[int], rows: int, settings: DescentSettings) -> I
     per_pass = rows // size
     distinct = sorted(set(seeds))
     place = torch.tensor([distinct.index(seed) for seed in seeds])
-    generators = [np.random.default_rng([seed, _ROWS]) for seed in distinct]
+    generators = [np.random.default_rng([seed, ROWS]) for seed in distinct]
     for step in range(settings.steps):
         at = step % per_pass
         if at == 0:
