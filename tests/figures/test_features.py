@@ -153,7 +153,7 @@ def test_a_card_names_its_reading_its_seeds_and_its_turn() -> None:
     assert "snow (rule: $T$− $F_s$−)" in text
     assert "in 80\u202f% of seeds, members alike at r 0.90" in text
     assert "turns at −5.0\u202f°C" in text
-    assert "wet bulb, R² +0.50 (0.40 to 0.60 over storms); $T$ alone +0.80" in text.replace("\n  ", " ")
+    assert "wet bulb, R² 0.50 (0.40 to 0.60 over storms); $T$ alone 0.80" in text.replace("\n  ", " ")
     assert figure.axes[0].get_title(loc="left") == "$T$− $F_s$−"
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from precip_sae.figures.names import pretty_unit
+from precip_sae.figures.recovery import NAMES as HIDDEN_NAMES
 from precip_sae.figures.style import DOUBLE, KINDS, NEGATIVE, PHASES, POSITIVE, SMALL, logarithmic, signed, styled
 from precip_sae.interpretation.cards import Card
 from precip_sae.quantities import write
@@ -121,13 +122,13 @@ def _words(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
 
 def _truth(said: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """The quantity that the family says best, and what the best input says of it."""
-    one = said["factor"].replace("_", " ")
+    one = HIDDEN_NAMES.get(said["factor"], said["factor"].replace("_", " "))
     mine, best = said["r2"], said["input_r2"]
     interval = "" if mine["low"] is None else f" ({_range(mine)} over storms)"
-    text = f"says best, of what the simulation hides: {one}, R² {signed(mine['mean'])}{interval}"
+    text = f"says best, of what the simulation hides: {one}, R² {write(mine['mean'], '.2f')}{interval}"
     if "area" in said:
         text += f", area {write(said['area']['mean'], '.0%')}"
-    return f"{text}; {names[said['input']]} alone {signed(best['mean'])}"
+    return f"{text}; {names[said['input']]} alone {write(best['mean'], '.2f')}"
 
 
 def _short(stability: Mapping[str, Mapping[str, float]]) -> str:
