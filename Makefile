@@ -68,6 +68,14 @@ REF ?= HEAD
 diff: $(READY) ## Show what changed since REF (a tag, branch, commit or folder) in claims, numbers, figures and text
 	@precip-sae diff "$(REF)"
 
+.PHONY: archive
+archive: $(READY) ## Write build/precip-sae-VERSION.zip of the last commit: all of it, described for machines
+	@precip-sae archive
+
+.PHONY: journal
+journal: $(READY) ## Write build/journal: LaTeX with figures, tables and literature, and a Word file, for a submission
+	@precip-sae journal
+
 .PHONY: smoke
 smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR: minutes
 	@precip-sae smoke $(SMOKE_DIR)

@@ -1,0 +1,151 @@
+"""The manuscript's LaTeX laid out for a submission: numbered lines and sections, columns as wide as their text.
+
+paper/manuscript.tex is what pandoc makes of the Typst source; here it gets what an editor asks for. Only `article` and
+packages that every TeX distribution has are used.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+# Letters across the page in the size in which tables are set (8 of 10 points, margins of one inch).
+ACROSS = 105
+# No column is wider only because of one word longer than this; it may break.
+LONGEST = 22
+PREAMBLE = r"""\ifdefined\pdfminorversion\pdfminorversion=7\fi
+\usepackage[letterpaper,margin=1in]{geometry}
+\usepackage{lineno}
+\linenumbers
+"""
+_IMAGE = re.compile(r"\\includegraphics\[width=\\linewidth\]\{\.\./figures/([^}]*)\.png\}")
+_TO_THE_PAGE = re.compile(r"\s*\\href\{inspector\.html[^}]*\}\{[^}]*\}")
+_FLOAT = re.compile(r"\\begin\{(figure|longtable)\}.*?\\end\{\1\}", re.S)
+_LABEL = re.compile(r"\\label\{((?:fig|tab)-[^}]*)\}")
+_CELL_BOX = re.compile(r"\\begin\{minipage\}\[b\]\{\\linewidth\}\\raggedright\n(.*?)\n\\end\{minipage\}", re.S)
+_RULES = re.compile(r"\\(?:toprule|midrule|bottomrule)\\noalign\{\}|\\end(?:first|last)?(?:head|foot)")
+
+
+def submission(text: str, title: str, subtitle: str, authors: str) -> str:
+    """The manuscript as one file of a submission; figures are PDF files in `figures/`, see `image_files`.
+
+    Args:
+        text: paper/manuscript.tex.
+        title: the title, which the text repeats below the one that LaTeX sets.
+        subtitle: the line below it.
+        authors: names for the title.
+    """
+    text = text.replace("\\documentclass[\n]{article}", "\\documentclass[10pt]{article}", 1)
+    text = text.replace("\\begin{document}", f"{PREAMBLE}\n\\begin{{document}}", 1)
+    text = re.sub(r"\\setcounter\{secnumdepth\}\{[^}]*\}[^\n]*", r"\\setcounter{secnumdepth}{3}", text, count=1)
+    text = text.replace("\\usepackage{natbib}", "\\usepackage[round]{natbib}", 1)
+    text = text.replace("\\author{}", f"\\author{{{authors}}}", 1)
+    text = text.replace(f"\\maketitle\n\n\\textbf{{{title}}}\n\n{subtitle}\n", "\\maketitle\n", 1)
+    text = text.replace(f"\\title{{{title}}}", f"\\title{{{title}\\\\[1ex] \\large {subtitle}}}", 1)
+    # the Inspector is not part of a submission
+    text = _TO_THE_PAGE.sub("", text)
+    text = re.sub(r"(?<!\\)\\\[(.*?)\\\]", r"\\begin{equation}\1\\end{equation}", text, flags=re.S)
+    text = re.sub(r"(et al\.) \\citep\{", r"\1 \\citeyearpar{", text)
+    text = re.sub(r"(?:\\citep\{[^}]*\}){2,}", _merged, text)
+    return _FLOAT.sub(lambda found: _laid_out(found[0], found[1]), text)
+
+
+def image_files(text: str) -> dict[str, str]:
+    """The figures that the manuscript shows, below `figures/` without suffix, and their names in the submission."""
+    return {name: name.replace("/", "-") for name in _IMAGE.findall(text)}
+
+
+def numbered(text: str) -> str:
+    """The same text with the numbers of figures and tables written out, for formats that do not count.
+
+    Raises:
+        KeyError: a reference to a label that no figure or table has.
+    """
+    words = {"figure": "Figure", "longtable": "Table"}
+    counts = dict.fromkeys(words, 0)
+    called: dict[str, str] = {}
+    for found in _FLOAT.finditer(text):
+        if label := _LABEL.search(found[0]):
+            counts[found[1]] += 1
+            called[label[1]] = f"{words[found[1]]} {counts[found[1]]}"
+    text = re.sub(r"(?:Figure|Table)~\\ref\{([^}]*)\}", lambda found: called[found[1]].replace(" ", "~"), text)
+    return _LABEL.sub(lambda found: f"{found[0]}{called[found[1]]}. " if found[1] in called else found[0], text)
+
+
+def _merged(found: re.Match[str]) -> str:
+    return f"\\citep{{{','.join(re.findall(r'{([^}]*)}', found[0]))}}}"
+
+
+def _laid_out(text: str, kind: str) -> str:
+    return _table(text) if kind == "longtable" else _figure(text)
+
+
+def _figure(text: str) -> str:
+    """A figure whose images share the height of a page with its caption."""
+    height = 0.72 / max(len(_IMAGE.findall(text)), 1)
+    options = f"width=\\linewidth,height={height:.2f}\\textheight,keepaspectratio"
+    return _IMAGE.sub(lambda found: f"\\includegraphics[{options}]{{figures/{found[1].replace('/', '-')}.pdf}}", text)
+
+
+def _table(text: str) -> str:
+    """A table in small letters, the page shared among its columns by what stands in them."""
+    start = text.index("{", len("\\begin{longtable}"))
+    end = _closing(text, start)
+    body = _CELL_BOX.sub(r"\1", text[end + 1 :])
+    rows = list(_rows(body))
+    shares = column_shares(rows)
+    space = f"(\\linewidth - {2 * (len(shares) - 1)}\\tabcolsep)"
+    columns = "".join(f">{{\\raggedright\\arraybackslash}}p{{{space} * \\real{{{share:.4f}}}}}" for share in shares)
+    small = "{\\footnotesize\\setlength{\\tabcolsep}{3pt}\\setlength{\\LTcapwidth}{\\linewidth}\n"
+    return f"{small}\\begin{{longtable}}{{@{{}}{columns}@{{}}}}{body}}}"
+
+
+def column_shares(rows: list[list[str]]) -> list[float]:
+    """The share of the page that each column gets, at most 1 in sum.
+
+    A column gets at least its longest word; what is left is shared by how much longer the longest cell is. Where
+    everything fits, columns are as wide as their longest cells.
+
+    Args:
+        rows: cells as LaTeX, all rows of the same length.
+    """
+    cells = [[_plain(row[place]) for row in rows] for place in range(len(rows[0]))]
+    # one letter more: bold headings are wider than their letters
+    need = [min(max(len(word) for cell in column for word in (cell.split() or [""])), LONGEST) + 1 for column in cells]
+    want = [max(need[place], *(len(cell) + 1 for cell in column)) for place, column in enumerate(cells)]
+    if sum(want) <= ACROSS:
+        return [each / ACROSS for each in want]
+    spare, missing = max(ACROSS - sum(need), 0), sum(want) - sum(need)
+    widths = [least + spare * (most - least) / max(missing, 1) for least, most in zip(need, want, strict=True)]
+    return [each / sum(widths) for each in widths]
+
+
+def _rows(body: str) -> Iterator[list[str]]:
+    """The cells of every row of a longtable, header included."""
+    after = _RULES.sub("", body[body.index("\\tabularnewline") :].removeprefix("\\tabularnewline"))
+    lines = [line for line in after.partition("\\end{longtable}")[0].split("\\\\\n") if line.strip()]
+    rows = [re.split(r"(?<!\\)&", line) for line in lines]
+    longest = max(len(row) for row in rows)
+    return (row for row in rows if len(row) == longest)
+
+
+def _plain(cell: str) -> str:
+    """What a cell shows, near enough to count its letters."""
+    cell = re.sub(r"\\ensuremath\{-\}", "-", cell).replace("\\,", "~")
+    cell = re.sub(r"\\hspace\{0pt\}", " ", cell)
+    cell = re.sub(r"\\[a-zA-Z]+\s*", "", cell)
+    return re.sub(r"[{}\\$]", "", cell).strip()
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the brace at `opening` is closed."""
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if not depth:
+            return place
+    raise ValueError("a brace is not closed")
+
+
+def names(citation: Mapping[str, list[Mapping[str, str]]]) -> str:
+    """The authors of CITATION.cff for LaTeX."""
+    found = [each.get("name") or f"{each['given-names']} {each['family-names']}" for each in citation["authors"]]
+    return " \\and ".join(found)
