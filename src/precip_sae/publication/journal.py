@@ -11,11 +11,10 @@ from precip_sae.errors import PublicationError
 from precip_sae.files import output_error
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.paths import Paths
-from precip_sae.publication.latex import image_files, names, numbered, submission
+from precip_sae.publication.latex import image_files, names, numbered, plain_for_word, submission
 from precip_sae.publication.zipped import write_zip
 from precip_sae.settings import read_yaml
 
-SUBTITLE = "A reproduction of King et al. (2025), with controls"
 # The first day that a zip can hold: the submission says nothing of when it was made.
 WHEN = datetime(1980, 1, 1, tzinfo=UTC)
 README = """\
@@ -47,8 +46,7 @@ def write_journal(paths: Paths) -> Path:
         for suffix in (".svg", ".png"):
             if not (paths.figures / f"{name}{suffix}").is_file():
                 raise PublicationError(f"{paths.figures / name}{suffix}: no such file, but the manuscript shows it.")
-    title = text.partition("\\title{")[2].partition("}\n")[0]
-    laid_out = submission(text, title, SUBTITLE, names(read_yaml(paths.root / "CITATION.cff")))
+    laid_out = submission(text, names(read_yaml(paths.root / "CITATION.cff")))
     folder = paths.root / "build" / "journal"
     try:
         folder.parent.mkdir(exist_ok=True)
@@ -85,15 +83,13 @@ def _as_docx(text: str, images: dict[str, str], paths: Paths, target: Path) -> N
 
     for figure, flat in images.items():
         text = text.replace(f"{{figures/{flat}.pdf}}", f"{{{figure}.png}}")
-    # what pandoc does not know it would print
-    text = text.replace("\\linenumbers\n", "").replace("\\setlength{\\LTcapwidth}{\\linewidth}", "")
     command = [
         pypandoc.get_pandoc_path(), "--from=latex", "--to=docx", "--standalone", "--number-sections", "--citeproc",
         f"--bibliography={paths.paper / 'references.bib'}", f"--output={target}",
     ]  # fmt: skip
     done = subprocess.run(
         command,
-        input=numbered(text),
+        input=numbered(plain_for_word(text)),
         cwd=paths.figures,
         env=os.environ | {"SOURCE_DATE_EPOCH": str(int(WHEN.timestamp()))},
         encoding="utf-8",

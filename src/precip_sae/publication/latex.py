@@ -5,6 +5,7 @@ packages that every TeX distribution has are used.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 # Letters across the page in the size in which tables are set (8 of 10 points, margins of one inch).
@@ -24,13 +25,11 @@ _CELL_BOX = re.compile(r"\\begin\{minipage\}\[b\]\{\\linewidth\}\\raggedright\n(
 _RULES = re.compile(r"\\(?:toprule|midrule|bottomrule)\\noalign\{\}|\\end(?:first|last)?(?:head|foot)")
 
 
-def submission(text: str, title: str, subtitle: str, authors: str) -> str:
+def submission(text: str, authors: str) -> str:
     """The manuscript as one file of a submission; figures are PDF files in `figures/`, see `image_files`.
 
     Args:
         text: paper/manuscript.tex.
-        title: the title, which the text repeats below the one that LaTeX sets.
-        subtitle: the line below it.
         authors: names for the title.
     """
     text = text.replace("\\documentclass[\n]{article}", "\\documentclass[10pt]{article}", 1)
@@ -38,8 +37,12 @@ def submission(text: str, title: str, subtitle: str, authors: str) -> str:
     text = re.sub(r"\\setcounter\{secnumdepth\}\{[^}]*\}[^\n]*", r"\\setcounter{secnumdepth}{3}", text, count=1)
     text = text.replace("\\usepackage{natbib}", "\\usepackage[round]{natbib}", 1)
     text = text.replace("\\author{}", f"\\author{{{authors}}}", 1)
-    text = text.replace(f"\\maketitle\n\n\\textbf{{{title}}}\n\n{subtitle}\n", "\\maketitle\n", 1)
-    text = text.replace(f"\\title{{{title}}}", f"\\title{{{title}\\\\[1ex] \\large {subtitle}}}", 1)
+    # the text repeats the title that LaTeX sets, and has a line below it
+    title = text.partition("\\title{")[2].partition("}\n")[0]
+    repeated = re.search(rf"(?<=\\maketitle\n)\n\\textbf\{{{re.escape(title)}\}}\n\n(.+)\n", text)
+    if repeated:
+        text = text.replace(repeated[0], "", 1)
+        text = text.replace(f"\\title{{{title}}}", f"\\title{{{title}\\\\[1ex] \\large {repeated[1]}}}", 1)
     # the Inspector is not part of a submission
     text = _TO_THE_PAGE.sub("", text)
     text = re.sub(r"(?<!\\)\\\[(.*?)\\\]", r"\\begin{equation}\1\\end{equation}", text, flags=re.S)
@@ -54,20 +57,25 @@ def image_files(text: str) -> dict[str, str]:
 
 
 def numbered(text: str) -> str:
-    """The same text with the numbers of figures and tables written out, for formats that do not count.
+    """The same text with the numbers of figures and tables written out, for formats that do not count them.
 
     Raises:
         KeyError: a reference to a label that no figure or table has.
     """
-    words = {"figure": "Figure", "longtable": "Table"}
-    counts = dict.fromkeys(words, 0)
-    called: dict[str, str] = {}
-    for found in _FLOAT.finditer(text):
-        if label := _LABEL.search(found[0]):
-            counts[found[1]] += 1
-            called[label[1]] = f"{words[found[1]]} {counts[found[1]]}"
-    text = re.sub(r"(?:Figure|Table)~\\ref\{([^}]*)\}", lambda found: called[found[1]].replace(" ", "~"), text)
-    return _LABEL.sub(lambda found: f"{found[0]}{called[found[1]]}. " if found[1] in called else found[0], text)
+    counts, called = Counter[str](), dict[str, str]()
+
+    def count(found: re.Match[str]) -> str:
+        """A float with its number in front of its caption."""
+        if "\\caption{" not in found[0]:
+            return found[0]
+        counts[found[1]] += 1
+        word = f"{'Figure' if found[1] == 'figure' else 'Table'} {counts[found[1]]}"
+        label = _LABEL.search(found[0])
+        called.update({label[1]: word} if label else {})
+        return re.sub(r"\\caption\{(\\label\{[^}]*\})?", lambda start: f"{start[0]}{word}. ", found[0], count=1)
+
+    text = _FLOAT.sub(count, text)
+    return re.sub(r"(?:Figure|Table)~\\ref\{([^}]*)\}", lambda found: called[found[1]].replace(" ", "~"), text)
 
 
 def _merged(found: re.Match[str]) -> str:
@@ -79,10 +87,15 @@ def _laid_out(text: str, kind: str) -> str:
 
 
 def _figure(text: str) -> str:
-    """A figure whose images share the height of a page with its caption."""
-    height = 0.72 / max(len(_IMAGE.findall(text)), 1)
-    options = f"width=\\linewidth,height={height:.2f}\\textheight,keepaspectratio"
-    return _IMAGE.sub(lambda found: f"\\includegraphics[{options}]{{figures/{found[1].replace('/', '-')}.pdf}}", text)
+    """A figure whose images share a page: in pairs where its caption speaks of left and right, else stacked."""
+    images, caption = _IMAGE.findall(text), text.partition("\\caption{")[2]
+    pairs = len(images) > 1 and {"left", "right"} <= set(re.findall(r"\w+", caption.lower()))
+    width, height = (0.49, 1.44 / len(images)) if pairs else (1, 0.72 / max(len(images), 1))
+    options = f"width={width:g}\\linewidth,height={height:.2f}\\textheight,keepaspectratio"
+    graphics = [f"\\includegraphics[{options}]{{figures/{name.replace('/', '-')}.pdf}}" for name in images]
+    rows = ["\\hfill\n".join(graphics[k : k + 2]) for k in range(0, len(graphics), 2)] if pairs else graphics
+    stack = "\n\n".join(rows)
+    return f"\\begin{{figure}}\n\\centering\n{stack}\n\\caption{{{caption}" if images else text
 
 
 def _table(text: str) -> str:
@@ -133,6 +146,17 @@ def _plain(cell: str) -> str:
     cell = re.sub(r"\\hspace\{0pt\}", " ", cell)
     cell = re.sub(r"\\[a-zA-Z]+\s*", "", cell)
     return re.sub(r"[{}\\$]", "", cell).strip()
+
+
+def plain_for_word(text: str) -> str:
+    """Laid out LaTeX without what pandoc would print, repeat or lose: page layout, second headings, bars."""
+    text = (
+        text.replace("\\linenumbers\n", "")
+        .replace("\\setlength{\\LTcapwidth}{\\linewidth}", "")
+        .replace("\\hfill\n", "\n\n")
+    )
+    text = re.sub(r"\\endfirsthead\n.*?\\endhead", r"\\endhead", text, flags=re.S)
+    return re.sub(r"\\textbar(?:\{\}| )", "|", text)
 
 
 def _closing(text: str, opening: int) -> int:
