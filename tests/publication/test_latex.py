@@ -1,5 +1,7 @@
 """An editor gets numbered lines, figures, readable tables, and every reference resolved."""
 
+import re
+
 import pytest
 
 from precip_sae.publication.latex import ACROSS, column_shares, image_files, names, numbered, plain_for_word, submission
@@ -119,6 +121,14 @@ def test_word_gets_each_heading_once_and_every_bar() -> None:
     text = plain_for_word(laid_out(TABLE + "of \\textbar r\\textbar{} ."))
     assert text.count("\\textbf{Name}") == 1
     assert "of |r| ." in text
+
+
+def test_word_stacks_images_as_the_page_does_and_fills_it_with_tables() -> None:
+    text = plain_for_word(laid_out(figure("", "One (top), two (bottom)", "a", "b") + TABLE + "\\ensuremath{-}1"))
+    assert text.index("figures/a.pdf") < text.index("\\begin{figure}") < text.index("figures/b.pdf")
+    shares = re.findall(r"p\{([\d.]+)\\linewidth\}", text)
+    assert [float(share) for share in shares] == pytest.approx([2 / 3, 1 / 3], abs=1e-3)
+    assert "−1" in text
 
 
 def test_authors_are_those_of_the_citation() -> None:

@@ -149,14 +149,34 @@ def _plain(cell: str) -> str:
 
 
 def plain_for_word(text: str) -> str:
-    """Laid out LaTeX without what pandoc would print, repeat or lose: page layout, second headings, bars."""
-    text = (
-        text.replace("\\linenumbers\n", "")
-        .replace("\\setlength{\\LTcapwidth}{\\linewidth}", "")
-        .replace("\\hfill\n", "\n\n")
-    )
+    """Laid out LaTeX without what pandoc would print, repeat, shrink or lose.
+
+    It loses a number that a cell begins with after a column's `\\arraybackslash`, and puts all images of a figure side
+    by side.
+    """
+    for layout in ("\\linenumbers\n", "\\setlength{\\LTcapwidth}{\\linewidth}", ">{\\raggedright\\arraybackslash}"):
+        text = text.replace(layout, "")
+    text = re.sub(r",height=[\d.]+\\textheight,keepaspectratio", "", text)
     text = re.sub(r"\\endfirsthead\n.*?\\endhead", r"\\endhead", text, flags=re.S)
+    # a minus sign as a letter: as a formula it is invisible where no formulas are shown
+    text = text.replace("\\ensuremath{-}", "−")
+    text = _FLOAT.sub(lambda found: _one_row(found[0]) if found[1] == "figure" else _whole_width(found[0]), text)
     return re.sub(r"\\textbar(?:\{\}| )", "|", text)
+
+
+def _whole_width(table: str) -> str:
+    """A table whose columns fill the page, their widths written as pandoc reads them."""
+    shares = [float(share) for share in re.findall(r"\* \\real\{([\d.]+)\}\}", table)]
+    widths = (f"p{{{share / sum(shares):.4f}\\linewidth}}" for share in shares)
+    return re.sub(r"p\{\([^)]*\) \* \\real\{[\d.]+\}\}", lambda found: next(widths), table)
+
+
+def _one_row(figure: str) -> str:
+    """A figure of its last row of images, the rows above as paragraphs before it."""
+    before, _, rest = figure.partition("\\centering\n")
+    images, _, caption = rest.partition("\n\\caption")
+    *above, last = images.replace("\\hfill\n", " ").split("\n\n")
+    return "\n\n".join([*above, f"{before}\\centering\n{last}\n\\caption{caption}"]) if caption else figure
 
 
 def _closing(text: str, opening: int) -> int:
