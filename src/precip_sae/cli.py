@@ -236,7 +236,7 @@ def archive(
     from precip_sae.publication.archive import write_archive
 
     target = write_archive(locate(), out)
-    typer.echo(f"{target}: {target.stat().st_size / 1e6:.0f} MB, reads, verifies and rebuilds without a network.")
+    typer.echo(f"{target}: {target.stat().st_size / 1e6:.0f} MB; what it holds reads, verifies and rebuilds anywhere.")
 
 
 @app.command()
