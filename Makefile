@@ -74,6 +74,14 @@ opposite: $(READY) ## Compile the manuscript with its effects found, absent, rev
 	@mkdir -p "$(OPPOSITE_DIR)"
 	PRECIP_SAE_OPPOSITE="$(OPPOSITE_DIR)" python -m pytest tests/manuscript/test_opposite_results.py -k compiles
 
+.PHONY: archive
+archive: $(READY) ## Write build/precip-sae-VERSION.zip of the last commit: all of it, described for machines
+	@precip-sae archive
+
+.PHONY: journal
+journal: $(READY) ## Write build/journal: LaTeX with figures, tables and literature, and a Word file, for a submission
+	@precip-sae journal
+
 .PHONY: smoke
 smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR: minutes
 	@precip-sae smoke $(SMOKE_DIR)

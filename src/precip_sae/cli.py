@@ -228,6 +228,28 @@ def edition(out: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where 
 
 
 @app.command()
+def archive(
+    out: Annotated[Path | None, typer.Option(help="The zip; default: build/precip-sae-VERSION.zip.")] = None,
+) -> None:
+    """Write one zip of the last commit: sources, all that the stages made, and a description for machines."""
+    from precip_sae.paths import locate
+    from precip_sae.publication.archive import write_archive
+
+    target = write_archive(locate(), out)
+    typer.echo(f"{target}: {target.stat().st_size / 1e6:.0f} MB; what it holds reads, verifies and rebuilds anywhere.")
+
+
+@app.command()
+def journal() -> None:
+    """Write build/journal: the manuscript as LaTeX with its figures, and as a Word file, for a submission."""
+    from precip_sae.paths import locate
+    from precip_sae.publication.journal import write_journal
+
+    folder = write_journal(locate())
+    typer.echo(f"{folder}: the submission; {folder.name}.zip beside it holds the same.")
+
+
+@app.command()
 def readme() -> None:
     """Write the ledger of claims into README.md, between its marks."""
     from precip_sae.manuscript.readme import update

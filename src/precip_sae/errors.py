@@ -48,6 +48,10 @@ class ReviewError(PaperError):
     """Nothing to compare with: a reference, a revision, a figure, number or claim that is not there."""
 
 
+class PublicationError(PaperError):
+    """What is to be deposited or submitted is not finished, or is no commit."""
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: a likely spelling and the names that exist (the first 20)."""
     names = [str(k) for k in known]

@@ -1,6 +1,7 @@
 """What a reviewer is told: claims in tiers, chains back to the observations, changes since a reference."""
 
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import pytest
 
 from precip_sae.cli import main
 from precip_sae.errors import ReviewError
-from precip_sae.files import read_json, write_json, write_parquet
+from precip_sae.files import read_json, write_json, write_parquet, write_text
 from precip_sae.manuscript.claims import Ledger
 from precip_sae.paths import Paths
+from precip_sae.publication.archive import write_archive
 from precip_sae.review.diff import diff_page
 from precip_sae.review.reference import Run
 from precip_sae.review.reproduction import compare, differences
 from precip_sae.review.verify import verify, verify_against
 from precip_sae.review.why import why
 from tests.review.conftest import dvc, git
+
+CITATION = "title: A small paper\nauthors: [{name: Somebody}]\nversion: 1.0.0\nlicense: MIT\n"
 
 FILE = "results/rain/fit.json"
 THEN = Run("then", {"rain.fit.x": 0.30, "rain.fit.x.low": 0.1, "rain.fit.x.high": 0.5}, {FILE: "a"}, {}, {})
@@ -209,6 +213,21 @@ def test_nothing_differs_between_a_paper_and_its_clone(made: Paths, tmp_path: Pa
     assert report.differences.outputs[1] == report.differences.numbers[1] == report.differences.sources == []
     assert np.isclose(min(each.alike for each in report.units["rain"]), 1.0)
     assert not report.departs
+
+
+def test_a_reviewer_who_unpacks_the_archive_gets_what_the_authors_got(paper: Paths, tmp_path: Path) -> None:
+    write_text(paper.root / "CITATION.cff", CITATION)
+    git(paper.root, "add", "--all")
+    git(paper.root, "commit", "--quiet", "--message", "a citation")
+    folder = tmp_path / "unpacked"
+    with zipfile.ZipFile(write_archive(paper, tmp_path / "paper.zip")) as content:
+        content.extractall(folder)
+    unpacked = Paths(folder.resolve())
+    report = verify(unpacked, quick=True)
+    assert [f.sentence for f in report.findings if f.verdict == "FAIL"] == []
+    assert not report.departs
+    dvc(unpacked, "pull", "--quiet")
+    assert "up to date" in dvc(unpacked, "status")
 
 
 def test_an_edition_names_its_commit_and_whether_there_are_local_changes(
