@@ -10,7 +10,8 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 #   make reproduce PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PYTHON ?= python3
 PIP_FLAGS ?=
-SMOKE_DIR ?= /tmp/precip-sae-smoke
+# A new or empty folder for `make smoke`; empty: a fresh one that nobody else can enter.
+SMOKE_DIR ?=
 # Processes that run the tests, a file at a time; 0: this one alone.
 TEST_PROCESSES ?= 2
 
@@ -69,8 +70,9 @@ diff: $(READY) ## Show what changed since REF (a tag, branch, commit or folder) 
 	@precip-sae diff "$(REF)"
 
 .PHONY: smoke
-smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR: minutes
-	@precip-sae smoke $(SMOKE_DIR)
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR or a fresh folder: minutes
+	@folder='$(subst ','\'',$(SMOKE_DIR))'
+	precip-sae smoke -- "$${folder:-$$(mktemp -d -t precip-sae-smoke.XXXXXX)}"
 
 # Keras as published has an environment of its own: TensorFlow 2.17 and numpy 2 do not go together.
 KERAS ?= .venv-keras

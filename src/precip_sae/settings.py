@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from precip_sae.errors import SettingsError, closest
 from precip_sae.observations.schema import COLUMNS
+from precip_sae.plain_yaml import load_yaml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -677,7 +677,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SettingsError: the file is missing, is not YAML or does not hold a mapping.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: no such file.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -193,10 +193,12 @@ def _copy_network(network: Path, folder: Path) -> None:
 def _name(table: Path) -> str:
     """What the table is called in the folder; several files of a pattern are called as the folder they lie in."""
     if is_list(table):
-        return table.stem
-    if table.exists():
-        return table.name
-    return next(folder.name for folder in table.parents if folder.exists()) or "table"
+        name = table.stem
+    else:
+        place = next(folder for folder in (table, *table.parents) if folder.exists())
+        name = place.name if place.name != ".." else place.resolve().name
+    # dots alone are a place and no name: what is made of it has to lie in the folder
+    return name if name.strip(".") else "table"
 
 
 def _link(table: Path, link: Path) -> None:
