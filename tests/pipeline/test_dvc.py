@@ -111,7 +111,7 @@ def test_a_changed_setting_redoes_what_depends_on_it(project):
 def test_a_reworded_sentence_in_the_code_trains_nothing_again(project):
     for name, old, new in (
         ("models/mlp.py", '"""The network of the study', '"""The only network of the study'),
-        ("settings.py", "hidden ReLU units", "ReLU units in the hidden layer"),
+        ("settings/task.py", "hidden ReLU units", "ReLU units in the hidden layer"),
         ("errors.py", "did you mean", "perhaps you mean"),
     ):
         file = project.root / "src" / "precip_sae" / name

@@ -1,4 +1,4 @@
-"""Every key of params.yaml with its default and meaning, as the models of `settings.py` state them."""
+"""Every key of params.yaml with its default and meaning, as the models of `settings` state them."""
 
 import json
 from collections.abc import Iterator
