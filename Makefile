@@ -86,6 +86,14 @@ bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras
 	@python benchmarks/speed.py --keras "$(if $(KERAS),$(KERAS)/bin/python,none)"
 	python benchmarks/scaling.py
 
+.PHONY: torture
+torture: $(READY) ## Kill and interrupt stages, ingest, task run and searches at random moments; an hour
+	@python benchmarks/torture.py
+
+.PHONY: paths
+paths: $(READY) ## Try other surroundings (folders, locales, no network, no room on the disk, other Pythons); minutes
+	@python -m pytest -m "" tests/paths tests/hostile
+
 .PHONY: lint
 lint: $(READY) ## Check the style and the types of the code
 	@ruff check .

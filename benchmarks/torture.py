@@ -1,6 +1,6 @@
 """Kills and interrupts runs at random moments, ends them with the same command, and compares with an undisturbed run.
 
-Usage: python benchmarks/torture.py [--kills 100] [--interrupts 20] [--seed 1] [--only stages,repro,task,ingest,search,dask]
+Usage: python benchmarks/torture.py [--kills 100] [--interrupts 20] [--seed 1] [--only stages,ingest]
 
 Every try starts the command, waits for a random part of the time that an undisturbed run takes, and sends SIGKILL (to
 all its processes or to the first alone) or SIGINT. The next try goes on from whatever that left. At last the command
@@ -10,7 +10,6 @@ damaged file in DVC's cache, a process that outlives its command, or an interrup
 
 import argparse
 import hashlib
-import json
 import os
 import random
 import shutil
@@ -22,12 +21,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY)]
 
 from precip_sae.archive.write import Folders, write_season  # noqa: E402
-from precip_sae.files import write_text  # noqa: E402
+from precip_sae.files import read_json, write_json, write_text  # noqa: E402
 from precip_sae.paths import Paths  # noqa: E402
 from precip_sae.pipeline.smoke import environment  # noqa: E402
 from precip_sae.pipeline.stages import stages  # noqa: E402
@@ -39,6 +39,14 @@ ORPHAN_SECONDS = 60  # how long processes may outlive the one that was killed
 LEFT_OVER = (".earlier", ".search", ".writing-", ".failed.ipynb")
 # DVC's own notes of what it hashed and when
 NOT_COMPARED = (".dvc", "src", "project", "log.txt")
+WORDS = {
+    "stages": "every stage, its notebook replaced by one of a second, in a project whose stages all ran",
+    "repro": "`precip-sae repro` of all these stages",
+    "task": "`task run --smoke` of a small table",
+    "ingest": "`ingest` of nine days",
+    "search": "a search of subsets on threads",
+    "dask": "the same search on a local Dask cluster",
+}
 SHARE = {"stages": 0.5, "repro": 0.1, "task": 0.1, "ingest": 0.2, "search": 0.05, "dask": 0.05}
 
 SEARCH = """\
@@ -278,25 +286,25 @@ def torture_stages(scenario: Scenario, kills: int, interrupts: int, draw: random
     del os.environ[WARM_VARIABLE]
 
 
-def report(scenarios: list[Scenario], seed: int) -> str:
+def report(runs: dict[str, dict[str, Any]]) -> str:
+    """The last run of every scenario as a table."""
     lines = [
         "# Kills and interrupts at random moments",
         "",
-        f"Written by `python benchmarks/torture.py` (seed {seed}). A kill is SIGKILL to all processes of the command",
-        "or, in three of ten, to the first alone; an interrupt is SIGINT, as Ctrl-C sends it. A try whose command had",
-        "already ended counts as neither. Each row ends with the same command run to its end and compared.",
+        "Written by `make torture` (`benchmarks/torture.py`), which keeps the last run of each row. A kill is SIGKILL",
+        "to all processes of the command or, in three of ten, to the first alone; an interrupt is SIGINT, as Ctrl-C",
+        "sends it. A try whose command had already ended counts as neither. Each row ends with the same command run to",
+        "its end and compared with an undisturbed run.",
         "",
-        "| what was run | kills | interrupts | came too late | faults |",
-        "| --- | --- | --- | --- | --- |",
+        "| what was run | seed | kills | interrupts | came too late | faults |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
-    for each in scenarios:
-        hit = [str(one["how"]) for one in each.tries if one["hit"]]
+    for name, run in runs.items():
+        hit = [str(one["how"]) for one in run["tries"] if one["hit"]]
         kills = sum(how.startswith("kill") for how in hit)
-        lines.append(
-            f"| {each.name} | {kills} | {len(hit) - kills} | {len(each.tries) - len(hit)} | "
-            f"{len(each.faults) or 'none'} |"
-        )
-    faults = [f"- {each.name}: {' '.join(fault.split())}" for each in scenarios for fault in each.faults]
+        counts = [kills, len(hit) - kills, len(run["tries"]) - len(hit), len(run["faults"]) or "none"]
+        lines.append(f"| {WORDS[name]} | {run['seed']} | {' | '.join(map(str, counts))} |")
+    faults = [f"- {name}: {' '.join(fault.split())}" for name, run in runs.items() for fault in run["faults"]]
     return "\n".join([*lines, *([""] if faults else []), *faults]) + "\n"
 
 
@@ -328,15 +336,16 @@ def main() -> int:
         scenarios = [every[name] for name in chosen.only.split(",")]
         whole = sum(SHARE[each.name] for each in scenarios)
         draw = random.Random(chosen.seed)
+        kept = chosen.out.with_suffix(".json")
+        runs: dict[str, dict[str, Any]] = read_json(kept) if kept.is_file() else {}
         for each in scenarios:
             share = SHARE[each.name] / whole
             run = torture_stages if each.name == "stages" else torture
             run(each, round(share * chosen.kills), round(share * chosen.interrupts), draw, scratch)
-            write_text(chosen.out, report(scenarios, chosen.seed))
-            write_text(
-                chosen.out.with_suffix(".json"), json.dumps({s.name: s.tries for s in scenarios}, indent=1) + "\n"
-            )
-    print(report(scenarios, chosen.seed))
+            runs[each.name] = {"seed": chosen.seed, "tries": each.tries, "faults": each.faults}
+            write_json(kept, runs)
+            write_text(chosen.out, report({name: runs[name] for name in SHARE if name in runs}))
+    print(report(runs))
     return int(any(each.faults for each in scenarios))
 
 

@@ -11,6 +11,7 @@ from precip_sae.errors import OutputError, SettingsError, TableError, closest
 from precip_sae.files import output_error, read_json, write_json
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
+from precip_sae.pipeline.alone import alone
 from precip_sae.pipeline.networks import FOLDER, with_network
 from precip_sae.pipeline.runner import dependencies, run_stage, state
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
@@ -66,7 +67,14 @@ def run_task(
     prepare(frame, data)
     if subsets is not None:
         plan(frame, data, subsets)
-    paths = _prepare(name, settings, place, out, project, file.parent)
+    root = _own_folder(out, name)
+    with alone(root, str(out)):
+        _prepare(name, settings, place, root, project, file.parent)
+        _run_stages(name, Paths(root), say)
+
+
+def _run_stages(name: str, paths: Paths, say: Callable[[str], None]) -> None:
+    """Runs the stages of a prepared folder of which something changed."""
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
@@ -124,15 +132,29 @@ def _read(file: Path, small: dict[str, Any] | None = None) -> Settings:
         raise SettingsError(str(error).replace(f"tasks.{name}.", "")) from error
 
 
-def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Paths, beside: Path) -> Paths:
-    """The folder with params.yaml, the table, the network that the task names and the notebooks in place.
+def _own_folder(out: Path, name: str) -> Path:
+    """The folder, made if there is none.
+
+    Raises:
+        OutputError: it holds something else, or cannot be made.
+    """
+    root = out.resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        empty = not any(root.iterdir())
+    except OSError as error:
+        raise output_error(Path(error.filename or root), error) from error
+    if not empty and not _holds(root, name):
+        raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
+    return root
+
+
+def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Paths, beside: Path) -> None:
+    """Puts params.yaml, the table, the network that the task names and the notebooks in place.
 
     Args:
         beside: what the network's name is relative to.
     """
-    root = out.resolve()
-    if root.is_dir() and any(root.iterdir()) and not _holds(root, name):
-        raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
     inside = f"data/{_name(table)}"
     content = settings.model_dump(include={"tasks", "search"})
     content["tasks"][name]["data"]["table"] = inside
@@ -161,7 +183,6 @@ def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Pat
         raise output_error(Path(error.filename or root), error) from error
     # JSON is YAML, and leaves no doubt about quoting
     write_json(paths.params, content)
-    return paths
 
 
 def _source(table: Path) -> dict[str, Any]:
