@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,18 @@ _REASONS = {
 def output_error(path: Path, error: OSError) -> OutputError:
     """The sentence for a file that could not be written."""
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    if error.errno in (errno.EACCES, errno.EPERM) and _full(path):
+        # netCDF's library says of every failed write that permission was denied
+        reason = _REASONS[errno.ENOSPC]
     return OutputError(f"{path}: cannot be written, {reason}; the earlier file, if any, is untouched.")
+
+
+def _full(path: Path) -> bool:
+    """Whether no byte is left where `path` should be."""
+    try:
+        return shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free == 0
+    except OSError:
+        return False
 
 
 @contextmanager

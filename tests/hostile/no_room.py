@@ -1,6 +1,7 @@
 """Runs every stage and every command that writes on a full and on a read-only file system; a line of JSON for each.
 
-For `unshare --mount python no_room.py FOLDER`: FOLDER is hidden by a small file system that ends with this process.
+For `unshare --mount python no_room.py FOLDER [STAGE ...]`: FOLDER is hidden by a small file system that ends with
+this process. Without names of stages, all of them are run.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def fill(folder: Path) -> None:
-    """Leaves no room for a byte, nor for another file."""
+    """Leaves no room for a byte; empty files and folders can still be made, as on many a full disk."""
     with (folder / "filler").open("wb", buffering=0) as stream:
         for size in (1 << 16, 1):
             while True:
@@ -38,6 +39,10 @@ def fill(folder: Path) -> None:
                     stream.write(bytes(size))
                 except OSError:
                     break
+
+
+def fill_the_list_of_files(folder: Path) -> None:
+    """Leaves no room for another file either."""
     number = 0
     while True:
         try:
@@ -47,14 +52,14 @@ def fill(folder: Path) -> None:
         number += 1
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, only: list[str]) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=40m,nr_inodes=4k", "none", str(folder)]
     subprocess.run(mount, check=True)
     project, task, aside = folder / "project", folder / "task", Folders(folder.parent / "archive")
     prepare_stages(project)
     prepare_task(task)
     write_season(aside.root, records=300, seed=1, days=1)
-    every = [(s, "rain" if s.per_task else None) for s in stages().values()]
+    every = [(s, "rain" if s.per_task else None) for s in stages().values() if not only or s.name in only]
     commands = {
         f"stage {s.name}": ["stage", s.name, *(["--task", task_name] if task_name else [])] for s, task_name in every
     }
@@ -65,6 +70,12 @@ def main(folder: Path) -> None:
             return subprocess.run(
                 ["precip-sae", *arguments], cwd=project, env=start, capture_output=True, text=True, check=False
             )
+
+        def run_ours(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+            """In the real project, whose notebooks and small settings these commands take."""
+            command = [sys.executable, "-m", "precip_sae.cli", *arguments]
+            ours = environment(Paths(REPOSITORY))
+            return subprocess.run(command, cwd=REPOSITORY, env=ours, capture_output=True, text=True, check=False)
 
         for arguments in (["digest"], *commands.values()):
             done = run(arguments)
@@ -84,14 +95,16 @@ def main(folder: Path) -> None:
             ],
             "smoke": ["smoke", str(out)],
         }  # fmt: skip
-        for kind in ("full", "read-only"):
+        for kind in ("full", "no more files", "read-only"):
             if kind == "full":
                 fill(folder)
+            elif kind == "no more files":
+                fill_the_list_of_files(folder)
             else:
                 subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
             before = contents(folder)
             for name, arguments in commands.items():
-                done = run(arguments)
+                done = (run_ours if name in ("task run", "smoke") else run)(arguments)
                 after = contents(folder)
                 changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
                 found = {"kind": kind, "name": name, "code": done.returncode, "said": done.stderr, "changed": changed}
@@ -99,4 +112,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -13,7 +13,7 @@ from precip_sae.pipeline.stages import stages
 
 COMMANDS = ["digest", "simulate", "ingest", "write-archive", "task run", "export", "inspector", "smoke"]
 NAMES = [*(f"stage {name}" for name in stages()), *COMMANDS]
-SAID = {"full": "the disk is full", "read-only": "the file system is read-only"}
+SAID = {"full": "the disk is full", "no more files": "the disk is full", "read-only": "the file system is read-only"}
 
 pytestmark = pytest.mark.slow
 
