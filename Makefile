@@ -10,7 +10,8 @@ MAKEFLAGS += --no-builtin-rules --warn-undefined-variables
 #   make reproduce PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
 PYTHON ?= python3
 PIP_FLAGS ?=
-SMOKE_DIR ?= /tmp/precip-sae-smoke
+# A new or empty folder for `make smoke`; empty: a fresh one that nobody else can enter.
+SMOKE_DIR ?=
 # Processes that run the tests, a file at a time; 0: this one alone.
 TEST_PROCESSES ?= 2
 
@@ -83,8 +84,9 @@ journal: $(READY) ## Write build/journal: LaTeX with figures, tables and literat
 	@precip-sae journal
 
 .PHONY: smoke
-smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR: minutes
-	@precip-sae smoke $(SMOKE_DIR)
+smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR or a fresh folder: minutes
+	@folder='$(subst ','\'',$(SMOKE_DIR))'
+	precip-sae smoke -- "$${folder:-$$(mktemp -d -t precip-sae-smoke.XXXXXX)}"
 
 # Keras as published has an environment of its own: TensorFlow 2.17 and numpy 2 do not go together.
 KERAS ?= .venv-keras
@@ -97,6 +99,14 @@ $(KERAS)/.ready: benchmarks/keras-requirements.txt
 bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras, torch and scikit-learn; minutes
 	@python benchmarks/speed.py --keras "$(if $(KERAS),$(KERAS)/bin/python,none)"
 	python benchmarks/scaling.py
+
+.PHONY: torture
+torture: $(READY) ## Kill and interrupt stages, ingest, task run and searches at random moments; an hour
+	@python benchmarks/torture.py
+
+.PHONY: paths
+paths: $(READY) ## Try other surroundings (folders, locales, no network, no room on the disk, other Pythons); minutes
+	@python -m pytest -m "" tests/paths tests/hostile
 
 .PHONY: lint
 lint: $(READY) ## Check the style and the types of the code

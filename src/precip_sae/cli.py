@@ -4,6 +4,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 from precip_sae.errors import PaperError, StageError
 
 LOG = "precip-sae-error.log"
+LONGEST = 4000  # characters of a sentence that are shown
 
 app = typer.Typer(
     help="A paper on sparse autoencoders that rebuilds itself. `dvc repro` runs the stages; see README.md.",
@@ -459,7 +461,12 @@ def _defect_sentence(error: Exception) -> str:
 
 
 def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr)
+    """Prints a sentence, which may quote whatever stood in a file: a terminal shows it and obeys none of it."""
+    shown = "".join(
+        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs") else repr(c)[1:-1] for c in sentence[: 2 * LONGEST]
+    )
+    more = f" ... ({len(sentence) - LONGEST} more characters)" if len(shown) > LONGEST else ""
+    print(shown[:LONGEST] + more, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,19 @@
 import errno
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from precip_sae.errors import OutputError
+
+WRITING = ".writing-"
+MOMENT = 1.0  # seconds between making a file and holding it, at most
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -26,7 +32,44 @@ _REASONS = {
 def output_error(path: Path, error: OSError) -> OutputError:
     """The sentence for a file that could not be written."""
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
+    if error.errno in (errno.EACCES, errno.EPERM) and _full(path):
+        # netCDF's library says of every failed write that permission was denied
+        reason = _REASONS[errno.ENOSPC]
     return OutputError(f"{path}: cannot be written, {reason}; the earlier file, if any, is untouched.")
+
+
+def _full(path: Path) -> bool:
+    """Whether no byte is left where `path` should be."""
+    try:
+        return shutil.disk_usage(next(folder for folder in path.absolute().parents if folder.is_dir())).free == 0
+    except OSError:
+        return False
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Removes, once in a process, what processes that were killed left half-written: files that nobody holds."""
+    for left in folder.glob(f"{WRITING}*"):
+        # somebody who makes one this moment may not hold it yet
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > MOMENT:
+                handle = os.open(left, os.O_RDONLY)
+                try:
+                    if _lock(handle):
+                        left.unlink()
+                finally:
+                    os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Whether the file is now held by this process, until it closes the handle or ends."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
 
 
 @contextmanager
@@ -40,10 +83,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        _sweep(path.parent.resolve())
+        handle, name = tempfile.mkstemp(prefix=WRITING, suffix=path.suffix, dir=path.parent)
     except OSError as error:
         raise output_error(path, error) from error
+    _lock(handle)
     beside = Path(name)
     try:
         try:
@@ -57,6 +101,7 @@ def replacing(path: Path) -> Iterator[Path]:
             raise output_error(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

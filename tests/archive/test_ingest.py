@@ -539,6 +539,19 @@ def test_a_killed_run_resumes_and_gives_the_same_bytes(
         assert (parts_folder(out) / name).stat().st_mtime_ns == written_at, "a day already ingested is skipped"
 
 
+def test_two_runs_in_one_folder_at_once_give_the_same_bytes(
+    short: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    places = {"pip": short.pip, "weather": short.weather, "radar": short.radar, "profile": short.profile}
+    options = [word for option, place in places.items() for word in (f"--{option}", str(place))]
+    command = [sys.executable, "-m", "precip_sae.cli", "ingest", *options, "--out", str(out), "--workers", "1"]
+    runs = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [run.communicate()[1] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    assert bytes_of(out) == bytes_of(two_days[0])
+
+
 def test_a_day_whose_file_changed_is_read_again_and_no_other(
     copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
 ) -> None:

@@ -1,3 +1,6 @@
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from precip_sae.errors import OutputError, SettingsError
@@ -84,6 +87,30 @@ def test_a_folder_with_something_in_it_is_refused(project, tmp_path):
     with pytest.raises(OutputError, match=r"mine: is not empty, expected a new or empty folder"):
         copy_project(project, tmp_path / "mine")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_private_folder_stays_private(project, tmp_path):
+    (tmp_path / "copy").mkdir(mode=0o700)
+    copy = copy_project(project, tmp_path / "copy")
+    assert copy.root.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("given", ["", "/tmp/a folder", "it's; touch broken", "$(touch broken)", "-x"])
+def test_make_smoke_uses_a_fresh_private_folder_or_the_one_named_as_it_is_named(repository, tmp_path, given):
+    """The recipe itself, with a command that says what it is given."""
+    recipe = ["make", "--silent", "--file", str(repository.root / "Makefile"), "--assume-old=.venv/.ready"]
+    dry = [*recipe, "--dry-run", "smoke", f"SMOKE_DIR={given.replace('$', '$$')}"]
+    script = subprocess.run(dry, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    script = script[script.index("folder=") :]
+    shown = f'precip-sae() {{ printf "%s\n" "$3"; }}; {script}'
+    found = subprocess.run(["bash", "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    folder = Path(found.removesuffix("\n"))
+    assert not (tmp_path / "broken").exists()
+    if given:
+        assert str(folder) == given
+    else:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        folder.rmdir()
 
 
 def test_a_file_where_the_folder_should_be_is_refused(project, tmp_path):

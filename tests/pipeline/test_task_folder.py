@@ -355,3 +355,18 @@ def test_a_wheel_holds_all_that_a_task_needs(repository, tmp_path):
     assert set(there) == {"True"}
     assert {"params.smoke.yaml", "dvc.yaml"} <= {path.name for path in Path(place).iterdir()}
     assert (Path(place) / "paper" / "report.typ").is_file()
+
+
+def test_two_runs_in_one_folder_at_once_are_refused_and_the_first_goes_on(file, tmp_path, project, ran, monkeypatch):
+    run, refused = task_folder.run_stage, []
+
+    def again(stage, task, paths):
+        if not refused:
+            with pytest.raises(StageError, match=rf"out: process {os.getpid()} already works there") as said:
+                run_task(file, tmp_path / "out", project)
+            refused.append(said)
+        run(stage, task, paths)
+
+    monkeypatch.setattr(task_folder, "run_stage", again)
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret", "report", "companions"]

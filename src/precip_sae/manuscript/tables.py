@@ -1,5 +1,6 @@
 """The tables of the manuscript, as text: CSV for the PDF and for readers, LaTeX for a journal."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -289,8 +290,11 @@ def latex(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\u2212": "$-$", "\u202f": r"\,", "–": "--", "²": "$^2$",
+    "[": "{[}", "]": "{]}",  # behind the end of a row a bracket would begin an argument
 }  # fmt: skip
 
 
 def _escaped(cell: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in str(cell))
+    # marks of direction and the like have no form in print, and pdfLaTeX refuses them
+    shown = (c for c in str(cell) if unicodedata.category(c) not in ("Cc", "Cf"))
+    return "".join(_LATEX.get(character, character) for character in shown)

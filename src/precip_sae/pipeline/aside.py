@@ -11,9 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from precip_sae.files import output_error
+from precip_sae.pipeline.alone import alone
 
 FOLDER = ".earlier"
 COMPLETE = "complete"
+REPLACED = ".replaced"
 
 
 def _remove(path: Path) -> None:
@@ -29,21 +31,32 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _restore(root: Path, outputs: list[str], shelf: Path) -> None:
-    """Puts back what is on the shelf; once all was moved there, anything else is a half-made output."""
-    for output in outputs:
-        earlier = shelf / output
-        if (shelf / COMPLETE).exists() or earlier.exists():
+    """Puts back what is on the shelf; once all was moved there, anything else is a half-made output.
+
+    A kill at any moment of it loses nothing: what has come back is not taken for half-made the next time.
+    """
+    if (shelf / COMPLETE).exists():
+        for output in outputs:
             _remove(root / output)
-        if earlier.exists():
-            _move(earlier, root / output)
-    _clear(shelf)
+        (shelf / COMPLETE).unlink()
+    for output in outputs:
+        if (shelf / output).exists():
+            _remove(root / output)
+            _move(shelf / output, root / output)
+    for left in shelf.iterdir() if shelf.exists() else ():
+        _remove(left)
 
 
 def _clear(shelf: Path) -> None:
+    """Removes the shelf, in one step: half of one would be taken for earlier outputs."""
+    old = shelf.with_name(f"{shelf.name}{REPLACED}")
+    _remove(old)
     if shelf.exists():
-        shutil.rmtree(shelf)
+        shelf.rename(old)
+        _remove(old)
     if shelf.parent.is_dir() and not any(shelf.parent.iterdir()):
-        shelf.parent.rmdir()
+        with suppress(OSError):  # another stage begins
+            shelf.parent.rmdir()
 
 
 @contextmanager
@@ -57,24 +70,33 @@ def set_aside(root: Path, label: str, outputs: Iterable[str]) -> Iterator[None]:
 
     Raises:
         OutputError: the outputs cannot be moved; they are then where they were.
+        StageError: another process runs this stage here.
     """
     outputs, shelf = list(outputs), root / FOLDER / label
     try:
-        # A shelf that exists was left by a killed run: what is on it is the last complete state.
-        _restore(root, outputs, shelf)
-        for output in outputs:
-            if (root / output).exists():
-                _move(root / output, shelf / output)
         shelf.mkdir(parents=True, exist_ok=True)
-        (shelf / COMPLETE).touch()
     except OSError as error:
-        # what cannot be put back now is still on the shelf, and comes back at the next start
-        with suppress(OSError):
-            _restore(root, outputs, shelf)
         raise output_error(Path(error.filename or shelf), error) from error
-    try:
-        yield
-    except BaseException:
-        _restore(root, outputs, shelf)
-        raise
-    _clear(shelf)
+    # whoever holds the shelf works on these outputs now
+    with alone(shelf, f"{root} ({label})"):
+        try:
+            # A shelf that holds something was left by a killed run: what is on it is the last complete state.
+            _restore(root, outputs, shelf)
+            for output in outputs:
+                if (root / output).exists():
+                    _move(root / output, shelf / output)
+            shelf.mkdir(parents=True, exist_ok=True)
+            (shelf / COMPLETE).touch()
+        except OSError as error:
+            # what cannot be put back now is still on the shelf, and comes back at the next start
+            with suppress(OSError):
+                _restore(root, outputs, shelf)
+                _clear(shelf)
+            raise output_error(Path(error.filename or shelf), error) from error
+        try:
+            yield
+        except BaseException:
+            _restore(root, outputs, shelf)
+            _clear(shelf)
+            raise
+        _clear(shelf)

@@ -76,7 +76,11 @@ def copy_project(source: Paths, folder: Path) -> Paths:
         return out | {n for n in names if here / n in made or (here / n).resolve() == target}
 
     try:
+        mode = target.stat().st_mode if target.is_dir() else None
         shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
+        if mode is not None:
+            # a folder that nobody else may enter stays so
+            target.chmod(mode)
     except shutil.Error as error:
         raise OutputError(f"{folder}: not everything could be copied there ({error.args[0][0][2]}).") from error
     except OSError as error:

@@ -14,6 +14,7 @@ from precip_sae.errors import OutputError, SettingsError, TableError, closest
 from precip_sae.files import output_error, read_json, write_json, write_text
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
+from precip_sae.pipeline.alone import alone
 from precip_sae.pipeline.networks import FOLDER, with_network
 from precip_sae.pipeline.runner import dependencies, run_stage, state
 from precip_sae.pipeline.smoke import EVERY_TASK, OVERLAY, merged
@@ -77,16 +78,22 @@ def run_task(
     if subsets is not None:
         plan(frame, data, subsets)
     if len(folds) == 1:
-        _run_stages(name, _prepare(name, settings, place, out, project, file.parent), say)
+        root = _own_folder(out, name)
+        with alone(root, str(out)):
+            _prepare(name, settings, place, root, project, file.parent)
+            _run_stages(name, Paths(root), say)
         return
-    _refuse_other_contents(out, name, len(folds))
-    folders = []
-    for one in folds:
-        of_fold = _with_data(settings, name, task.data.model_copy(update={"fold": one.fold}))
-        folders.append(_prepare(name, of_fold, place, out / FOLDS / str(one.fold), project, file.parent))
-        _run_stages(name, folders[-1], partial(_say_of_fold, say, fold_name(one)))
-    say("pooling the folds.")
-    _pool(name, task, Paths(out.resolve()), folders, frame, folds, project)
+    whole = _folder_of_folds(out, name, len(folds))
+    with alone(whole, str(out)):
+        folders = []
+        for one in folds:
+            of_fold = _with_data(settings, name, task.data.model_copy(update={"fold": one.fold}))
+            folder = _own_folder(whole / FOLDS / str(one.fold), name)
+            _prepare(name, of_fold, place, folder, project, file.parent)
+            folders.append(Paths(folder))
+            _run_stages(name, folders[-1], partial(_say_of_fold, say, fold_name(one)))
+        say("pooling the folds.")
+        _pool(name, task, Paths(whole), folders, frame, folds, project)
 
 
 def _pool(
@@ -118,22 +125,29 @@ def _with_data(settings: Settings, name: str, data: DataSettings) -> Settings:
     return settings.model_copy(update={"tasks": {name: task}})
 
 
-def _refuse_other_contents(out: Path, name: str, folds: int) -> None:
-    """Refuses a folder that holds something else than folds of the task; removes folds that are no longer asked for.
+def _folder_of_folds(out: Path, name: str, folds: int) -> Path:
+    """The folder of a cross-validation, made if there is none, without folds that are no longer asked for.
 
     Raises:
-        OutputError: it does.
+        OutputError: it holds something else, or cannot be made.
     """
-    there = sorted((out / FOLDS).iterdir()) if (out / FOLDS).is_dir() else []
-    if out.is_dir() and any(out.iterdir()) and not (there and all(_holds(folder, name) for folder in there)):
-        raise OutputError(f"{out}: holds something else than folds of task {name}, expected a new or empty folder.")
+    root = out.resolve()
+    try:
+        there = sorted((root / FOLDS).iterdir()) if (root / FOLDS).is_dir() else []
+        other = root.is_dir() and any(place.name != FOLDS for place in root.iterdir())
+        if (other and not there) or not all(_holds(folder, name) for folder in there if any(folder.iterdir())):
+            raise OutputError(f"{out}: holds something else than folds of task {name}, expected a new or empty folder.")
+        (root / FOLDS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(Path(error.filename or root), error) from error
     for folder in there:
         if folder.name not in map(str, range(1, folds + 1)):
             shutil.rmtree(folder)
+    return root
 
 
 def _run_stages(name: str, paths: Paths, say: Callable[[str], None]) -> None:
-    """Runs the task's stages in its folder, each only if something that it uses changed."""
+    """Runs the stages of a prepared folder of which something changed."""
     settings = load_settings(paths.params)
     record_file = paths.root / RECORD
     record: dict[str, str | None] = read_json(record_file) if record_file.is_file() else {}
@@ -191,15 +205,29 @@ def _read(file: Path, small: dict[str, Any] | None = None) -> Settings:
         raise SettingsError(str(error).replace(f"tasks.{name}.", "")) from error
 
 
-def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Paths, beside: Path) -> Paths:
-    """The folder with params.yaml, the table, the network that the task names and the notebooks in place.
+def _own_folder(out: Path, name: str) -> Path:
+    """The folder, made if there is none.
+
+    Raises:
+        OutputError: it holds something else, or cannot be made.
+    """
+    root = out.resolve()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        empty = not any(root.iterdir())
+    except OSError as error:
+        raise output_error(Path(error.filename or root), error) from error
+    if not empty and not _holds(root, name):
+        raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
+    return root
+
+
+def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Paths, beside: Path) -> None:
+    """Puts params.yaml, the table, the network that the task names and the notebooks in place.
 
     Args:
         beside: what the network's name is relative to.
     """
-    root = out.resolve()
-    if root.is_dir() and any(root.iterdir()) and not _holds(root, name):
-        raise OutputError(f"{out}: holds something else than task {name}, expected a new or empty folder.")
     inside = f"data/{_name(table)}"
     content = settings.model_dump(include={"tasks", "search"})
     content["tasks"][name]["data"]["table"] = inside
@@ -228,7 +256,6 @@ def _prepare(name: str, settings: Settings, table: Path, out: Path, project: Pat
         raise output_error(Path(error.filename or root), error) from error
     # JSON is YAML, and leaves no doubt about quoting
     write_json(paths.params, content)
-    return paths
 
 
 def _source(table: Path) -> dict[str, Any]:
@@ -260,10 +287,12 @@ def _copy_network(network: Path, folder: Path) -> None:
 def _name(table: Path) -> str:
     """What the table is called in the folder; several files of a pattern are called as the folder they lie in."""
     if is_list(table):
-        return table.stem
-    if table.exists():
-        return table.name
-    return next(folder.name for folder in table.parents if folder.exists()) or "table"
+        name = table.stem
+    else:
+        place = next(folder for folder in (table, *table.parents) if folder.exists())
+        name = place.name if place.name != ".." else place.resolve().name
+    # dots alone are a place and no name: what is made of it has to lie in the folder
+    return name if name.strip(".") else "table"
 
 
 def _link(table: Path, link: Path) -> None:

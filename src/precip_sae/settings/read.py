@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from precip_sae.errors import SettingsError, closest
+from precip_sae.plain_yaml import load_yaml
 from precip_sae.settings.kinds import Section
 from precip_sae.settings.whole import Settings
 
@@ -19,7 +19,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SettingsError: the file is missing, is not YAML or does not hold a mapping.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: no such file.") from error
     except (OSError, UnicodeDecodeError) as error:

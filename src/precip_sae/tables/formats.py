@@ -15,15 +15,17 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from precip_sae.errors import TableError, first_line
+from precip_sae.plain_yaml import load_yaml
 from precip_sae.settings import FileSettings
 
 PIECE_ROWS = 65_536
 BLOCK = 1 << 20  # bytes of CSV read at once
-LONGEST_LINE = 256 << 20  # bytes of a line of column names, beyond which the file is no table
+LONGEST_LINE = 32 << 20  # characters of a line of column names, beyond which the file is no table
+MOST_COLUMNS = 1_000_000  # that the entries of a file's variables may make
+LARGEST_CHUNK = 1 << 28  # bytes that a file may ask for at once: compressed, they may be a few thousand
 
 CSV, PARQUET = {".csv", ".tsv", ".txt"}, {".parquet", ".pq"}
 LISTS = {".yaml", ".yml"}
@@ -103,7 +105,7 @@ def is_list(path: Path) -> bool:
 
 def _listed(path: Path) -> list[Path]:
     try:
-        names = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        names = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         raise TableError(f"{path}: cannot be read as a list of files ({first_line(error)}).") from error
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -124,6 +126,18 @@ def _is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in (".zgroup", ".zmetadata", "zarr.json"))
 
 
+def refuse_pickled(store: Path) -> None:
+    """Refuses a Zarr store whose arrays are pickled: to read them would run whatever code they hold.
+
+    Raises:
+        TableError: naming the array.
+    """
+    for name in (".zarray", ".zmetadata", "zarr.json"):
+        for file in store.rglob(name):
+            if b"pickle" in file.read_bytes():
+                raise TableError(f"{store}: {file.relative_to(store)} speaks of pickles, which are not read.")
+
+
 def open_table(path: Path, settings: FileSettings) -> Opened:
     """Looks into the file at `path`; no row is read yet.
 
@@ -135,6 +149,7 @@ def open_table(path: Path, settings: FileSettings) -> Opened:
     if path.is_dir():
         if not _is_zarr(path):
             raise TableError(f"{path}: is a folder, expected {EXPECTED}.")
+        refuse_pickled(path)
         return _open_xarray(path)
     if not path.is_file():
         raise TableError(f"{path}: is no regular file, expected {EXPECTED}.")
@@ -318,6 +333,8 @@ def _names(path: Path, settings: FileSettings, zipped: bool, delimiter: str) -> 
     ):
         for _ in range(settings.skip_rows + 1):
             line = text.readline(LONGEST_LINE)
+            if len(line) == LONGEST_LINE:
+                raise TableError(f"{path}: has a line of more than {LONGEST_LINE} characters, expected column names.")
     if not line.strip():
         raise TableError(
             f"{path}: line {settings.skip_rows + 1} is empty, expected the column names "
@@ -388,15 +405,51 @@ def _open_parquet(path: Path) -> Opened:
 
     def pieces(wanted: list[str]) -> Rows:
         done = 0
-        with sentences(), pq.ParquetFile(path) as file:
+        # a text that is written once and repeated stays one in memory until it is known how much it comes to
+        text = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        with sentences(), pq.ParquetFile(path, read_dictionary=[name for name in wanted if name in text]) as file:
+            _refuse_large_chunks(path, file.metadata, wanted)
             rows = file.metadata.num_rows
             for batch in file.iter_batches(PIECE_ROWS, columns=wanted):
                 done += len(batch)
                 # a text column may be a dictionary, and pieces may differ in it
-                frame = pa.Table.from_batches([batch]).select(wanted).to_pandas(ignore_metadata=True)
-                yield Piece(frame, done, rows)
+                plain = _written_out(path, pa.Table.from_batches([batch]).select(wanted))
+                yield Piece(plain.to_pandas(ignore_metadata=True), done, rows)
 
     return Opened(path, "parquet", list(schema.names), pieces, units)
+
+
+def _refuse_large_chunks(path: Path, metadata: Any, wanted: list[str]) -> None:
+    for group in range(metadata.num_row_groups):
+        for place in range(metadata.num_columns):
+            column = metadata.row_group(group).column(place)
+            name = column.path_in_schema.partition(".")[0]
+            if name in wanted and not 0 <= column.total_uncompressed_size <= LARGEST_CHUNK:
+                raise TableError(
+                    f"{path}: column '{name}' unpacks to more than {LARGEST_CHUNK} bytes at once, expected smaller "
+                    "groups of rows."
+                )
+
+
+def _written_out(path: Path, table: Any) -> Any:
+    """The table with dictionaries of text as text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, named in enumerate(table.schema):
+        if not pa.types.is_dictionary(named.type) or not (
+            pa.types.is_string(named.type.value_type) or pa.types.is_large_string(named.type.value_type)
+        ):
+            continue
+        column = table.column(place)
+        lengths = (pc.take(pc.binary_length(part.dictionary), part.indices) for part in column.chunks)
+        if sum(pc.sum(found).as_py() or 0 for found in lengths) > LARGEST_CHUNK:
+            raise TableError(
+                f"{path}: column '{named.name}' holds more than {LARGEST_CHUNK} bytes of text in {PIECE_ROWS} rows, "
+                "expected shorter texts."
+            )
+        table = table.set_column(place, named.name, column.cast(pa.large_string()))
+    return table
 
 
 # whatever xarray opens
@@ -443,6 +496,11 @@ def _open_xarray(path: Path) -> Opened:
     with dataset:
         shapes = {str(name): (tuple(map(str, v.dims)), v.shape) for name, v in dataset.variables.items()}
         attributes = {str(name): dict(v.attrs) for name, v in dataset.variables.items()}
+        for name, v in dataset.variables.items():
+            if np.prod(v.encoding.get("chunksizes") or (0,), dtype=float) * v.dtype.itemsize > LARGEST_CHUNK:
+                raise TableError(
+                    f"{path}: variable '{name}' is packed in pieces of more than {LARGEST_CHUNK} bytes, expected less."
+                )
     rows = _row_dimension(shapes)
     entries: dict[str, tuple[str, dict[str, int]]] = {}
     for name, (dims, shape) in shapes.items():
@@ -450,6 +508,8 @@ def _open_xarray(path: Path) -> Opened:
             entries[name] = (name, {})
         elif len(dims) == 2 and rows in dims:
             other = 1 - dims.index(rows)
+            if len(entries) + shape[other] > MOST_COLUMNS:
+                raise TableError(f"{path}: variable '{name}' has {shape[other]} entries a row, expected fewer.")
             entries |= {f"{name}[{k}]": (name, {dims[other]: k}) for k in range(shape[other])}
     units = {c: str(attributes[v]["units"]) for c, (v, _) in entries.items() if attributes[v].get("units")}
     meanings = {c: flags for c, (v, _) in entries.items() if (flags := _flags(attributes[v]))}

@@ -73,8 +73,12 @@ class DiskCache(_Cache):
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         """The compiled function, or None: it was not kept, or the file is damaged and will be written anew."""
         target_context.refresh()
+        file = self.file(sig, target_context.codegen())
         try:
-            content = self.file(sig, target_context.codegen()).read_bytes()
+            # what another user put into a shared folder could be any code
+            if hasattr(os, "getuid") and file.stat().st_uid not in (os.getuid(), 0):
+                return None
+            content = file.read_bytes()
         except OSError:
             return None
         code = content[DIGEST:]

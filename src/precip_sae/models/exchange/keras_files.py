@@ -15,7 +15,8 @@ from precip_sae.models.exchange.description import read_description
 from precip_sae.models.exchange.network import Layer, Network, activation_named
 
 PASSED = {"InputLayer", "Dropout", "GaussianNoise", "Flatten", "ActivityRegularization"}
-LARGEST = 2**31  # bytes of an entry: a zip of a few bytes may unpack to terabytes
+# bytes of what is in the zip, which may itself have a few: a configuration is some pages, weights are many
+LARGEST = {"config.json": 1 << 24, "model.weights.h5": 1 << 30}
 
 
 def read_keras(path: Path) -> Network:
@@ -36,9 +37,9 @@ def read_layers(path: Path) -> tuple[list[Layer], str]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in ("config.json", "model.weights.h5"):
-                if archive.getinfo(name).file_size > LARGEST:
-                    raise NetworkError(f"{path}: {name} in it holds more than {LARGEST} bytes, expected fewer.")
+            for name, largest in LARGEST.items():
+                if archive.getinfo(name).file_size > largest:
+                    raise NetworkError(f"{path}: {name} in it holds more than {largest} bytes, expected fewer.")
             config = json.loads(archive.read("config.json"))
             stored = archive.read("model.weights.h5")
     except OSError as error:
@@ -109,6 +110,9 @@ def _arrays(stored: bytes, source: str) -> Mapping[str, Any]:
 
     def walk(group: Any, place: str) -> None:
         for name, variable in group.variables.items():
+            # what was never written costs a file nothing
+            if variable.size * np.dtype(variable.dtype).itemsize > LARGEST["model.weights.h5"]:
+                raise NetworkError(f"{source}: {place}{name} has {variable.size} weights, expected fewer.")
             found[f"{place}{name}"] = np.ma.getdata(variable[...])
         for name, inner in group.groups.items():
             walk(inner, f"{place}{name}/")

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precip_sae.errors import NetworkError
+from precip_sae.errors import NetworkError, TableError
+from precip_sae.tables.formats import refuse_pickled
 
 ENDINGS = (".npy", ".parquet", ".nc", ".nc4", ".zarr")
 BLOCK = 4096  # rows that go through a module at a time
+MOST_NUMBERS = 1 << 29  # of a file: a few bytes may stand for any number of repeated or never written ones
 
 
 def record(module: Any, layer: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -83,6 +85,8 @@ def read_activations(path: Path, rows: int | None = None) -> NDArray[np.float32]
         found = {".npy": _npy, ".parquet": _parquet}.get(path.suffix, _xarray)(path)
     except NetworkError:
         raise
+    except TableError as error:
+        raise NetworkError(str(error)) from error
     except Exception as error:  # readers of untrusted bytes fail in many ways
         reason = getattr(error, "strerror", None) or (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise NetworkError(f"{path}: cannot be read as activations ({reason:.100}).") from error
@@ -97,6 +101,7 @@ def usable(found: NDArray[Any], source: str) -> NDArray[np.float32]:
     Raises:
         NetworkError: they are not two-dimensional, empty, no real numbers, or not finite.
     """
+    _refuse_many(found.size, source)
     if found.ndim != 2 or not found.size:
         shape = " x ".join(map(str, found.shape)) or "of one number"
         raise NetworkError(f"{source}: holds an array {shape}, expected rows x units.")
@@ -113,12 +118,23 @@ def usable(found: NDArray[Any], source: str) -> NDArray[np.float32]:
 
 def _npy(path: Path) -> NDArray[Any]:
     # mapped, so that a header that promises terabytes costs nothing; pickles are refused
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not isinstance(found, np.ndarray):
+        raise NetworkError(f"{path}: is an archive of arrays (.npz), expected one array.")
+    return found
+
+
+def _refuse_many(numbers: int, source: str) -> None:
+    """Refuses activations before they are unpacked."""
+    if numbers > MOST_NUMBERS:
+        raise NetworkError(f"{source}: holds {numbers} numbers, expected at most {MOST_NUMBERS}: take fewer rows.")
 
 
 def _parquet(path: Path) -> NDArray[Any]:
     import pyarrow.parquet as pq
 
+    promised = pq.read_metadata(path)
+    _refuse_many(promised.num_rows * promised.num_columns, str(path))
     table = pq.read_table(path)
     if text := [field.name for field in table.schema if str(field.type) not in ("float", "double", "halffloat")]:
         raise NetworkError(
@@ -130,10 +146,13 @@ def _parquet(path: Path) -> NDArray[Any]:
 def _xarray(path: Path) -> NDArray[Any]:
     import xarray as xr
 
+    if path.is_dir():
+        refuse_pickled(path)
     with xr.open_dataset(path) as dataset:
         matrices = [name for name, variable in dataset.data_vars.items() if variable.ndim == 2]
         if len(matrices) != 1:
             raise NetworkError(
                 f"{path}: holds {len(matrices)} variables of two dimensions, expected one [rows, units]."
             )
+        _refuse_many(dataset[matrices[0]].size, str(path))
         return dataset[matrices[0]].to_numpy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from precip_sae.errors import NetworkError
 from precip_sae.models.exchange.description import Description, describe, read_description
 from precip_sae.models.exchange.network import Array, Layer, Network
 
+LARGEST = 1 << 31  # bytes that a file may unpack to
 OURS = "precip_sae"  # the entry of a safetensors header that describes the network
 
 
@@ -51,7 +53,13 @@ def _weights_only(path: Path) -> dict[str, Array]:
     import torch
 
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
+                    raise NetworkError(f"{path}: unpacks to more than {LARGEST} bytes, expected fewer.")
         found = torch.load(path, map_location="cpu", weights_only=True)
+    except NetworkError:
+        raise
     except OSError as error:
         raise NetworkError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except Exception as error:  # the reader of untrusted bytes fails in many ways
@@ -70,6 +78,9 @@ def _array(tensor: Any, name: str, path: Path) -> Array:
 
     if not tensor.dtype.is_floating_point or tensor.layout != torch.strided:
         raise NetworkError(f"{path}: {name:.60} holds {tensor.dtype}, expected floating-point numbers.")
+    # a view may repeat one stored number any number of times
+    if tensor.numel() > LARGEST // 8:
+        raise NetworkError(f"{path}: {name:.60} has {tensor.numel()} weights, expected fewer.")
     return tensor.detach().to(torch.float64).numpy()
 
 
