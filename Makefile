@@ -68,6 +68,12 @@ REF ?= HEAD
 diff: $(READY) ## Show what changed since REF (a tag, branch, commit or folder) in claims, numbers, figures and text
 	@precip-sae diff "$(REF)"
 
+.PHONY: opposite
+OPPOSITE_DIR ?= /tmp/precip-sae-opposite
+opposite: $(READY) ## Compile the manuscript with its effects found, absent, reversed and mixed, in OPPOSITE_DIR, to be read
+	@mkdir -p "$(OPPOSITE_DIR)"
+	PRECIP_SAE_OPPOSITE="$(OPPOSITE_DIR)" python -m pytest tests/manuscript/test_opposite_results.py -k compiles
+
 .PHONY: smoke
 smoke: $(READY) ## Make the whole paper from little data, in SMOKE_DIR: minutes
 	@precip-sae smoke $(SMOKE_DIR)
