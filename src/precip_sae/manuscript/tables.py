@@ -134,9 +134,9 @@ def headline(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequ
                 "Trained less untrained": with_interval(numbers, f"{key}.{first}.beyond_untrained.{counted}"),
                 "All subsets: reduction": with_interval(numbers, f"{search}.reduction"),
                 "All subsets: trained less untrained": with_interval(numbers, f"{search}.beyond_untrained"),
-                "All subsets: SD, means of subsets": text_of(numbers, f"{search}.spread_between.subsets"),
-                "All subsets: SD, models of one subset": text_of(numbers, f"{search}.spread_between.one_subset"),
-                "Largest of the drawn subsets, expected": text_of(numbers, f"{search}.best_of.expected"),
+                "All subsets: SD between subsets": text_of(numbers, f"{search}.spread_between.subsets"),
+                "All subsets: SD within a subset": text_of(numbers, f"{search}.spread_between.one_subset"),
+                "Largest of drawn subsets, expected": text_of(numbers, f"{search}.best_of.expected"),
             }
     return pd.DataFrame(columns).rename_axis("Quantity").reset_index()
 
