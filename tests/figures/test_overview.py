@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from precip_sae.figures.overview import known_layers, overview
+from precip_sae.figures.overview import ORDER, known_layers, overview
 from precip_sae.interpretation.measures import MEASURES
 from precip_sae.manuscript.numbers import flatten
 from precip_sae.spread import over_seeds
@@ -54,12 +54,21 @@ def test_every_measure_of_every_task_is_drawn_for_trained_and_untrained_saes() -
     figure.draw_without_rendering()
 
 
+def test_every_measure_has_its_place_in_the_figure() -> None:
+    assert list(MEASURES) == list(ORDER)
+
+
 def test_what_is_not_known_or_not_measured_leaves_its_place_empty() -> None:
     assert list(known_layers(numbers(known=False)).values()) == [f"column.rare.layers.{RARE}"]
     found = {key: number for key, number in numbers(known=False).items() if ".reduction.untrained" not in key}
     figure = overview(found, TITLES, 0.33)
     assert points(figure.axes[0]) == [30.0] * len(MEASURES)
     figure.draw_without_rendering()
+
+
+def test_a_paper_without_features_has_a_figure_that_says_so() -> None:
+    for found, titles in (({}, {}), ({}, TITLES)):
+        overview(found, titles, 0.33).draw_without_rendering()
 
 
 @pytest.mark.parametrize("missing", [".low", ".high"])

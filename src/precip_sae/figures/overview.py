@@ -8,10 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, TEXT, styled
-from precip_sae.interpretation.measures import MEASURES
 
 Numbers = Mapping[str, Mapping[str, Any]]
 
+# The measures by the names of `interpretation.measures`, whose imports take seconds.
+ORDER = (
+    "published", "every", "living", "weighted", "spearman", "partial", "information", "effective", "effective_partial",
+    "gradients", "relevance", "dominance",
+)  # fmt: skip
 TRAINED, UNTRAINED, HIDDEN = "keras3", "untrained", "mlp"
 # Kinds by the names that the experiments with known truth and the comparison of seeds give them.
 IN_RECOVERY = {HIDDEN: "units", TRAINED: "sae", UNTRAINED: "untrained"}
@@ -26,30 +30,38 @@ def overview(numbers: Numbers, titles: Mapping[str, str], published: float) -> F
 
     Args:
         numbers: as `manuscript.numbers.collect` gives them.
-        titles: of the tasks to show, by name, each with the stages `measures` and `features`.
+        titles: of the tasks to show, by name, each with the stages `measures` and `features`; none: the figure says so.
         published: the published reduction, a share; a dashed line in (a).
     """
-    measures = [name for name in MEASURES if f"{next(iter(titles))}.measures.measures.{name}.title" in numbers]
+    if not titles:
+        figure = Figure(figsize=(DOUBLE, 1.0))
+        figure.text(0.5, 0.5, "no task has features to show", ha="center", va="center")
+        return figure
+    listed = f"{next(iter(titles))}.measures.measures"
+    measures = {
+        name: str(numbers[f"{listed}.{name}.title"]["value"]) for name in ORDER if f"{listed}.{name}.title" in numbers
+    }
     figure = Figure(figsize=(DOUBLE, 1.3 + 0.19 * max(len(measures), 8)))
     grid = figure.add_gridspec(2, len(titles) + 1)
     left = [figure.add_subplot(grid[:, 0])]
     left += [figure.add_subplot(grid[:, k], sharex=left[0], sharey=left[0]) for k in range(1, len(titles))]
     for axis, (task, title) in zip(left, titles.items(), strict=True):
-        _reductions(axis, numbers, task, measures, published)
+        _reductions(axis, numbers, task, list(measures), published)
         axis.set(title=title, xlabel="fewer inputs (%)")
         axis.tick_params(axis="y", length=0, labelleft=axis is left[0])
-    names = [MEASURES[name].title for name in measures]
-    left[0].set(yticks=range(len(measures)), yticklabels=names, ylim=(len(measures) - 0.5, -0.5))
+    left[0].set(
+        yticks=range(len(measures)), yticklabels=list(measures.values()), ylim=(max(len(measures), 1) - 0.5, -0.5)
+    )
     upper, lower = (figure.add_subplot(grid[row, -1]) for row in (0, 1))
     _recovered(upper, numbers)
     _returning(lower, numbers, titles)
     _letter(left[0], "a", "inputs per latent, beside hidden units", -0.85)
     _letter(upper, "b", "known factors, the best unit", -0.6)
     _letter(lower, "c", "units back in another seed", -0.6)
-    names = {HIDDEN: KIND_NAMES[HIDDEN], TRAINED: "SAE latents", UNTRAINED: "latents, SAE untrained"}
+    shown = {HIDDEN: KIND_NAMES[HIDDEN], TRAINED: "SAE latents", UNTRAINED: "latents, SAE untrained"}
     handles = [
         Line2D([], [], color=KINDS[kind], marker=KIND_MARKERS[kind], linestyle="none", markersize=4, label=name)
-        for kind, name in names.items()
+        for kind, name in shown.items()
     ]
     line = {"color": "black", "linestyle": "--", "linewidth": 0.9}
     handles.append(Line2D([], [], label=f"published {100 * published:.0f} %", **line))
@@ -84,7 +96,7 @@ def _recovered(axis: Axes, numbers: Numbers) -> None:
 def known_layers(numbers: Numbers) -> dict[str, str]:
     """The layers of the experiments with known truth that the text speaks of: what is to be found, and the key."""
     layers = {}
-    if numbers["column.known"]["value"]:
+    if numbers.get("column.known", {}).get("value"):
         shown = str(numbers["column.shown.network"]["value"]).replace("-", "_")
         layers["common factors"] = f"column.layers.n{shown}_layer_1_learnt_5"
     end = ".gain_over.both"
@@ -98,6 +110,8 @@ def known_layers(numbers: Numbers) -> dict[str, str]:
 def _returning(axis: Axes, numbers: Numbers, titles: Mapping[str, str]) -> None:
     """Share of living units whose activation has a counterpart in another seed, at the lowest level that was asked."""
     levels = sorted({key.split(".")[4] for key in numbers if ".stability.kinds.latents.above_" in key})
+    if not levels:
+        return
     for row, task in enumerate(titles):
         for kind, name in IN_STABILITY.items():
             key = f"{task}.stability.kinds.{name}.{levels[0]}.partner"
@@ -112,7 +126,7 @@ def _offset(kind: str) -> float:
 
 
 def _name(axis: Axes, names: Sequence[str]) -> None:
-    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    axis.set(yticks=range(len(names)), yticklabels=names, ylim=(max(len(names), 1) - 0.5, -0.5))
     axis.tick_params(axis="y", length=0)
 
 
