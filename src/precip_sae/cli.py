@@ -220,12 +220,15 @@ def diff(reference: Annotated[str, typer.Argument(metavar="REF", help="A tag, br
 
 
 @app.command()
-def edition(out: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where to write it.")]) -> None:
+def edition(
+    out: Annotated[Path, typer.Argument(metavar="FILE.pdf", help="Where to write it.")],
+    review: Annotated[bool, typer.Option("--review", help="Number the lines and space them, for reviewers.")] = False,
+) -> None:
     """Write a copy of the manuscript that names its commit, or that there are local changes."""
     from precip_sae.paths import locate
     from precip_sae.review.edition import write_edition
 
-    named = write_edition(locate(), out)
+    named = write_edition(locate(), out, review)
     typer.echo(f"{out}: the manuscript of {named}.")
 
 

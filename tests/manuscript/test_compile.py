@@ -92,6 +92,16 @@ def test_a_table_keeps_its_caption_and_label(tmp_path: Path) -> None:
     assert "\\end{longtable}" in out
 
 
+def test_figures_and_tables_of_the_supplement_are_counted_anew_in_latex(tmp_path: Path) -> None:
+    (tmp_path / "r.bib").write_text("")
+    out = journal_latex("\\section{Results}\n\\section{Supporting Information}\n", tmp_path / "r.bib")
+    before, after = out.split("\\section{Supporting Information}")
+    for kind in ("figure", "table"):
+        assert f"\\setcounter{{{kind}}}{{0}}" in before
+        assert f"\\renewcommand{{\\the{kind}}}{{S\\arabic{{{kind}}}}}" in before
+    assert "renewcommand" not in after
+
+
 def test_the_readme_says_what_the_results_rest_on_and_keeps_the_rest() -> None:
     text = with_results(f"before\n{BEGIN}\nold\n{END}\nafter\n", "| ledger |\n", "simulated observations")
     assert text.startswith("before\n")

@@ -132,10 +132,10 @@ def test_the_ledger_shows_what_was_expected_and_what_was_found() -> None:
     assert f"| mean = 30{THIN}% |" in text
 
 
-def test_the_table_of_searches_shows_every_searched_task_and_leaves_out_what_is_not_defined() -> None:
+def test_the_main_table_shows_every_searched_task_and_leaves_out_what_is_not_defined() -> None:
     import pandas as pd
 
-    from precip_sae.manuscript.tables import notable_subsets, searches
+    from precip_sae.manuscript.tables import headline, notable_subsets
     from precip_sae.search.summary import summarise
     from precip_sae.settings import DataSettings, TaskSettings
 
@@ -150,9 +150,13 @@ def test_the_table_of_searches_shows_every_searched_task_and_leaves_out_what_is_
     numbers = dict(flatten(found, ["rain", "search"]))
     data = DataSettings(table="t.csv", predictors=["a", "c"], response="y", kind="regression")
     tasks = {"rain": TaskSettings(title="Rain", data=data)}
-    table = searches(numbers, tasks, ["rain"])
-    assert table["Units"].tolist() == ["published", "every"]
-    assert table["Own subset"].tolist() == [f"10.5{THIN}%"] * 2
+    reduction = {"keras3": {"reduction": {"published": over_seeds([0.2, 0.3, 0.4], ".1%")}}}
+    numbers |= dict(flatten({"rain": {"interpret": {"variants": reduction}}}))
+    table = headline(numbers, tasks, ["rain"]).set_index("Quantity")
+    assert list(table) == ["Rain, study's count", "Rain, all living units"]
+    assert table.loc["Reduction"].tolist() == [f"30.0{THIN}% (5.2 to 54.8)", "–"]
+    assert table.loc["All subsets: reduction"].str.startswith(f"10.5{THIN}% (").tolist() == [True, False]
+    assert table.loc["Reduction, untrained SAEs"].tolist() == ["–", "–"]
     assert notable_subsets(numbers, tasks, ["rain"])["Inputs"].tolist() == ["b, c", "a, c", "a, b"]
 
 

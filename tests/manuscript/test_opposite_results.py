@@ -27,12 +27,14 @@ Numbers = dict[str, dict[str, Any]]
 # Where the papers are kept; a folder of the test's own where nothing is asked for.
 KEPT = os.environ.get("PRECIP_SAE_OPPOSITE")
 TASKS = ("classifier", "regressor")
-# By case: which way effects point, of the two main tasks and of all else.
+# By case: which way effects point, of the two main tasks, of all else, and where named of what was never trained.
+UNTRAINED = "untrained"
 CASES = {
     "found": {"classifier": 1, "regressor": 1, "": 1},
     "absent": {"classifier": 0, "regressor": 0, "": 0},
     "reversed": {"classifier": -1, "regressor": -1, "": -1},
     "mixed": {"classifier": 1, "regressor": -1, "": 0},
+    "without training": {"classifier": 1, "regressor": 1, "": 1, UNTRAINED: 1},
 }
 # Differences that an effect would show: from nothing, from a control, from units. Reductions are those of trained SAEs.
 EFFECTS = (
@@ -41,10 +43,11 @@ EFFECTS = (
     "*.gain.*", "*.gain_over*", "*.latents_less*", "*.trend.gain", "*.noise.training.*", "ranking.agreement.*",
     "*.carried",
 )  # fmt: skip
-# The same of what was never trained, or is no SAE: it shows nothing in any case.
+# The same of what was never trained, or is no SAE: it shows nothing, or a part of the effect.
 NO_EFFECT = ("*.untrained.reduction.*", "*.reduction.untrained*", "*.controls.measures.*.reduction", "*.carried_random")
 SIZE = {"%": 0.35, "pp": 0.35, "f": 0.4, "g": 0.4}
 HALF = 0.05  # of an interval
+PART = 0.1  # of what was never trained
 
 
 def supposed(numbers: Numbers, signs: dict[str, int]) -> Numbers:
@@ -56,10 +59,11 @@ def supposed(numbers: Numbers, signs: dict[str, int]) -> Numbers:
         if any(fnmatchcase(key, pattern) for pattern in EFFECTS):
             _set(made, key, sign * SIZE[kind])
         elif any(fnmatchcase(key, pattern) for pattern in NO_EFFECT):
-            _set(made, key, 0.0)
+            _set(made, key, PART * signs.get(UNTRAINED, 0))
     for task in TASKS:
         _suit(made, task, signs[task])
     _suit_known_truth(made, signs[""])
+    _suit_thresholds(made, signs["classifier"])
     return made
 
 
@@ -79,6 +83,8 @@ def _suit(numbers: Numbers, task: str, sign: int) -> None:
     """What the text prints beside the effects of a task, so that it fits them."""
     variants = f"{task}.interpret.variants"
     for counted in ("published", "living", "every"):
+        if sign < 0:  # of those sensitive to any, every unit is to one
+            _set(numbers, f"{variants}.mlp.sensitive.{counted}", 1.0)
         units = numbers[f"{variants}.mlp.sensitive.{counted}"]["value"]
         for variant in ("keras3", "batch_mean", "untrained"):
             share = numbers[f"{variants}.{variant}.reduction.{counted}"]["value"]
@@ -94,12 +100,23 @@ def _suit(numbers: Numbers, task: str, sign: int) -> None:
     _set(numbers, f"{searched}.selection_bias", 0.1)
     for share in ("models_at_published", "subsets_at_published"):
         _set(numbers, f"{searched}.share.{share}", 0.6 if sign > 0 else 0.0)
-    rounding = 0.01 if sign > 0 else 0.1
+    rounding = 0.01 if sign > 0 else 0.5
     _set(numbers, f"{task}.noise.twins.rounding.published.apart", rounding)
     _set(numbers, f"{task}.noise.floors.published.rounding", rounding)
     hidden = numbers[f"{task}.causes.kinds.hidden.size"]["value"]
     for kind, times in {"latents": 1 + 0.9 * sign, "random": 1.0}.items():
         _set(numbers, f"{task}.causes.kinds.{kind}.size", times * hidden)
+
+
+def _suit_thresholds(numbers: Numbers, sign: int) -> None:
+    """Where networks put the end of snow: elsewhere than a linear model (1), there (0), and with the labels (-1)."""
+    places = {
+        "regime3.T.Snow.networks": 0,
+        "regime3.T.Snow.linear": 3 * (sign > 0),
+        "phase.T.Snow.networks": min(sign, 0),
+    }
+    for which, place in places.items():
+        _set(numbers, f"classifier.thresholds.outputs.{which}.step", place)
 
 
 def _suit_known_truth(numbers: Numbers, sign: int) -> None:
@@ -119,7 +136,7 @@ def _suit_known_truth(numbers: Numbers, sign: int) -> None:
 
 # Words of a condition that is about what the observations and settings are, not about what was found.
 GIVEN = re.compile(
-    r"\b(simulated|archived|rehearsed|synthetic|known|compared|tasks|settings|source|seeds|tables|keep)\b"
+    r"\b(simulated|archived|rehearsed|synthetic|known|compared|tasks|settings|source|seeds|tables|keep|inputs|author|review)\b"
 )
 ASKING = re.compile(r"\b(above|below|both|two|sign|gain|reduction)\b")
 
@@ -171,10 +188,13 @@ def marked(source: str) -> str:
     for number, branch in sorted(enumerate(branches(source)), key=lambda numbered: -numbered[1].start):
         mark = f'#metadata("{number}") <branch>'
         source = source[: branch.start] + mark + source[branch.start :]
-    told = "#let told(..all) = { let said = sign(..all); [#metadata(said) <sign>#said] }\n"
-    place = re.search(r"#let sign\(.*?\n}\n", source, re.S)
-    assert place, "the manuscript has no `sign`"
-    return source[: place.end()] + told + source[place.end() :].replace("#sign(", "#told(")
+    place = re.search(r"#let sign\(.*?\n}\n.*#let each\(.*?\n}\n", source, re.S)
+    assert place, "the manuscript has no `sign` and `each`"
+    rest, told = source[place.end() :], ""
+    for name in ("sign", "each"):
+        told += f"#let told-{name}(..all) = {{ let said = {name}(..all); [#metadata(said) <sign>#said] }}\n"
+        rest = rest.replace(f"#{name}(", f"#told-{name}(")
+    return source[: place.end()] + told + rest
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +203,7 @@ def folder(repository: Paths, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("opposite")
     shutil.copytree(repository.paper, made / "paper", ignore=shutil.ignore_patterns("supplement", "*.html", "*.pdf"))
     shutil.copytree(repository.figures, made / "figures", ignore=shutil.ignore_patterns("*.png", "*.gif"))
+    shutil.copy(repository.root / "CITATION.cff", made)
     return made
 
 

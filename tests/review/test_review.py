@@ -234,7 +234,7 @@ def test_an_edition_names_its_commit_and_whether_there_are_local_changes(
     paper: Paths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("manuscript.typ", "references.bib"):
-        (paper.paper / name).write_text('#sys.inputs.at("rests_on") #sys.inputs.at("commit")')
+        (paper.paper / name).write_text('#sys.inputs.at("rests_on") #sys.inputs.at("commit") #sys.inputs.at("review")')
     git(paper.root, "add", "--all")
     git(paper.root, "commit", "--quiet", "--message", "names its commit")
     head = git(paper.root, "rev-parse", "--short=12", "HEAD").strip()
@@ -243,6 +243,9 @@ def test_an_edition_names_its_commit_and_whether_there_are_local_changes(
     assert f"the manuscript of {head}.\n" in capsys.readouterr().out
     before = (paper.root / "build" / "copy.pdf").read_bytes()
     assert before.startswith(b"%PDF")
+    assert main(["edition", "build/review.pdf", "--review"]) == 0
+    assert (paper.root / "build" / "review.pdf").read_bytes() != before, "the source asks for `review`"
+    capsys.readouterr()
     (paper.root / "note.txt").write_text("x")
     assert main(["edition", "build/copy.pdf"]) == 0
     assert f"the manuscript of {head} with local changes.\n" in capsys.readouterr().out

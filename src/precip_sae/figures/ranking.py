@@ -12,8 +12,8 @@ from precip_sae.interpretation.ranking import BESIDE
 TITLES = {
     "toys": "Toy models",
     "column": "Column task",
-    "planted": "Planted, as often as observed",
-    "rare": "Planted, seldom at work",
+    "planted": "Planted,\noften at work",
+    "rare": "Planted,\nseldom at work",
 }
 BEST, OTHER, PLAIN = KINDS["keras3"], KINDS["mlp"], "#8FA3A3"
 

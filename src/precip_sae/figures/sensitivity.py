@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MultipleLocator
 from numpy.typing import NDArray
 
 from precip_sae.figures.style import (
@@ -151,12 +152,12 @@ def sensitive_inputs(table: pd.DataFrame) -> Figure:
         rows = table[table["counted"] == way]
         wide = rows.pivot(index="seed", columns="variant", values="sensitive")[variants]
         for _, seed in wide.iterrows():
-            axis.plot(range(len(variants)), seed, color="0.8", linewidth=0.4, zorder=1)
+            axis.plot(range(len(variants)), seed, color="0.8", linewidth=0.4, zorder=1, rasterized=True)
         for x, variant in enumerate(variants):
             values = wide[variant].to_numpy()
             axis.scatter(
                 np.full(len(values), x), values, s=7, color=KINDS[variant], marker=KIND_MARKERS[variant], alpha=0.5,
-                linewidths=0,
+                linewidths=0, rasterized=True,
             )  # fmt: skip
             _mean_with_interval(axis, x + 0.25, values, KINDS[variant])
         axis.set(xticks=[], title=COUNTED_NAMES[way], xlim=(-0.5, len(variants) - 0.3))
@@ -203,7 +204,8 @@ def reductions(table: pd.DataFrame, published: float) -> Figure:
                 chosen = (table["task"] == task) & (table["variant"] == variant) & (table["counted"] == way)
                 values = 100 * table[chosen]["reduction"].to_numpy()
                 y = row + 0.26 * (k - (len(variants) - 1) / 2)
-                axis.scatter(values, np.full(len(values), y), s=5, color=KINDS[variant], alpha=0.35, linewidths=0)
+                places, look = np.full(len(values), y), {"alpha": 0.35, "linewidths": 0, "rasterized": True}
+                axis.scatter(values, places, s=5, color=KINDS[variant], **look)
                 spread = over_seeds(values)
                 if spread["mean"] is None:
                     continue
@@ -216,6 +218,7 @@ def reductions(table: pd.DataFrame, published: float) -> Figure:
         axis.set(xlabel="reduction (%)", title=COUNTED_NAMES[way], yticks=range(len(tasks)))
         axis.set_yticklabels([task.replace(", ", ",\n") for task in tasks])
     axes[0].set_ylim(len(tasks) - 0.5, -0.5)
+    axes[0].xaxis.set_major_locator(MultipleLocator(50))
     line.set_label(f"published {100 * published:.0f} %")
     figure.legend(handles=[line, *_kinds(variants)], loc="outside lower center", ncols=4)
     return figure

@@ -99,6 +99,6 @@ def beside_published(history: pd.DataFrame, published: Mapping[str, NDArray[np.f
 def _lines(axis: Axes, history: pd.DataFrame, column: str, colour: str, line: str, label: str) -> None:
     """A thin line per seed and a bold one for their median (of the seeds that still run)."""
     for _, rows in history.groupby("seed"):
-        axis.plot(rows["epoch"], rows[column], color=colour, linewidth=0.4, alpha=0.4)
+        axis.plot(rows["epoch"], rows[column], color=colour, linewidth=0.4, alpha=0.4, rasterized=True)
     median = history.groupby("epoch")[column].median()
     axis.plot(median.index, median, color=colour, linewidth=1.6, linestyle=line, label=label)

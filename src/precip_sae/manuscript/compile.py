@@ -77,6 +77,12 @@ _LABELLED = re.compile(
     r"\\begin\{(figure|longtable)\}(.*?)\\end\{\1\}\s*\\protect\\phantomsection\\label\{((?:fig|tab)-[^}]*)\}\{\}", re.S
 )
 _CAPTION = re.compile(r"\\caption\{(.*?)\}(?:\\tabularnewline)?\n", re.S)
+# Figures and tables of the supplement are counted anew: S1, S2, ...
+_SUPPLEMENT = "\\section{Supporting Information}"
+_COUNTED_ANEW = "".join(
+    f"\\setcounter{{{kind}}}{{0}}\n\\renewcommand{{\\the{kind}}}{{S\\arabic{{{kind}}}}}\n"
+    for kind in ("figure", "table")
+)
 
 
 def journal_latex(text: str, bibliography: Path) -> str:
@@ -94,6 +100,7 @@ def journal_latex(text: str, bibliography: Path) -> str:
     text = text.replace("\\usepackage{svg}", "\\usepackage{natbib}")
     # pdfLaTeX knows neither the minus sign nor the raised one
     text = text.replace("\\textsuperscript{−1}", "\\textsuperscript{-1}").replace("−", "\\ensuremath{-}")
+    text = text.replace(_SUPPLEMENT, _COUNTED_ANEW + _SUPPLEMENT)
     end = f"\\bibliographystyle{{plainnat}}\n\\bibliography{{{bibliography.stem}}}\n\n\\end{{document}}"
     return text.replace("\\end{document}", end)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from precip_sae.manuscript.numbers import number
-from precip_sae.manuscript.tables import Numbers, interval
+from precip_sae.manuscript.tables import Numbers, interval, text_of
 from precip_sae.settings import TaskSettings
 
 # By the names of `interpretation.stability` and `interpretation.causes`, whose imports take seconds.
@@ -34,12 +34,12 @@ def features(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequenc
             for level in levels:
                 heading = f"r > 0.{level.removeprefix('above_')}".rstrip("0")
                 key = f"{matched}.{level}.partner"
-                row[f"Partner, {heading}"] = _text(numbers, f"{key}.mean")
+                row[f"Partner, {heading}"] = text_of(numbers, f"{key}.mean")
                 row[f"95 %, seeds, {heading}"] = interval(numbers, key) if f"{key}.low" in numbers else "–"
-            row["Families"] = _text(numbers, f"{matched}.families")
-            row["Living units in them"] = _text(numbers, f"{matched}.covered")
-            row["Moved by ablation"] = _text(numbers, f"{changed}.size.mean")
-            row["Tied to one input"] = _text(numbers, f"{changed}.tied.mean")
+            row["Families"] = text_of(numbers, f"{matched}.families")
+            row["Living units in them"] = text_of(numbers, f"{matched}.covered")
+            row["Moved by ablation"] = text_of(numbers, f"{changed}.size.mean")
+            row["Tied to one input"] = text_of(numbers, f"{changed}.tied.mean")
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -60,15 +60,10 @@ def families(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequenc
                     "Seeds": number(numbers, f"{key}.stability.share_of_seeds")["text"],
                     "Active": number(numbers, f"{key}.active_share.mean")["text"],
                     "Turns at": number(numbers, f"{turn}.mean")["text"],
-                    "95 %, storms": interval(numbers, turn) if _text(numbers, f"{turn}.low") != "–" else "–",
+                    "95 %, storms": interval(numbers, turn) if text_of(numbers, f"{turn}.low") != "–" else "–",
                     "Moved by ablation": number(numbers, f"{key}.ablation.size.mean")["text"],
-                    "Carries": _text(numbers, f"{key}.steering.carried.mean"),
+                    "Carries": text_of(numbers, f"{key}.steering.carried.mean"),
                 }
             )
             number_of += 1
     return pd.DataFrame(rows)
-
-
-def _text(numbers: Numbers, key: str) -> str:
-    """The number's text, a dash where there is none: not every kind was asked every question."""
-    return str(numbers[key]["text"]) if key in numbers else "–"

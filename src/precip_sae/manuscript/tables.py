@@ -110,32 +110,36 @@ def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def searches(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequence[str]) -> pd.DataFrame:
-    """The reduction over all input subsets and seeds, and what the best of many would have shown."""
-    rows = []
+def headline(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequence[str]) -> pd.DataFrame:
+    """The reduction in the searched tasks by two ways of counting, beside the control and all subsets of inputs."""
+    columns = {}
     for name in searched:
-        for counted in COUNTED:
-            key = f"{name}.search.counted.{counted}"
-            if f"{key}.best.reduction" not in numbers:  # defined for no subset
-                continue
-            own = f"{key}.own.reduction"
-            rows.append(
-                {
-                    "Task": tasks[name].title,
-                    "Units": counted,
-                    "Mean": number(numbers, f"{key}.reduction.mean")["text"],
-                    "95 %, seeds": interval(numbers, f"{key}.reduction"),
-                    "SD, subsets": number(numbers, f"{key}.spread_between.subsets")["text"],
-                    "SD, seeds": number(numbers, f"{key}.spread_between.seeds")["text"],
-                    "SD, rest": number(numbers, f"{key}.spread_between.rest")["text"],
-                    "Own subset": numbers[own]["text"] if own in numbers else "–",
-                    "Best of drawn": number(numbers, f"{key}.best_of.expected")["text"],
-                    "Best, 95 % of draws": interval(numbers, f"{key}.best_of"),
-                    "Beyond untrained": number(numbers, f"{key}.beyond_untrained.mean")["text"],
-                    "Beyond, 95 %, seeds": interval(numbers, f"{key}.beyond_untrained"),
-                }
-            )
-    return pd.DataFrame(rows)
+        for counted, words in (("published", "study's count"), ("living", "all living units")):
+            key, search = f"{name}.interpret.variants", f"{name}.search.counted.{counted}"
+            first = tasks[name].sae.l1_conventions[0]
+            trained = f"{key}.{first}.reduction.{counted}"
+            column = {
+                "Sensitive inputs per hidden unit": text_of(numbers, f"{key}.mlp.sensitive.{counted}.mean"),
+                "Sensitive inputs per SAE latent": text_of(numbers, f"{key}.{first}.sensitive.{counted}.mean"),
+                "Reduction": with_interval(numbers, trained),
+                "Lowest and highest seed of these": ", ".join(
+                    text_of(numbers, f"{trained}.{end}") for end in ("least", "most")
+                ),
+            }
+            for other in tasks[name].sae.l1_conventions[1:]:
+                column[f"Reduction, {VARIANT_NAMES[other]}"] = with_interval(
+                    numbers, f"{key}.{other}.reduction.{counted}"
+                )
+            columns[f"{tasks[name].title}, {words}"] = column | {
+                "Reduction, untrained SAEs": with_interval(numbers, f"{key}.untrained.reduction.{counted}"),
+                "Trained less untrained": with_interval(numbers, f"{key}.{first}.beyond_untrained.{counted}"),
+                "All subsets: reduction": with_interval(numbers, f"{search}.reduction"),
+                "All subsets: trained less untrained": with_interval(numbers, f"{search}.beyond_untrained"),
+                "All subsets: SD between subsets": text_of(numbers, f"{search}.spread_between.subsets"),
+                "All subsets: SD within a subset": text_of(numbers, f"{search}.spread_between.one_subset"),
+                "Largest of drawn subsets, expected": text_of(numbers, f"{search}.best_of.expected"),
+            }
+    return pd.DataFrame(columns).rename_axis("Quantity").reset_index()
 
 
 def notable_subsets(numbers: Numbers, tasks: Mapping[str, TaskSettings], searched: Sequence[str]) -> pd.DataFrame:
@@ -173,6 +177,30 @@ def quality(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame
                     "Alive, insensitive": number(numbers, f"{variant}.insensitive.mean")["text"],
                     "Of": number(numbers, f"{variant}.units")["text"],
                     "Epochs": number(numbers, f"{name}.fit.{convention}.epochs.mean")["text"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def saes(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
+    """Every kind of SAE of every task: reduction by three ways of counting, reconstruction, and what latents do."""
+    rows = []
+    for name, task in tasks.items():
+        for variant in [*task.sae.l1_conventions, "untrained"]:
+            key = f"{name}.interpret.variants.{variant}"
+            rows.append(
+                {
+                    "Task": task.title,
+                    "SAE": VARIANT_NAMES[variant],
+                    "Study's count": with_interval(numbers, f"{key}.reduction.published"),
+                    "Living units": with_interval(numbers, f"{key}.reduction.living"),
+                    "Every unit": text_of(numbers, f"{key}.reduction.every.mean"),
+                    "FVU": text_of(numbers, f"{name}.fit.{variant}.fvu.mean"),
+                    "Active": text_of(numbers, f"{key}.active_per_row.mean"),
+                    "One input": text_of(numbers, f"{key}.monosemantic.mean"),
+                    "No input": text_of(numbers, f"{key}.insensitive.mean"),
+                    "Dead": text_of(numbers, f"{key}.dead.mean"),
+                    "Of": text_of(numbers, f"{key}.units"),
                 }
             )
     return pd.DataFrame(rows)
@@ -236,13 +264,12 @@ def all_tables(
         "variables": variables(numbers),
         "settings": settings(tasks),
         "skill": skill(numbers, tasks),
-        "reductions": reductions(numbers, tasks),
-        "quality": quality(numbers, tasks),
+        "saes": saes(numbers, tasks),
         "fidelity": fidelity(beside_published(paths, held)),
     }
     if searched:
         made |= {
-            "searches": searches(numbers, tasks, searched),
+            "headline": headline(numbers, tasks, searched),
             "subsets": notable_subsets(numbers, tasks, searched),
         }
     if featured:
@@ -262,6 +289,21 @@ def interval(numbers: Numbers, key: str) -> str:
         return f"{low['text']} to {high['text']}"
     form = telling_apart(low["value"], high["value"], low["form"])
     return f"{written(low['value'], form)[0]} to {write(high['value'], form)}"
+
+
+def with_interval(numbers: Numbers, key: str) -> str:
+    """`17.5 % (15.2 to 19.8)`: a mean and its interval; the mean alone, or a dash, where there is no more."""
+    mean = text_of(numbers, f"{key}.mean")
+    low, high = (numbers.get(f"{key}.{end}", {}) for end in ("low", "high"))
+    if low.get("value") is None or high.get("value") is None:
+        return mean
+    form = telling_apart(low["value"], high["value"], low["form"])
+    return f"{mean} ({written(low['value'], form)[0]} to {written(high['value'], form)[0]})"
+
+
+def text_of(numbers: Numbers, key: str) -> str:
+    """The number's text, a dash where there is none: not every task was asked every question."""
+    return str(numbers[key]["text"]) if key in numbers else "–"
 
 
 def write_tables(paths: Paths, tables: Mapping[str, pd.DataFrame]) -> None:

@@ -27,14 +27,17 @@ def commit(root: Path) -> str:
     return done.stdout.strip() + (" with local changes" if changed else "")
 
 
-def write_edition(paths: Paths, pdf: Path) -> str:
+def write_edition(paths: Paths, pdf: Path, review: bool = False) -> str:
     """Compiles the manuscript to `pdf` with its commit on it; returns what it says.
+
+    Args:
+        review: numbers the lines and spaces them, as journals ask of a copy for reviewers.
 
     Raises:
         ReviewError: there is no commit.
         ManuscriptError: it does not compile.
     """
     named = commit(paths.root)
-    inputs = {"rests_on": manuscript_rests_on(paths), "commit": named}
+    inputs = {"rests_on": manuscript_rests_on(paths), "commit": named, "review": str(review).lower()}
     compile_pdf(paths.paper / "manuscript.typ", pdf, paths.root, inputs)
     return named
