@@ -31,6 +31,7 @@ from precip_sae.tasks.prepare import Prepared, prepare, rows_in_time_order
 
 # The study's measure, and those that hold up better: every unit that lives, by how often it fires, and by gradients.
 POOLED = ("published", "living", "weighted", "gradients")
+NOTHING = np.array([], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,14 @@ def pooled_rows(folds: Sequence[Fold], frame: pd.DataFrame) -> AllRows:
     regression = data.kind == "regression"
     rows = np.concatenate([fold.prepared.rows["test"] for fold in folds])
     order = np.argsort(rows_in_time_order(frame, data).index.get_indexer(rows), kind="stable")
-    predicted, observed, medians = [], [], []
-    for one in (fold.prepared for fold in folds):
-        z = skill.predict(folds[len(predicted)].networks, one.test)
+    predicted: list[NDArray[np.float32]] = []
+    observed: list[NDArray[Any]] = []
+    medians: list[NDArray[np.float64]] = []
+    for fold in folds:
+        one, z = fold.prepared, skill.predict(fold.networks, fold.prepared.test)
         predicted.append(one.response(z[..., 0]) if regression else z)
         observed.append(one.response(one.test.y) if regression else one.test.y)
-        medians.append(np.full(len(one.test) if regression else 0, np.median(one.response(one.train.y))))
+        medians.append(np.full(len(one.test), float(np.median(one.response(one.train.y)))) if regression else NOTHING)
     others = [skill.forecasts(fold.prepared) for fold in folds]
     number = np.repeat(np.arange(1, len(folds) + 1), [len(fold.prepared.test) for fold in folds])
     return AllRows(
@@ -101,7 +104,7 @@ def pooled_rows(folds: Sequence[Fold], frame: pd.DataFrame) -> AllRows:
         np.concatenate(observed)[order],
         np.concatenate(predicted, axis=1)[:, order],
         {name: np.concatenate([other[name] for other in others])[order] for name in others[0]},
-        np.concatenate(medians)[order] if regression else np.array([]),
+        np.concatenate(medians)[order] if regression else NOTHING,
         episodes_of(frame.loc[rows[order]], data),
     )
 
