@@ -58,6 +58,17 @@ def test_the_classes_are_counted_in_every_part(tmp_path: Path) -> None:
     assert parts["Snow"].tolist() == [432, 108, 180, 180]
 
 
+def test_every_fold_of_a_cross_validation_is_tried_and_the_parts_shown_are_said_to_be_the_firsts(
+    tmp_path: Path,
+) -> None:
+    found = report(tmp_path, frame(), folds=5)
+    assert found.parts.loc["test", "to"] == frame()["t"][199]
+    assert found.warnings == ["The parts are those of fold 1 of 5; the others can be prepared too."]
+    late = frame(phase=np.where(np.arange(ROWS) < 800, "Rain", "Snow"))
+    refused = report(tmp_path, late, folds=5, **PHASES).refusal
+    assert "the training part (fold 1 of 5) holds 0 rows of class 'Snow'" in str(refused)
+
+
 def test_lost_rows_are_counted_by_reason(tmp_path: Path) -> None:
     table = frame()
     table.loc[:99, "a"] = np.nan

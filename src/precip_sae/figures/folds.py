@@ -40,7 +40,9 @@ def reductions(table: pd.DataFrame, headline: str, titles: Mapping[str, str]) ->
         else:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylabel("fewer inputs per unit (%)")
-    look = {"linestyle": "none", "markersize": 4}
-    entries = [Line2D([], [], color=KINDS[v], marker=KIND_MARKERS[v], label=KIND_NAMES[v], **look) for v in variants]
+    entries = [
+        Line2D([], [], linestyle="none", markersize=4, color=KINDS[v], marker=KIND_MARKERS[v], label=KIND_NAMES[v])
+        for v in variants
+    ]
     figure.legend(handles=entries, loc="outside lower center", ncols=len(variants))
     return figure

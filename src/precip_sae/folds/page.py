@@ -52,8 +52,8 @@ def write_pooled(
         "measures": pooled_measures(table, headline),
     }
     if task.mlp.class_weights is not None:
-        by_fold = [class_weights(task.mlp, fold.prepared.train, task.data.outputs) for fold in folds]
-        means = np.mean(by_fold, axis=0)
+        found = [class_weights(task.mlp, fold.prepared.train, task.data.outputs) for fold in folds]
+        means = np.mean([weights for weights in found if weights is not None], axis=0)
         results["class_weights"] = {c: quantity(float(w), ".3g") for c, w in zip(task.data.classes, means, strict=True)}
     write_json(paths.task_results(name) / "folds.json", results)
     write_parquet(paths.task_results(name) / "folds.parquet", table)

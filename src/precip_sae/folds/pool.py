@@ -14,7 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from precip_sae.interpretation import dictionaries
+from precip_sae.interpretation.dictionaries import DIGITS
 from precip_sae.interpretation.measures import MEASURES
+from precip_sae.interpretation.recommended import RECOMMENDED
 from precip_sae.interpretation.responses import Inputs
 from precip_sae.interpretation.sensitivity import reduction
 from precip_sae.interpretation.units import UNTRAINED, load_saes
@@ -29,8 +31,9 @@ from precip_sae.spread import Spread, crossed, over_seeds
 from precip_sae.tasks.episodes import Episodes, episodes_of
 from precip_sae.tasks.prepare import Prepared, prepare, rows_in_time_order
 
-# The study's measure, and those that hold up better: every unit that lives, by how often it fires, and by gradients.
-POOLED = ("published", "living", "weighted", "gradients")
+# The study's measure, the one that goes best with true recovery, and two more: of every unit that lives, and by gradients.
+POOLED = ("published", RECOMMENDED, "living", "gradients")
+NOTHING = np.array([], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,14 @@ def pooled_rows(folds: Sequence[Fold], frame: pd.DataFrame) -> AllRows:
     regression = data.kind == "regression"
     rows = np.concatenate([fold.prepared.rows["test"] for fold in folds])
     order = np.argsort(rows_in_time_order(frame, data).index.get_indexer(rows), kind="stable")
-    predicted, observed, medians = [], [], []
-    for one in (fold.prepared for fold in folds):
-        z = skill.predict(folds[len(predicted)].networks, one.test)
+    predicted: list[NDArray[np.float32]] = []
+    observed: list[NDArray[Any]] = []
+    medians: list[NDArray[np.float64]] = []
+    for fold in folds:
+        one, z = fold.prepared, skill.predict(fold.networks, fold.prepared.test)
         predicted.append(one.response(z[..., 0]) if regression else z)
         observed.append(one.response(one.test.y) if regression else one.test.y)
-        medians.append(np.full(len(one.test) if regression else 0, np.median(one.response(one.train.y))))
+        medians.append(np.full(len(one.test), float(np.median(one.response(one.train.y)))) if regression else NOTHING)
     others = [skill.forecasts(fold.prepared) for fold in folds]
     number = np.repeat(np.arange(1, len(folds) + 1), [len(fold.prepared.test) for fold in folds])
     return AllRows(
@@ -101,7 +106,7 @@ def pooled_rows(folds: Sequence[Fold], frame: pd.DataFrame) -> AllRows:
         np.concatenate(observed)[order],
         np.concatenate(predicted, axis=1)[:, order],
         {name: np.concatenate([other[name] for other in others])[order] for name in others[0]},
-        np.concatenate(medians)[order] if regression else np.array([]),
+        np.concatenate(medians)[order] if regression else NOTHING,
         episodes_of(frame.loc[rows[order]], data),
     )
 
@@ -149,7 +154,12 @@ def measured(folds: Sequence[Fold], seeds: Sequence[int], measures: Sequence[str
         inputs = Inputs(fold.prepared.test.x)
         of = {"mlp": dictionaries.hidden_units(fold.networks, inputs)}
         of |= {name: dictionaries.latents(fold.networks, sae, inputs) for name, sae in fold.saes.items()}
-        values, _ = dictionaries.measured(of, seeds, {name: MEASURES[name] for name in measures})
+        values = pd.DataFrame(
+            {"variant": variant, "seed": seed, "measure": name, "value": round(MEASURES[name](of_model(place)), DIGITS)}
+            for place, seed in enumerate(seeds)
+            for variant, of_model in of.items()
+            for name in measures
+        )
         before = values[values["variant"] == "mlp"].set_index(["seed", "measure"])["value"]
         pairs = pd.MultiIndex.from_frame(values[["seed", "measure"]])
         values["reduction"] = reduction(before.loc[pairs].to_numpy(), values["value"].to_numpy())
