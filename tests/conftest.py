@@ -124,6 +124,7 @@ def write_project(root: Path) -> Paths:
     for name in ("manuscript.typ", "report.typ", "references.bib", "claims.yaml"):
         (paths.paper / name).parent.mkdir(exist_ok=True)
         (paths.paper / name).write_text(f"stands for {name}")
+    (paths.root / "CITATION.cff").write_text("stands for CITATION.cff")
     return paths
 
 

@@ -243,6 +243,10 @@ def test_a_paper_with_other_results_compiles(case: str, folder: Path, source: st
     pdf = (Path(KEPT) if KEPT else folder) / f"{case}.pdf"
     compile_pdf(folder / "paper" / "opposite.typ", pdf, folder)
     assert pdf.read_bytes().startswith(b"%PDF")
+    asked = {"input": str(folder / "paper" / "opposite.typ"), "root": str(folder), "ignore_system_fonts": True}
+    (points,) = json.loads(typst.query(**asked, selector="<key-points>", field="value"))
+    assert len(points) == 3
+    assert all(len(point) <= 140 for point in points), "the journal's limit"
 
 
 def test_branches_are_found_in_each_other_and_after_each_other() -> None:

@@ -73,6 +73,13 @@ def test_a_paper_of_one_seed_has_no_intervals_and_claims_nothing_of_them(tmp_pat
     assert "is not reproduced for both tasks" in text
 
 
+def test_a_copy_for_reviewers_has_numbered_lines(tmp_path: Path) -> None:
+    for name, inputs in {"plain": {}, "review": {"review": "true"}}.items():
+        compile_pdf(ROOT / "paper" / "manuscript.typ", tmp_path / f"{name}.pdf", ROOT, inputs)
+    plain, review = ((tmp_path / f"{name}.pdf").stat().st_size for name in ("plain", "review"))
+    assert review > plain, "a number beside every line"
+
+
 def test_tasks_unlike_the_published_networks_leave_their_section_out(tmp_path: Path) -> None:
     numbers = read_json(ROOT / "paper" / "numbers.json")
     text = text_with(tmp_path, numbers | {"compared": {"value": [], "text": ""}})

@@ -18,6 +18,7 @@ TRAIN = stages()["train"]
 def outputs(paths, snapshot):
     """What a reader has: everything but the inputs."""
     inputs = (
+        "CITATION.cff",
         "notebooks/",
         "data/",
         "params.yaml",

@@ -54,6 +54,7 @@ def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(proje
     copy = copy_project(project, tmp_path / "copy")
     names = {p.relative_to(copy.root).as_posix() for p in copy.root.rglob("*") if p.is_file()}
     assert {n for n in names if not n.startswith("notebooks/")} == {
+        "CITATION.cff",
         "params.yaml",
         "dvc.yaml",
         ".dvc/config",
