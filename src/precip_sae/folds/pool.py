@@ -31,7 +31,7 @@ from precip_sae.spread import Spread, crossed, over_seeds
 from precip_sae.tasks.episodes import Episodes, episodes_of
 from precip_sae.tasks.prepare import Prepared, prepare, rows_in_time_order
 
-# The study's measure, the one that goes best with true recovery, and two more: of every unit that lives, and by gradients.
+# The study's measure, the one that goes best with true recovery, and those of every living unit and by gradients.
 POOLED = ("published", RECOMMENDED, "living", "gradients")
 NOTHING = np.array([], dtype=np.float64)
 

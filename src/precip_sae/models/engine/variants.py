@@ -138,7 +138,7 @@ def fit_variant(
                 own.resampled(kind, x, arrays["scale"], silent > np.float32(SILENT * steps), draws)
                 silent[:] = 0.0
         found = arrays | own.named(own.w)
-        found |= {"k": np.float32(penalties[model])} if selecting else {}
+        found |= {"k": np.array(penalties[model], np.float32)} if selecting else {}
         return found | ({"threshold": least[0]} if issubclass(kind, BatchTopK) else {})
 
     return kind.of(side_by_side(work, range(len(seeds)), threads))
