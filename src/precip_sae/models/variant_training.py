@@ -1,4 +1,4 @@
-"""Trains the variants: one loop for all, on the same rows in the same order, so that they can be compared."""
+"""The readable training of the variants, one loop for all: the specification of what `engine.variants` compiles."""
 
 from collections.abc import Iterator, Sequence
 
