@@ -30,18 +30,14 @@ def _as_a_new_process() -> None:
     files._sweep.cache_clear()
 
 
-def test_what_a_killed_process_left_half_written_goes_with_the_next_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_killed_process_left_half_written_goes_with_the_next_file(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "a.csv")], check=False)
     assert [name.startswith(files.WRITING) for name in names(tmp_path)] == [True]
-    monkeypatch.setattr(files, "MOMENT", -1.0)
     write_text(tmp_path / "b.csv", "whole")
     assert names(tmp_path) == ["b.csv"]
 
 
-def test_what_another_writes_now_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MOMENT", -1.0)
+def test_what_another_writes_now_is_left_alone(tmp_path: Path) -> None:
     with replacing(tmp_path / "a.csv") as beside:
         beside.write_text("a")
         files._sweep.cache_clear()
@@ -82,3 +78,11 @@ def test_files_have_the_permissions_of_any_other_file(tmp_path: Path) -> None:
     finally:
         os.umask(earlier)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_netcdf_files_whose_library_locks_them_can_be_written(tmp_path: Path) -> None:
+    import netCDF4
+
+    with replacing(tmp_path / "a.nc") as beside, netCDF4.Dataset(beside, "w") as file:
+        file.createDimension("row", 2)
+    assert names(tmp_path) == ["a.nc"]

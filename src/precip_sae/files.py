@@ -4,8 +4,10 @@ import errno
 import json
 import os
 import shutil
+import socket
+import sys
 import tempfile
-import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -15,7 +17,6 @@ from typing import Any
 from precip_sae.errors import OutputError
 
 WRITING = ".writing-"
-MOMENT = 1.0  # seconds between making a file and holding it, at most
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -46,29 +47,31 @@ def _full(path: Path) -> bool:
         return False
 
 
+def _mark() -> str:
+    """How the names of files begin that processes of this machine write: `.writing-MACHINE-`.
+
+    No lock says that a file is being written: the library of netCDF locks its files itself.
+    """
+    return f"{WRITING}{zlib.crc32(socket.gethostname().encode()):08x}-"
+
+
 @cache
 def _sweep(folder: Path) -> None:
-    """Removes, once in a process, what processes that were killed left half-written: files that nobody holds."""
-    for left in folder.glob(f"{WRITING}*"):
-        # somebody who makes one this moment may not hold it yet
-        with suppress(OSError):
-            if time.time() - left.stat().st_mtime > MOMENT:
-                handle = os.open(left, os.O_RDONLY)
-                try:
-                    if _lock(handle):
-                        left.unlink()
-                finally:
-                    os.close(handle)
+    """Removes, once in a process, what killed processes of this machine left half-written."""
+    for left in folder.glob(f"{_mark()}*"):
+        number = left.name.removeprefix(_mark()).partition("-")[0]
+        if number.isdigit() and not _runs(int(number)):
+            with suppress(OSError):
+                left.unlink()
 
 
-def _lock(handle: int) -> bool:
-    """Whether the file is now held by this process, until it closes the handle or ends."""
+def _runs(process: int) -> bool:
     try:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (ImportError, OSError):
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
         return False
+    except OSError:
+        return True
     return True
 
 
@@ -83,11 +86,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent.resolve())
-        handle, name = tempfile.mkstemp(prefix=WRITING, suffix=path.suffix, dir=path.parent)
+        if sys.platform != "win32":  # where asking for a process would end it
+            _sweep(path.parent.resolve())
+        prefix = f"{_mark()}{os.getpid()}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
+        os.close(handle)
     except OSError as error:
         raise output_error(path, error) from error
-    _lock(handle)
     beside = Path(name)
     try:
         try:
@@ -101,7 +106,6 @@ def replacing(path: Path) -> Iterator[Path]:
             raise output_error(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
-        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:
