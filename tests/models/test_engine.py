@@ -286,6 +286,11 @@ def everything() -> str:
     fit, check = parts(5, 1, "regression")
     networks, history = engine.train_mlps(fit, check, "regression", 1, MLPSettings(epochs=2), [0])
     digest.update(train.packed(networks).tobytes() + history.to_numpy(dtype=float).tobytes())
+    fit, check = parts(5, 3, "classification")
+    weighted, history = engine.train_mlps(
+        fit, check, "classification", 3, MLPSettings(epochs=2, class_weights="balanced"), [0]
+    )
+    digest.update(train.packed(weighted).tobytes() + history.to_numpy(dtype=float).tobytes())
     for sums in found.units.values():
         digest.update(b"".join(np.ascontiguousarray(v).tobytes() for v in vars(sums).values() if np.ndim(v)))
     return digest.hexdigest()
