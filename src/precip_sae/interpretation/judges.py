@@ -24,7 +24,6 @@ FROM_RESPONSES = {
 }
 
 
-MOST_ROWS = 1000
 """Rows that measures look at, evenly spaced: thousands of dictionaries are judged."""
 
 
