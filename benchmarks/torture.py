@@ -278,10 +278,11 @@ def torture_stages(scenario: Scenario, kills: int, interrupts: int, draw: random
         print(f"stages: {sum(seconds):.0f} s undisturbed, {len(expected)} files", flush=True)
         places = [place % len(commands) for place in range(kills + interrupts)]
         for place, what in sorted(zip(places, shuffled(kills, interrupts, draw), strict=True)):
-            if not scenario.faults:
-                disturb(scenario, folder, commands[place], what, seconds[place], draw)
-        for command in commands:
-            finish(scenario, folder, command)
+            if scenario.faults:
+                break
+            disturb(scenario, folder, commands[place], what, seconds[place], draw)
+            # later stages use what this one makes
+            finish(scenario, folder, commands[place])
         compare(scenario, folder, expected)
     del os.environ[WARM_VARIABLE]
 
