@@ -179,8 +179,8 @@ def weighted(numbers: Numbers, name: str, task: TaskSettings) -> list[str]:
         for baseline, called in CALLED["classification"].items()
     ]
     return [
-        f"In training the classes were weighted ({weights}); scores and the other forecasts are not. In the "
-        f"test the networks reach a balanced accuracy of {own}, {', '.join(others)}."
+        f"In training the classes were weighted ({weights}); scores and the other forecasts are not. On "
+        f"test rows the networks reach a balanced accuracy of {own}, {', '.join(others)}."
     ]
 
 
