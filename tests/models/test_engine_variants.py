@@ -56,6 +56,12 @@ def test_compiled_training_ends_where_the_readable_one_does(name: str, units: in
     assert_alike(ours, reference)
 
 
+def test_a_variant_that_is_not_compiled_is_trained_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VARIANTS, "new", VARIANTS["l1"])
+    reference = variant_training.fit_variant("new", activations(3), 9, [0.001, 0.05], SHORT, [3, 4])
+    assert bytes_of(trained("new")) == bytes_of(reference)
+
+
 @pytest.mark.parametrize("name", ["topk", "batch_topk", "matryoshka", "l1", "gated"])
 def test_dead_latents_are_revived_as_in_the_readable_training(name: str) -> None:
     # few of many latents are active, so that some are dead after two steps and are revived or start anew

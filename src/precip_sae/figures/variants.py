@@ -11,36 +11,20 @@ from matplotlib.ticker import FuncFormatter
 
 from precip_sae.figures.style import DOUBLE, KINDS, SINGLE, styled
 
-VARIANT_NAMES = {
-    "keras3": "L1, summed",
-    "batch_mean": "L1, averaged",
-    "l1": "L1, unit norm",
-    "topk": "TopK",
-    "batch_topk": "BatchTopK",
-    "jumprelu": "JumpReLU",
-    "gated": "Gated",
-    "matryoshka": "Matryoshka",
+# Each variant's name, colour and marker.
+_LOOKS = {
+    "keras3": ("L1, summed", KINDS["keras3"], "s"),
+    "batch_mean": ("L1, averaged", KINDS["batch_mean"], "^"),
+    "l1": ("L1, unit norm", "#117733", "o"),
+    "topk": ("TopK", "#332288", "v"),
+    "batch_topk": ("BatchTopK", "#3F9FC5", "D"),
+    "jumprelu": ("JumpReLU", "#CC6677", "P"),
+    "gated": ("Gated", "#E08A1E", "X"),
+    "matryoshka": ("Matryoshka", "#7A4B2A", "p"),
 }
-VARIANT_COLOURS = {
-    "keras3": KINDS["keras3"],
-    "batch_mean": KINDS["batch_mean"],
-    "l1": "#117733",
-    "topk": "#332288",
-    "batch_topk": "#3F9FC5",
-    "jumprelu": "#CC6677",
-    "gated": "#E08A1E",
-    "matryoshka": "#7A4B2A",
-}
-VARIANT_MARKERS = {
-    "keras3": "s",
-    "batch_mean": "^",
-    "l1": "o",
-    "topk": "v",
-    "batch_topk": "D",
-    "jumprelu": "P",
-    "gated": "X",
-    "matryoshka": "p",
-}
+VARIANT_NAMES = {variant: name for variant, (name, _, _) in _LOOKS.items()}
+VARIANT_COLOURS = {variant: colour for variant, (_, colour, _) in _LOOKS.items()}
+VARIANT_MARKERS = {variant: marker for variant, (_, _, marker) in _LOOKS.items()}
 WIDTH_LINES = {1: ":", 2: "--", 4: "-", 8: "-."}
 
 

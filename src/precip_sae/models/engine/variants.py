@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from precip_sae.models import variant_training
 from precip_sae.models.engine import dictionary_kernels as kernels
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import KerasAdam, adam_step_size, batches
@@ -100,9 +101,13 @@ def fit_variant(
 ) -> Variant:
     """`variant_training.fit_variant`, compiled; arguments and results are the same.
 
+    A variant that the compiled loop does not know is trained there.
+
     Args:
         threads: models that are trained at once (default: all CPUs); changes no bit.
     """
+    if name not in _KINDS:
+        return variant_training.fit_variant(name, activations, latents, penalties, settings, seeds)
     torch.set_num_threads(1)
     kind, steps = VARIANTS[name], settings.steps
     stack = kind.start(activations, latents, [np.random.default_rng([seed, WEIGHTS]) for seed in seeds])
