@@ -165,8 +165,11 @@ def plain_for_word(text: str) -> str:
 
 
 def _whole_width(table: str) -> str:
-    """A table whose columns fill the page, their widths written as pandoc reads them."""
-    shares = [float(share) for share in re.findall(r"\* \\real\{([\d.]+)\}\}", table)]
+    """A table whose columns fill the page, their widths written as pandoc reads them.
+
+    Word sets tables in the size of the text and pads every cell, so that narrow columns need more.
+    """
+    shares = [float(share) + 0.06 for share in re.findall(r"\* \\real\{([\d.]+)\}\}", table)]
     widths = (f"p{{{share / sum(shares):.4f}\\linewidth}}" for share in shares)
     return re.sub(r"p\{\([^)]*\) \* \\real\{[\d.]+\}\}", lambda found: next(widths), table)
 
