@@ -23,8 +23,16 @@ from precip_sae.review.lock import Locked, read_lock
 from precip_sae.settings import read_yaml
 
 # What the authors write and the stages rest on; folders end in a slash.
-SOURCES = ("params.yaml", "dvc.yaml", "requirements.lock", "notebooks/", "src/precip_sae/", "published/")
-PAPER_SOURCES = ("manuscript.typ", "report.typ", "references.bib", "claims.yaml", "literals.yaml")
+SOURCES = (
+    "params.yaml",
+    "dvc.yaml",
+    "requirements.lock",
+    "notebooks/",
+    "src/precip_sae/",
+    "published/",
+    "CITATION.cff",
+)
+PAPER_SOURCES = ("manuscript.typ", "report.typ", "folds.typ", "references.bib", "claims.yaml", "literals.yaml")
 
 
 @dataclass(frozen=True)
