@@ -16,7 +16,7 @@ from precip_sae.manuscript.claims import Ledger
 from precip_sae.paths import Paths
 from precip_sae.publication.archive import write_archive
 from precip_sae.review.diff import diff_page
-from precip_sae.review.reference import Run
+from precip_sae.review.reference import Run, accept
 from precip_sae.review.reproduction import compare, differences
 from precip_sae.review.verify import verify, verify_against
 from precip_sae.review.why import why
@@ -217,6 +217,7 @@ def test_nothing_differs_between_a_paper_and_its_clone(made: Paths, tmp_path: Pa
 
 def test_a_reviewer_who_unpacks_the_archive_gets_what_the_authors_got(paper: Paths, tmp_path: Path) -> None:
     write_text(paper.root / "CITATION.cff", CITATION)
+    accept(paper)
     git(paper.root, "add", "--all")
     git(paper.root, "commit", "--quiet", "--message", "a citation")
     folder = tmp_path / "unpacked"

@@ -7,8 +7,8 @@ every number, and the settings.
 """
 
 import subprocess
-import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,8 +110,8 @@ def against(paths: Paths, reference: str) -> Iterator[Run]:
         yield this_run(Paths(folder.resolve()), reference)
         return
     with tempfile.TemporaryDirectory() as scratch:
-        archive = Path(scratch) / "revision.tar"
-        command = ["git", "archive", "--format=tar", f"--output={archive}", reference]
+        archive = Path(scratch) / "revision.zip"
+        command = ["git", "archive", "--format=zip", f"--output={archive}", reference]
         try:
             done = subprocess.run(command, cwd=paths.root, capture_output=True, text=True, check=False)
         except FileNotFoundError:
@@ -122,8 +122,8 @@ def against(paths: Paths, reference: str) -> Iterator[Run]:
                 f"{' (git is not installed)' if done is None else ''}."
             )
         target = Path(scratch) / "revision"
-        with tarfile.open(archive) as content:
-            content.extractall(target, filter="data")
+        with zipfile.ZipFile(archive) as content:
+            content.extractall(target)
         yield this_run(Paths(target.resolve()), reference)
 
 
