@@ -79,7 +79,7 @@ def test_the_notebook_is_given_the_typed_settings_of_its_task(trained):
     assert given["task"] == "rain"
     assert given["seeds"] == [0, 1]
     assert given["mlp"] == {"hidden": 3, "epochs": 32, "batch": 32, "learning_rate": 5e-4, "shuffle": "fixed",
-                            "network": None, "layer": None}  # fmt: skip
+                            "class_weights": None, "network": None, "layer": None}  # fmt: skip
 
 
 def test_running_again_gives_the_same_bytes_in_another_folder_too(trained, ran, snapshot):
