@@ -83,7 +83,7 @@ export function featuresView(parent, { store, current, content }) {
   wide.append(both);
   const heat = chart(both, { title: "Activations of hidden units", height: 200, className: "heat" });
   const latentHeat = chart(both, { title: "Activations of latents", height: 300, className: "heat" });
-  let [now, state, spec, effects, places] = [null, null, null, [], []];
+  let [now, state, spec, effects, places, waiting] = [null, null, null, [], [], 0];
 
   const pickLatent = (latent) => store.set({ latent });
 
@@ -97,6 +97,7 @@ export function featuresView(parent, { store, current, content }) {
   return {
     update(given, next) {
       [now, state] = [given, next];
+      cancelAnimationFrame(waiting);
       none.hidden = now.sae !== null;
       side.hidden = wide.hidden = now.sae === null;
       if (!now.sae) return;
@@ -122,7 +123,7 @@ export function featuresView(parent, { store, current, content }) {
         one.hidden = !now.hasRecords;
       });
       if (now.hasRecords) onRecords();
-      [effect, network, units, latents, series].forEach((one) => one.retable());
+      [effect, network, units, latents].forEach((one) => one.retable());
     },
   };
 
@@ -177,6 +178,12 @@ export function featuresView(parent, { store, current, content }) {
     });
     units.note.textContent = `Pearson's r over the records; outlined: |r| above ${threshold}, which counts as sensitive.`;
     latents.note.textContent = `The same for the ${state.sae} SAE's latents. Choose one by its row.`;
+    // what stands further down is drawn a frame later, so that another model is there at once
+    waiting = requestAnimationFrame(() => below(threshold, names));
+  }
+
+  function below(threshold, names) {
+    const { set, model } = now;
     about.update(now, state, threshold);
     storm();
     const columns = set.columns ?? (set.columns = columnsOf(set));
@@ -196,6 +203,7 @@ export function featuresView(parent, { store, current, content }) {
       names: names(latentName, model.latents),
       chosen: now.latent,
     });
+    series.retable();
   }
 
   function counts(threshold) {
