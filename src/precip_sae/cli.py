@@ -241,7 +241,8 @@ def archive(
     from precip_sae.publication.archive import write_archive
 
     target = write_archive(locate(), out)
-    typer.echo(f"{target}: {target.stat().st_size / 1e6:.0f} MB; what it holds reads, verifies and rebuilds anywhere.")
+    size = f"{target.stat().st_size / 1e6:.0f} MB"
+    typer.echo(f"{target}: {size}; unpacked, `precip-sae verify --quick` says whether it is whole.")
 
 
 @app.command()

@@ -74,7 +74,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
         companions[name] = random_companions(tasks[name], rng)
         config = tasks[name].prepared.config(name, SEEDS, section.mlp)
         save_companions(paths.companions / name, companions[name], config)
-    card = {"name": "warm", "reading": "warm air", "members": {"0": 3, "1": 5, "77": 1}}
+    reading = {"kind": "rain", "rule": "T+", "words": "warm air"}
+    card = {"name": "warm", "reading": reading, "members": {"0": 3, "1": 5, "77": 1}}
     stability = {"share_of_seeds": {"value": 0.9}, "similarity": {"value": 0.95}}
     write_json(paths.task_results("classifier") / "cards.json", {"families": [card | {"stability": stability}]})
     page = paths.paper / "inspector.html"

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from precip_sae.publication.latex import ACROSS, column_shares, image_files, names, numbered, plain_for_word, submission
+from precip_sae.publication.citation import author_names
+from precip_sae.publication.latex import ACROSS, column_shares, image_files, numbered, plain_for_word, submission
 
 HEAD = """\
 \\documentclass[
@@ -51,7 +52,7 @@ def figure(label: str, caption: str, *images: str) -> str:
 
 
 def laid_out(body: str) -> str:
-    return submission(HEAD + body + "\\end{document}\n", "Somebody")
+    return submission(HEAD + body + "\\end{document}\n", ["Somebody"])
 
 
 def test_lines_and_sections_are_numbered_and_the_title_comes_once() -> None:
@@ -133,4 +134,5 @@ def test_word_stacks_images_as_the_page_does_and_fills_it_with_tables() -> None:
 
 def test_authors_are_those_of_the_citation() -> None:
     authors = [{"name": "A group"}, {"given-names": "Ada", "family-names": "Low"}]
-    assert names({"authors": authors}) == "A group \\and Ada Low"
+    text = submission(HEAD + "\\end{document}\n", author_names({"authors": authors}))
+    assert "\\author{A group \\and Ada Low}" in text

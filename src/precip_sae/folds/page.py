@@ -24,7 +24,7 @@ from precip_sae.models.skill import confusion
 from precip_sae.paths import Paths
 from precip_sae.quantities import grouped, quantity, written
 from precip_sae.settings import DataSettings, TaskSettings
-from precip_sae.tasks.parts import PARTS
+from precip_sae.tasks.parts import NETWORK_SHARE, PARTS, SAE_SHARE, VALIDATION_SHARE
 
 
 def write_pooled(
@@ -121,9 +121,12 @@ def describe_folds(data: DataSettings, seeds: int) -> str:
         what = f"Blocks of {data.block_days:g} days, drawn with seed {data.block_seed},"
     else:
         what = f"The rows, {'in time order' if data.time else 'as they stand'},"
+    others = NETWORK_SHARE + SAE_SHARE
+    train, validation = (NETWORK_SHARE * share / others for share in (1 - VALIDATION_SHARE, VALIDATION_SHARE))
     return (
         f"{what} are cut into {data.folds} sets. Each is the test part of one fold, whose {seeds} networks and SAEs "
-        "learn from the other sets (60 % of their rows train networks, 15 % validate them, 25 % train SAEs)."
+        f"learn from the other sets ({100 * train:.0f} % of their rows train networks, {100 * validation:.0f} % "
+        f"validate them, {100 * SAE_SHARE / others:.0f} % train SAEs)."
     )
 
 

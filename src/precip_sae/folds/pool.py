@@ -201,10 +201,7 @@ def _wide(rows: pd.DataFrame, column: str) -> NDArray[np.float64]:
 
 def _mean(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Mean of what is defined; NaN where nothing is."""
-    there = np.isfinite(values)
-    count = there.sum(axis=axis)
-    sums = np.where(there, values, 0.0).sum(axis=axis)
-    return np.divide(sums, count, out=np.full(count.shape, np.nan), where=count > 0)
+    return np.asarray(np.ma.masked_invalid(values).mean(axis=axis).filled(np.nan))
 
 
 def _averaged(values: NDArray[np.float64], form: str) -> Spread:

@@ -164,7 +164,7 @@ def _families(paths: Paths, task: str, seeds: Sequence[int]) -> list[dict[str, A
     return [
         {
             "name": card["name"],
-            "reading": card["reading"],
+            "reading": f"{card['reading']['kind']}: {card['reading']['words']}",
             "members": {seed: unit for seed, unit in card["members"].items() if seed in shown},
             "share": card["stability"]["share_of_seeds"]["value"],
             "similarity": card["stability"]["similarity"]["value"],

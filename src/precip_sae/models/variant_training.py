@@ -1,6 +1,7 @@
 """The readable training of the variants, one loop for all: the specification of what `engine.variants` compiles."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -64,27 +65,57 @@ def fit_variant(
     silent = torch.zeros(len(seeds), latents)
     least = torch.zeros(len(seeds))
     first = torch.arange(len(seeds))[:, None] * x.shape[1]
-    slowing = max(int(SLOWING * settings.steps), 1)
+    plan = schedule(kind, settings)
     for step, rows in enumerate(row_batches(seeds, x.shape[1], settings)):
         batch = x.flatten(0, 1).index_select(0, (rows + first).flatten()).reshape(*rows.shape, -1)
-        grown = min((step + 1) / (WARMING * settings.steps), 1.0) if kind.WARMS_UP else 1.0
-        loss, active = stack.objective(batch, grown * weight, silent > SILENT * settings.steps)
-        adam.learning_rate = settings.learning_rate * min((settings.steps - step) / slowing, 1.0)
+        loss, active = stack.objective(batch, plan.grown[step] * weight, silent > plan.patience)
+        adam.learning_rate = plan.rates[step]
         adam.step(loss.sum())
         with torch.no_grad():
             silent = torch.where(active.amax(dim=1) > 0, 0.0, silent + 1)
             if kind.UNIT_NORM:
                 stack.decoder_weight.div_(stack.decoder_weight.norm(dim=2, keepdim=True))
-            if kind.RESAMPLES and step + 1 in [int(share * settings.steps) for share in RESAMPLING]:
-                resample(stack, adam, x, silent > SILENT * settings.steps, resampling)
+            if step + 1 in plan.pauses:
+                resample(stack, adam, x, silent > plan.patience, resampling)
                 silent.zero_()
-            if issubclass(kind, BatchTopK) and step >= settings.steps - slowing:
+            if issubclass(kind, BatchTopK) and step >= plan.slows_from:
                 kept = torch.where(active > 0, active, torch.inf).amin(dim=(1, 2))
-                least += torch.where(kept.isfinite(), kept, 0.0) / slowing
+                least += torch.where(kept.isfinite(), kept, 0.0) / (settings.steps - plan.slows_from)
     if isinstance(stack, BatchTopK):
         with torch.no_grad():
             stack.threshold.copy_(least)
     return kind({parameter: value.detach() for parameter, value in stack.named().items()})
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What changes from step to step of a training.
+
+    Attributes:
+        rates: Adam's step size [steps], falling to zero over the last SLOWING of them; slows_from: the first of these.
+        grown: what the penalty is multiplied by [steps].
+        pauses: numbers of steps after which dead latents start anew.
+        patience: steps after which a silent latent is dead.
+    """
+
+    rates: list[float]
+    slows_from: int
+    grown: list[float]
+    pauses: list[int]
+    patience: float
+
+
+def schedule(kind: type[Variant], settings: DescentSettings) -> Schedule:
+    """The schedule of a variant."""
+    steps = settings.steps
+    slowing = max(int(SLOWING * steps), 1)
+    return Schedule(
+        rates=[settings.learning_rate * min((steps - step) / slowing, 1.0) for step in range(steps)],
+        slows_from=steps - slowing,
+        grown=[min((step + 1) / (WARMING * steps), 1.0) if kind.WARMS_UP else 1.0 for step in range(steps)],
+        pauses=[int(share * steps) for share in RESAMPLING] if kind.RESAMPLES else [],
+        patience=SILENT * steps,
+    )
 
 
 def row_batches(seeds: Sequence[int], rows: int, settings: DescentSettings) -> Iterator[torch.Tensor]:

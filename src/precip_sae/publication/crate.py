@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from precip_sae.publication.citation import author_names
 from precip_sae.review.lock import Locked, maker
 from precip_sae.review.reference import flat
 
@@ -241,8 +242,7 @@ def _context(deposit: Deposit) -> Iterator[dict[str, Any]]:
 def _standing(deposit: Deposit) -> Iterator[dict[str, Any]]:
     """Authors, languages, programs, licences, profiles and what is cited."""
     citation = deposit.citation
-    names = [each.get("name") or f"{each['given-names']} {each['family-names']}" for each in citation["authors"]]
-    yield {"@id": "#authors", "@type": "Organization", "name": ", ".join(names)}
+    yield {"@id": "#authors", "@type": "Organization", "name": ", ".join(author_names(citation))}
     yield {"@id": "#python", "@type": "ComputerLanguage", "name": "Python", "url": {"@id": "https://www.python.org/"}}
     dvc = {"name": "DVC", "url": {"@id": "https://dvc.org/"}}
     yield {"@id": "https://dvc.org/", "@type": "WebPage", "name": "DVC"}

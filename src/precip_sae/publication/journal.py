@@ -11,7 +11,8 @@ from precip_sae.errors import PublicationError
 from precip_sae.files import output_error
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.paths import Paths
-from precip_sae.publication.latex import image_files, names, numbered, plain_for_word, submission
+from precip_sae.publication.citation import author_names
+from precip_sae.publication.latex import image_files, numbered, plain_for_word, submission
 from precip_sae.publication.zipped import write_zip
 from precip_sae.settings import read_yaml
 
@@ -46,7 +47,7 @@ def write_journal(paths: Paths) -> Path:
         for suffix in (".svg", ".png"):
             if not (paths.figures / f"{name}{suffix}").is_file():
                 raise PublicationError(f"{paths.figures / name}{suffix}: no such file, but the manuscript shows it.")
-    laid_out = submission(text, names(read_yaml(paths.root / "CITATION.cff")))
+    laid_out = submission(text, author_names(read_yaml(paths.root / "CITATION.cff")))
     folder = paths.root / "build" / "journal"
     try:
         folder.parent.mkdir(exist_ok=True)

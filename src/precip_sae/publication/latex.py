@@ -6,7 +6,7 @@ packages that every TeX distribution has are used.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
 # Letters across the page in the size in which tables are set (8 of 10 points, margins of one inch).
 ACROSS = 105
@@ -25,18 +25,18 @@ _CELL_BOX = re.compile(r"\\begin\{minipage\}\[b\]\{\\linewidth\}\\raggedright\n(
 _RULES = re.compile(r"\\(?:toprule|midrule|bottomrule)\\noalign\{\}|\\end(?:first|last)?(?:head|foot)")
 
 
-def submission(text: str, authors: str) -> str:
+def submission(text: str, authors: Sequence[str]) -> str:
     """The manuscript as one file of a submission; figures are PDF files in `figures/`, see `image_files`.
 
     Args:
         text: paper/manuscript.tex.
-        authors: names for the title.
+        authors: their names.
     """
     text = text.replace("\\documentclass[\n]{article}", "\\documentclass[10pt]{article}", 1)
     text = text.replace("\\begin{document}", f"{PREAMBLE}\n\\begin{{document}}", 1)
     text = re.sub(r"\\setcounter\{secnumdepth\}\{[^}]*\}[^\n]*", r"\\setcounter{secnumdepth}{3}", text, count=1)
     text = text.replace("\\usepackage{natbib}", "\\usepackage[round]{natbib}", 1)
-    text = text.replace("\\author{}", f"\\author{{{authors}}}", 1)
+    text = text.replace("\\author{}", "\\author{" + " \\and ".join(authors) + "}", 1)
     # the text repeats the title that LaTeX sets, and has a line below it
     title = text.partition("\\title{")[2].partition("}\n")[0]
     repeated = re.search(rf"(?<=\\maketitle\n)\n\\textbf\{{{re.escape(title)}\}}\n\n(.+)\n", text)
@@ -190,9 +190,3 @@ def _closing(text: str, opening: int) -> int:
         if not depth:
             return place
     raise ValueError("a brace is not closed")
-
-
-def names(citation: Mapping[str, list[Mapping[str, str]]]) -> str:
-    """The authors of CITATION.cff for LaTeX."""
-    found = [each.get("name") or f"{each['given-names']} {each['family-names']}" for each in citation["authors"]]
-    return " \\and ".join(found)

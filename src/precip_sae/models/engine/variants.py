@@ -17,16 +17,7 @@ from precip_sae.models.engine import dictionary_kernels as kernels
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import KerasAdam, adam_step_size, batches
 from precip_sae.models.sae import SAE
-from precip_sae.models.variant_training import (
-    RESAMPLED,
-    RESAMPLING,
-    SILENT,
-    SLOWING,
-    WARMING,
-    WEIGHTS,
-    resample,
-    row_batches,
-)
+from precip_sae.models.variant_training import RESAMPLED, WEIGHTS, resample, row_batches, schedule
 from precip_sae.models.variants import VARIANTS, BatchTopK, Matryoshka, TopK, Variant, prefixes
 from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DescentSettings, DictionarySettings
@@ -114,11 +105,8 @@ def fit_variant(
     with torch.no_grad():
         scaled = stack.scaled(torch.from_numpy(activations)).numpy()
     orders = {seed: _order(seed, scaled.shape[1], settings) for seed in set(seeds)}
-    slowing = max(int(SLOWING * steps), 1)
-    rates = [settings.learning_rate * min((steps - step) / slowing, 1.0) for step in range(steps)]
-    sizes = np.array([adam_step_size(rate, step + 1) for step, rate in enumerate(rates)], np.float32)
-    grown = np.minimum((np.arange(steps) + 1) / (WARMING * steps), 1.0) if kind.WARMS_UP else np.ones(steps)
-    pauses = [int(share * steps) for share in RESAMPLING] if kind.RESAMPLES else []
+    plan = schedule(kind, settings)
+    sizes = np.array([adam_step_size(rate, step + 1) for step, rate in enumerate(plan.rates)], np.float32)
     selecting = issubclass(kind, TopK | BatchTopK)
     batch = min(settings.batch, scaled.shape[1])
     edges = np.array(prefixes(latents) if issubclass(kind, Matryoshka) else [latents])
@@ -128,19 +116,19 @@ def fit_variant(
         own = _Parameters(arrays, _EXTRA.get(name, ()))
         silent, least = np.zeros(latents, np.float32), np.zeros(1, np.float32)
         k = float(penalties[model]) if selecting else 0.0
-        paid = np.float32(penalties[model]) * grown.astype(np.float32)
+        paid = np.float32(penalties[model]) * np.array(plan.grown, np.float32)
         paid = paid if name == "keras3" else paid / np.float32(batch)
         draws = np.random.default_rng([seeds[model], RESAMPLED])
         starts = np.arange(steps + 1) * batch
-        stops = sorted({0, *pauses, steps})
+        stops = sorted({0, *plan.pauses, steps})
         for first, last in pairwise(stops):
             kernels.descend(
                 _KINDS[name], x, orders[seeds[model]], starts[first : last + 1], paid[first:last], sizes[first:last],
-                edges, k, kind.UNIT_NORM, not kind.UNIT_NORM, silent, np.float32(SILENT * steps),
-                steps - slowing - first if selecting else steps, least, own.w, own.m, own.v,
+                edges, k, kind.UNIT_NORM, not kind.UNIT_NORM, silent, np.float32(plan.patience),
+                plan.slows_from - first if selecting else steps, least, own.w, own.m, own.v,
             )  # fmt: skip
-            if last in pauses:
-                own.resampled(kind, x, arrays["scale"], silent > np.float32(SILENT * steps), draws)
+            if last in plan.pauses:
+                own.resampled(kind, x, arrays["scale"], silent > np.float32(plan.patience), draws)
                 silent[:] = 0.0
         found = arrays | own.named(own.w)
         found |= {"k": np.array(penalties[model], np.float32)} if selecting else {}
