@@ -13,8 +13,11 @@ from rich.progress import track
 
 from precip_sae.figures.style import DOUBLE, save, styled
 from precip_sae.files import write_text
-from precip_sae.models.engine import kernels, train
+from precip_sae.models.engine.arithmetic import padded
+from precip_sae.models.engine.autoencoders import fit_autoencoders
+from precip_sae.models.engine.blocks import blocks
 from precip_sae.models.engine.lanes import LANES
+from precip_sae.models.engine.networks import NetworkShape, hidden_blocks, train_networks
 from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks.prepare import Part
@@ -23,7 +26,7 @@ HERE = Path(__file__).parent
 MODELS = (1, 4, 16, 64, 256, 1024, 4096, 20_020)
 ROWS = (1000, 2000, 4000, 8000, 16_000, 32_000, 64_000)
 EPOCHS = 2
-SHAPE = train.NetworkShape(5, 6, 3, "classification")
+SHAPE = NetworkShape(5, 6, 3, "classification")
 
 
 def seconds(models: int, rows: int) -> float:
@@ -35,8 +38,8 @@ def seconds(models: int, rows: int) -> float:
     seeds = np.arange(models) % 10
 
     def work(group: np.ndarray) -> None:
-        pieces = train.blocks(len(group))
-        networks = train.train_networks(
+        pieces = blocks(len(group))
+        trained = train_networks(
             part,
             Part(part.x[:8], part.y[:8]),
             SHAPE,
@@ -45,8 +48,8 @@ def seconds(models: int, rows: int) -> float:
             seeds[group],
             threads=1,
         )
-        hidden = train.hidden_blocks(networks.weights, SHAPE, part.x, columns[group], pieces, kernels.padded(8))
-        train.fit_autoencoders(hidden, pieces, rows, SAESettings(epochs=EPOCHS), "keras3", seeds[group])
+        hidden = hidden_blocks(trained.weights, SHAPE, part.x, columns[group], pieces, padded(8))
+        fit_autoencoders(hidden, pieces, rows, SAESettings(epochs=EPOCHS), "keras3", seeds[group])
 
     threads = available_threads()
     groups = np.array_split(np.arange(models), max(threads if models >= 2 * LANES else 1, -(-models // 256)))

@@ -31,8 +31,12 @@ from sklearn.neural_network import MLPClassifier
 
 from precip_sae.files import write_text
 from precip_sae.models import reference
-from precip_sae.models.engine import kernels, moments, train
+from precip_sae.models.engine import moments
+from precip_sae.models.engine.arithmetic import padded
+from precip_sae.models.engine.autoencoders import Autoencoders, fit_autoencoders
+from precip_sae.models.engine.blocks import blocks
 from precip_sae.models.engine.lanes import LANES, get, put, spread
+from precip_sae.models.engine.networks import Networks, NetworkShape, hidden_blocks, train_networks
 from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks.prepare import Part
@@ -40,7 +44,7 @@ from precip_sae.tasks.prepare import Part
 HERE = Path(__file__).parent
 POOL, ROWS, SAE_ROWS = 11, 24_000, 10_000
 SUBSETS = np.array(list(combinations(range(POOL), 5)))
-SHAPE = train.NetworkShape(5, 6, 3, "classification")
+SHAPE = NetworkShape(5, 6, 3, "classification")
 # Sizes, batch, and operations of the objective: an exponential (17) and its share per class and one logarithm (25);
 # a difference, its square and sums per unit (5) and the penalty per latent (2).
 MLP_WORK, SAE_WORK = ((5, 6, 3), 32, 3 * 20 + 25), ((6, 12, 6), 8, 6 * 5 + 12 * 2)
@@ -102,22 +106,22 @@ def ceiling(loop: Callable, rounds: int, size: int, operations_per_value: int) -
         return threads * rounds * size * operations_per_value / (time.perf_counter() - begin)
 
 
-def engine_networks(part: Part, epochs: int, threads: int | None) -> train.Networks:
+def engine_networks(part: Part, epochs: int, threads: int | None) -> Networks:
     """One network per subset, with everything around the training."""
     validation = Part(part.x[:8], part.y[:8])
     seeds = np.zeros(len(SUBSETS), np.int64)
     settings = MLPSettings(epochs=epochs)
-    return train.train_networks(part, validation, SHAPE, settings, SUBSETS, seeds, threads=threads)
+    return train_networks(part, validation, SHAPE, settings, SUBSETS, seeds, threads=threads)
 
 
-def engine_saes(weights: np.ndarray, part: Part, epochs: int, threads: int) -> list[train.Autoencoders]:
+def engine_saes(weights: np.ndarray, part: Part, epochs: int, threads: int) -> list[Autoencoders]:
     """One SAE per network, hidden activations included."""
 
-    def work(group: np.ndarray) -> train.Autoencoders:
-        pieces = train.blocks(len(group))
-        hidden = train.hidden_blocks(weights[group], SHAPE, part.x, SUBSETS[group], pieces, kernels.padded(8))
+    def work(group: np.ndarray) -> Autoencoders:
+        pieces = blocks(len(group))
+        hidden = hidden_blocks(weights[group], SHAPE, part.x, SUBSETS[group], pieces, padded(8))
         settings = SAESettings(epochs=epochs)
-        return train.fit_autoencoders(hidden, pieces, len(part), settings, "keras3", np.zeros(len(group), np.int64))
+        return fit_autoencoders(hidden, pieces, len(part), settings, "keras3", np.zeros(len(group), np.int64))
 
     return side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads)
 
@@ -216,7 +220,7 @@ def sensitivity_share(part: Part, sae_part: Part) -> dict[str, float]:
     fitted = engine_saes(networks.weights, sae_part, 2, 1)[0]
     sae_epoch = (time.perf_counter() - begin) / 2
     mean = np.zeros((len(SUBSETS), 6))
-    pieces = train.blocks(len(SUBSETS))
+    pieces = blocks(len(SUBSETS))
     # as the search does: fitted SAEs and untrained ones
     saes = {"fitted": fitted.weights, "untrained": np.roll(fitted.weights, 1, axis=0)}
     arguments = (networks.weights, SHAPE, saes, sae_part.x, SUBSETS, mean, pieces)
@@ -235,8 +239,8 @@ def main() -> None:
     part, sae_part = observations(), Part(*(a[:SAE_ROWS] for a in vars(observations()).values()))
     weights = engine_networks(part, 1, None).weights
     engine_saes(weights, sae_part, 1, available_threads())  # compiles
-    pieces = train.blocks(1)
-    h = train.hidden_blocks(weights[:1], SHAPE, sae_part.x, SUBSETS[:1], pieces, kernels.padded(8))[0][:SAE_ROWS, :, 0]
+    pieces = blocks(1)
+    h = hidden_blocks(weights[:1], SHAPE, sae_part.x, SUBSETS[:1], pieces, padded(8))[0][:SAE_ROWS, :, 0]
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         np.savez(data, x=part.x[:, :5], y=part.y, h=h)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from precip_sae import cli
+from precip_sae import terminal
 from precip_sae.cli import main
 from precip_sae.pipeline import runner
 from precip_sae.pipeline.stages import stages
@@ -151,7 +151,7 @@ def test_too_few_records_are_refused(here, capsys):
 
 def test_a_defect_is_one_sentence_and_its_traceback_is_in_a_file(here, monkeypatch, capsys):
     assert main(fails_with(monkeypatch, ZeroDivisionError("division by zero"))) == 1
-    log = here.root / cli.LOG
+    log = here.root / terminal.LOG
     assert said(capsys) == (
         f"precip-sae failed in a way it should not (ZeroDivisionError: division by zero); the details are in {log}."
     )
@@ -159,8 +159,8 @@ def test_a_defect_is_one_sentence_and_its_traceback_is_in_a_file(here, monkeypat
 
 
 def test_a_defect_where_no_log_can_be_written_is_still_one_sentence(here, monkeypatch, capsys, tmp_path):
-    (here.root / cli.LOG).mkdir()
-    monkeypatch.setattr(cli.tempfile, "gettempdir", lambda: str(tmp_path / "missing"))
+    (here.root / terminal.LOG).mkdir()
+    monkeypatch.setattr(terminal.tempfile, "gettempdir", lambda: str(tmp_path / "missing"))
     assert main(fails_with(monkeypatch, ZeroDivisionError())) == 1
     assert said(capsys).endswith("(ZeroDivisionError), and no log file could be written.")
 

@@ -2,18 +2,13 @@
 
 import signal
 import sys
-import tempfile
-import traceback
-import unicodedata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from precip_sae.errors import PaperError, StageError
-
-LOG = "precip-sae-error.log"
-LONGEST = 4000  # characters of a sentence that are shown
+from precip_sae.errors import PaperError
+from precip_sae.terminal import Bar, console, defect_sentence, os_sentence, say, terminated
 
 app = typer.Typer(
     help="A paper on sparse autoencoders that rebuilds itself. `dvc repro` runs the stages; see README.md.",
@@ -44,7 +39,7 @@ def simulate(
     given = {"records": records, "seed": seed}
     chosen = load_settings(paths.params).simulation.model_dump() | {k: v for k, v in given.items() if v is not None}
     settings = parse(SimulationSettings, chosen, "simulate", "--")
-    with _Bar("Simulating") as bar:
+    with Bar("Simulating") as bar:
         parts = map(validate, simulate_parts(settings.records, settings.seed, bar.advance))
         target = deposit_simulation(out or paths.data, parts, settings)
     typer.echo(f"{target}: {settings.records} simulated records (seed {settings.seed}).")
@@ -67,7 +62,7 @@ def ingest(
     from precip_sae.archive.layout import find_days
 
     found = find_days(pip, weather, radar, profile, site)
-    with _Bar("Reading days") as bar:
+    with Bar("Reading days") as bar:
         season = ingest_days(found, site, profile is not None, parts_folder(out), scheduler, workers, bar.advance)
     target = deposit_archive(out, season, site, profile is not None)
     typer.echo(
@@ -86,7 +81,7 @@ def write_archive(
     """Write a simulated season as archive files, to try `ingest` without the archive."""
     from precip_sae.archive.write import write_season
 
-    with _Bar("Writing days") as bar:
+    with Bar("Writing days") as bar:
         frame = write_season(out, records, seed, days, progress=bar.advance)
     written = frame["time"].dt.normalize().nunique()
     typer.echo(f"{out}: {written} simulated days as archive files, {len(frame)} records.")
@@ -120,7 +115,6 @@ def repro(context: typer.Context) -> None:
 @app.command()
 def digest() -> None:
     """Write digests/: what code each stage rests on, as DVC sees it."""
-    import precip_sae
     from precip_sae.paths import locate
     from precip_sae.pipeline.digest import write_digests
     from precip_sae.pipeline.runner import refuse_other_sources
@@ -128,13 +122,12 @@ def digest() -> None:
 
     paths = locate()
     refuse_other_sources(paths.root)
-    write_digests(paths, Path(precip_sae.__file__).parent, stages())
+    write_digests(paths, Path(__file__).parent, stages())
 
 
 @app.command()
 def settings() -> None:
     """Print every key of params.yaml with its meaning and default."""
-    from rich.console import Console
     from rich.table import Table
 
     from precip_sae.pipeline.keys import described
@@ -143,8 +136,7 @@ def settings() -> None:
     table = Table("key", "default", "meaning", box=None)
     for key, default, meaning in described(Settings):
         table.add_row(key, default, meaning)
-    # a pipe gets whole lines: there is no terminal whose width they should keep to
-    Console(width=None if sys.stdout.isatty() else 200, markup=False).print(table)
+    console().print(table)
 
 
 @app.command()
@@ -174,7 +166,7 @@ def verify(
     from precip_sae.review import verify as review
 
     paths = locate()
-    with _Bar("Verifying") as bar:
+    with Bar("Verifying") as bar:
         report = review.verify_against(paths, against) if against else review.verify(paths, quick, bar.say)
     for line in page.lines(report):
         typer.echo(line)
@@ -296,7 +288,7 @@ def smoke(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or e
     from precip_sae.paths import locate
     from precip_sae.pipeline.smoke import smoke as small_paper
 
-    with _Bar("Simulating") as bar:
+    with Bar("Simulating") as bar:
         paths = small_paper(locate(), folder, bar.advance)
     typer.echo(f"{paths.paper / 'manuscript.pdf'}: the whole paper, from little data.")
 
@@ -362,51 +354,17 @@ def table_check(
     task: Annotated[str, typer.Option(help="A section below `tasks` in params.yaml, or a task file ending in .yaml.")],
 ) -> None:
     """Say what a task would use of a table, which rows are lost and why, and what looks wrong."""
-    from rich.console import Console
-
     from precip_sae.pipeline.task_folder import task_settings
     from precip_sae.table_check import check as checked
     from precip_sae.table_check import shown
 
     settings, subsets = task_settings(task)
-    with _Bar("Reading") as bar:
+    with Bar("Reading") as bar:
         report = checked(file, settings.data, subsets, bar.advance)
-    # a pipe gets whole lines: there is no terminal whose width they should keep to
-    console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
     for piece in shown(report, str(file), settings.data.response):
-        console.print(piece)
+        console().print(piece)
     if report.refusal:
         raise report.refusal
-
-
-class _Bar:
-    """A progress bar that is drawn from the first `advance` on, on terminals only, and is then taken away."""
-
-    def __init__(self, description: str) -> None:
-        self._description = description
-
-    def __enter__(self) -> "_Bar":
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
-        self._row = self._progress.add_task(self._description, total=None)
-        return self
-
-    def say(self, what: str) -> None:
-        """Names what is being done, where nobody knows how much of it there is."""
-        self._progress.start()
-        self._progress.update(self._row, description=f"Verifying {what}")
-
-    def advance(self, done: int, total: int) -> None:
-        self._progress.start()
-        self._progress.update(self._row, completed=done, total=total)
-        if done >= total:
-            self._progress.stop()
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -419,58 +377,23 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0, 1 for a sentence, 2 for a misused command line, 130 if interrupted.
     """
     earlier = signal.getsignal(signal.SIGTERM)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         app(arguments)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if code == 130:
-            _say("Interrupted; run the same command again to continue.")
+            say("Interrupted; run the same command again to continue.")
         return code
     except PaperError as error:
-        _say(str(error))
+        say(str(error))
     except OSError as error:
-        _say(_os_sentence(error))
+        say(os_sentence(error))
     except Exception as error:
-        _say(_defect_sentence(error))
+        say(defect_sentence(error))
     finally:
         signal.signal(signal.SIGTERM, earlier)
     return 1
-
-
-def _terminated(*_: object) -> None:
-    # as an exception, so that earlier outputs are put back
-    raise StageError("Terminated; run the same command again to continue.")
-
-
-def _os_sentence(error: OSError) -> str:
-    from precip_sae.files import output_error
-
-    if isinstance(error, FileNotFoundError):
-        return f"{error.filename}: no such file."
-    return str(output_error(Path(error.filename or "A file"), error))
-
-
-def _defect_sentence(error: Exception) -> str:
-    """What to say about a defect of this package; the traceback goes to a file."""
-    what = f"{type(error).__name__}: {error}".strip().splitlines()[0].rstrip(".: ")
-    for folder in (Path.cwd(), Path(tempfile.gettempdir())):
-        log = folder / LOG
-        try:
-            log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        except OSError:
-            continue
-        return f"precip-sae failed in a way it should not ({what}); the details are in {log}."
-    return f"precip-sae failed in a way it should not ({what}), and no log file could be written."
-
-
-def _say(sentence: str) -> None:
-    """Prints a sentence, which may quote whatever stood in a file: a terminal shows it and obeys none of it."""
-    shown = "".join(
-        c if unicodedata.category(c) not in ("Cc", "Cf", "Cs") else repr(c)[1:-1] for c in sentence[: 2 * LONGEST]
-    )
-    more = f" ... ({len(sentence) - LONGEST} more characters)" if len(shown) > LONGEST else ""
-    print(shown[:LONGEST] + more, file=sys.stderr)
 
 
 if __name__ == "__main__":

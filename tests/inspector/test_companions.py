@@ -11,7 +11,7 @@ from precip_sae.errors import NetworkError, StageError
 from precip_sae.inspector.companions import best_inputs, load_companions, save_companions, train_companions
 from precip_sae.inspector.own import own_page
 from precip_sae.models import engine
-from precip_sae.models.engine.train import packed
+from precip_sae.models.engine.blocks import packed
 from precip_sae.settings import CompanionSettings, SubsetSettings
 
 

@@ -16,7 +16,7 @@ from precip_sae.models.engine import cache, kernels
 # Compiles one loop of the engine and tells how often it was found and how often compiled.
 ADDS = """
 import numpy as np
-from precip_sae.models.engine.kernels import add_sums
+from precip_sae.models.engine.rows import add_sums
 sums, squares = np.zeros((1, 16)), np.zeros((1, 16))
 add_sums(np.full((2, 1, 16), 3, np.float32), 2, sums, squares)
 assert (sums == 6).all() and (squares == 18).all()

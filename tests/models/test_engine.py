@@ -12,8 +12,11 @@ import torch
 from precip_sae.interpretation import metrics
 from precip_sae.interpretation.sensitivity import correlations, correlations_from_sums
 from precip_sae.models import engine, reference, skill
-from precip_sae.models.engine import kernels, moments, train
+from precip_sae.models.engine import autoencoders, moments
+from precip_sae.models.engine.arithmetic import ROWS, padded
+from precip_sae.models.engine.blocks import Feed, blocks, packed, unpack
 from precip_sae.models.engine.lanes import LANES
+from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
@@ -125,7 +128,7 @@ def test_gathering_the_saes_that_still_train_changes_no_byte(monkeypatch):
     h = activations(70, 120, 6)
     settings = SAESettings(epochs=40, patience=1, learning_rate=0.02)
     repacked, history = engine.train_saes(h, settings, "keras3", seeds, threads=1)
-    monkeypatch.setattr(train, "REPACK_EPOCHS", 10_000)
+    monkeypatch.setattr(autoencoders, "REPACK_EPOCHS", 10_000)
     plain, plain_history = engine.train_saes(h, settings, "keras3", seeds, threads=1)
     assert history.groupby("seed").size().nunique() > 2
     assert_same_bytes(repacked, plain)
@@ -162,7 +165,7 @@ def test_tables_too_large_to_lay_out_at_once_give_the_same_bytes(monkeypatch):
     settings = MLPSettings(epochs=2)
     whole, history = engine.train_mlps(fit, check, "classification", 3, settings, [0, 1])
     h = engine.hidden_activations(whole, fit.x)
-    monkeypatch.setattr(train.Feed.__init__, "__defaults__", (20_000,))
+    monkeypatch.setattr(Feed.__init__, "__defaults__", (20_000,))
     pieces, piece_history = engine.train_mlps(fit, check, "classification", 3, settings, [0, 1])
     assert_same_bytes(whole, pieces)
     np.testing.assert_allclose(history, piece_history, rtol=1e-6)
@@ -173,12 +176,12 @@ def test_a_network_takes_its_own_columns_out_of_a_larger_table():
     fit, check = parts(8, 3, "classification")
     settings = MLPSettings(epochs=2)
     columns = np.array([[0, 2, 5, 6, 7], [1, 2, 3, 4, 5]])
-    shape = train.NetworkShape(5, 6, 3, "classification")
-    found = train.train_networks(fit, check, shape, settings, columns, np.array([4, 9]))
+    shape = NetworkShape(5, 6, 3, "classification")
+    found = train_networks(fit, check, shape, settings, columns, np.array([4, 9]))
     for k, seed in enumerate((4, 9)):
         own = [Part(part.x[:, columns[k]], part.y) for part in (fit, check)]
         alone, history = engine.train_mlps(*own, "classification", 3, settings, [seed])
-        assert found.weights[k].tobytes() == train.packed(alone)[0].tobytes()
+        assert found.weights[k].tobytes() == packed(alone)[0].tobytes()
         assert found.val_loss[-1, k] == history["val_loss"].iloc[-1]
 
 
@@ -198,12 +201,10 @@ def looked_at(models: int = 20) -> tuple[moments.Looked, MLP, SAE, Part, np.ndar
     stack, _ = engine.train_mlps(fit, check, "classification", 3, settings, list(range(models)))
     h = engine.hidden_activations(stack, fit.x)
     saes, _ = engine.train_saes(h, SAESettings(epochs=6), "keras3", list(range(models)))
-    shape = train.NetworkShape(5, 6, 3, "classification")
+    shape = NetworkShape(5, 6, 3, "classification")
     columns = np.tile(np.arange(5), (models, 1))
     mean = h.mean(axis=1, dtype=np.float64)
-    found = moments.look(
-        train.packed(stack), shape, {"sae": train.packed(saes)}, check.x, columns, mean, train.blocks(models)
-    )
+    found = moments.look(packed(stack), shape, {"sae": packed(saes)}, check.x, columns, mean, blocks(models))
     return found, stack, saes, check, mean
 
 
@@ -225,9 +226,9 @@ def test_correlations_and_fvu_of_the_search_are_those_of_the_stages():
 def test_scores_of_the_search_are_those_of_the_stages():
     fit, check = parts(5, 3, "classification")
     stack, _ = engine.train_mlps(fit, check, "classification", 3, MLPSettings(epochs=2), [0, 1])
-    shape = train.NetworkShape(5, 6, 3, "classification")
+    shape = NetworkShape(5, 6, 3, "classification")
     columns = np.tile(np.arange(5), (2, 1))
-    loss, accuracy = moments.score_networks(train.packed(stack), shape, check, columns, train.blocks(2))
+    loss, accuracy = moments.score_networks(packed(stack), shape, check, columns, blocks(2))
     expected = skill.classification_scores(skill.predict(stack, check), check.y)
     np.testing.assert_allclose(loss, expected["cross_entropy"], rtol=1e-5)
     np.testing.assert_allclose(accuracy, expected["accuracy"], atol=1e-12)
@@ -252,14 +253,14 @@ def test_correlations_from_sums_by_hand():
 
 def test_packed_weights_come_back_under_their_names():
     stack = SAE.of([sae_weights(seed, 4, 6) for seed in (0, 5)])
-    again = train.unpack(train.packed(stack), sae_weights(0, 4, 6), SAE)
+    again = unpack(packed(stack), sae_weights(0, 4, 6), SAE)
     assert again.names == stack.names
     assert_same_bytes(again, stack)
 
 
 @pytest.mark.parametrize(("models", "used"), [(1, [1]), (16, [16]), (17, [16, 1])])
 def test_blocks_hold_every_model_once(models, used):
-    found = train.blocks(models)
+    found = blocks(models)
     assert [b.used for b in found] == used
     assert all(len(b.models) == LANES for b in found)
     assert np.concatenate([b.kept for b in found]).tolist() == list(range(models))
@@ -267,8 +268,8 @@ def test_blocks_hold_every_model_once(models, used):
 
 @pytest.mark.parametrize("rows", [1, 3, 4, 5, 32])
 def test_room_for_a_batch_is_whole_groups_of_rows(rows):
-    assert kernels.padded(rows) % kernels.ROWS == 0
-    assert 0 <= kernels.padded(rows) - rows < kernels.ROWS
+    assert padded(rows) % ROWS == 0
+    assert 0 <= padded(rows) - rows < ROWS
 
 
 OTHER_CPU = """
@@ -282,15 +283,15 @@ print(everything())
 def everything() -> str:
     """A digest of trained weights, losses, correlations and scores."""
     found, stack, saes, _, _ = looked_at(18)
-    digest = hashlib.sha256(train.packed(stack).tobytes() + train.packed(saes).tobytes())
+    digest = hashlib.sha256(packed(stack).tobytes() + packed(saes).tobytes())
     fit, check = parts(5, 1, "regression")
     networks, history = engine.train_mlps(fit, check, "regression", 1, MLPSettings(epochs=2), [0])
-    digest.update(train.packed(networks).tobytes() + history.to_numpy(dtype=float).tobytes())
+    digest.update(packed(networks).tobytes() + history.to_numpy(dtype=float).tobytes())
     fit, check = parts(5, 3, "classification")
     weighted, history = engine.train_mlps(
         fit, check, "classification", 3, MLPSettings(epochs=2, class_weights="balanced"), [0]
     )
-    digest.update(train.packed(weighted).tobytes() + history.to_numpy(dtype=float).tobytes())
+    digest.update(packed(weighted).tobytes() + history.to_numpy(dtype=float).tobytes())
     for sums in found.units.values():
         digest.update(b"".join(np.ascontiguousarray(v).tobytes() for v in vars(sums).values() if np.ndim(v)))
     return digest.hexdigest()

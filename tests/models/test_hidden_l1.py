@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from precip_sae.models import engine, reference
-from precip_sae.models.engine.train import NetworkShape, train_networks, unpack
+from precip_sae.models.engine.blocks import unpack
+from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import mlp_weights, row_order
 from precip_sae.models.mlp import MLP
 from precip_sae.settings import MLPSettings

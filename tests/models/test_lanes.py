@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from precip_sae.models.engine import kernels, lanes
+from precip_sae.models.engine import arithmetic, lanes, layers
 from precip_sae.models.engine.lanes import get, put
 
 rng = np.random.default_rng(0)
@@ -70,20 +70,20 @@ def test_sums_in_float64_lose_nothing():
 def test_the_exponential_is_as_exact_as_it_says():
     x = -np.linspace(0, 86, 16_000).astype(np.float32)
     exact = np.exp(x.astype(float))
-    error = np.abs(applied(njit(lambda a, b: kernels.exponential(a)), x) / exact - 1)
+    error = np.abs(applied(njit(lambda a, b: arithmetic.exponential(a)), x) / exact - 1)
     assert (error < 2e-7 + 1e-7 * np.abs(x)).all()
 
 
 def test_the_exponential_of_what_is_too_small_or_no_number_is_a_tiny_number():
     x = np.array([-88, -1e30, -np.inf, np.nan] * 4, np.float32)
-    found = applied(njit(lambda a, b: kernels.exponential(a)), x)
+    found = applied(njit(lambda a, b: arithmetic.exponential(a)), x)
     assert ((found > 0) & (found < 1e-37)).all()
 
 
 def test_the_logarithm_is_as_exact_as_it_says():
     x = np.geomspace(1, 1e30, 16_000).astype(np.float32)
     exact = np.log(x.astype(float))
-    found = applied(njit(lambda a, b: kernels.logarithm(a)), x)
+    found = applied(njit(lambda a, b: arithmetic.logarithm(a)), x)
     np.testing.assert_allclose(found, exact, rtol=2e-7, atol=1e-7)
 
 
@@ -93,11 +93,11 @@ def test_moments_of_units_that_died_do_not_become_denormal():
 
     @njit
     def loop(m, v, step):
-        kernels.forget(m, v, step, 1)
+        layers.forget(m, v, step, 1)
 
     loop(m, v, 1)
     assert np.count_nonzero(m) == 16
-    loop(m, v, 2 * kernels.STEPS_TO_FORGET)
+    loop(m, v, 2 * layers.STEPS_TO_FORGET)
     assert m[:4].tolist() == [np.float32(1e-29), np.float32(-1e-29), 0, 0]
     assert v[:4].tolist() == [np.float32(1e-31), 0, 1, 0]
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from precip_sae.models import engine
-from precip_sae.models.engine.train import NetworkShape, pack, train_networks, unpack
+from precip_sae.models.engine.blocks import pack, unpack
+from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.noise import floors, replicates

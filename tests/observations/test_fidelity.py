@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from precip_sae.observations import fidelity
-from precip_sae.observations.fidelity import CORRELATIONS, QUARTILES, compare, crossing
+from precip_sae.observations import fidelity, published
+from precip_sae.observations.fidelity import compare, crossing
+from precip_sae.observations.published import CORRELATIONS, QUARTILES
 from precip_sae.settings import load_settings
 from precip_sae.simulation.simulate import simulate
 from precip_sae.tasks.prepare import prepare
@@ -84,8 +85,8 @@ def test_counts_keep_the_standard_apart_from_what_lies_beyond(report: pd.DataFra
 
 def test_a_figure_that_another_excludes_counts_neither_as_met_nor_as_missed(report: pd.DataFrame) -> None:
     aside = report[report["verdict"] == "CONTRADICTED"]
-    assert set(aside.index) == set(fidelity.CONTRADICTED)
-    for statistic, reason in fidelity.CONTRADICTED.items():
+    assert set(aside.index) == set(published.CONTRADICTED)
+    for statistic, reason in published.CONTRADICTED.items():
         # each names the statistic that it was given up for, which is held to
         partner = next(name for name in report.index if reason.startswith(name))
         assert report.loc[partner, "contradicts"] == "", statistic
@@ -95,7 +96,7 @@ def test_a_figure_that_another_excludes_counts_neither_as_met_nor_as_missed(repo
 
 
 def test_regimes_of_the_published_shares_cannot_have_the_published_density(report: pd.DataFrame) -> None:
-    shares = fidelity.SHARES
+    shares = published.SHARES
     rain, snow = (report.loc[f"{kind}: mean of log10 Rho", "published"] for kind in ("rain", "snow"))
     density = report.loc["classifier table: mean of log10 Rho"]
     least = density["published"] - density["tolerance"]
@@ -121,7 +122,7 @@ def test_scalers_are_fitted_to_the_rows_that_train_the_networks(table: pd.DataFr
     prepared = prepare(table, data)
     q = fidelity.quantities(table)
     classifier = data.kind == "classification"
-    inputs = fidelity.CLASSIFIER if classifier else fidelity.REGRESSOR
+    inputs = published.CLASSIFIER if classifier else published.REGRESSOR
     rows = fidelity.fitted(q, inputs, (table["regime3"] != "Ambiguous").to_numpy() if classifier else None)
     assert table.index[rows].equals(prepared.rows["train"].union(prepared.rows["validation"]))
     assert q.loc[rows, list(inputs)].mean().to_numpy() == pytest.approx(prepared.mean)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from precip_sae.errors import TableError
 from precip_sae.settings import DataSettings
-from precip_sae.tables import formats, read
+from precip_sae.tables import delimited, parquet, read
 from precip_sae.tables.read import read_table
 from precip_sae.tables.values import numbers
 from tests.tables.conftest import CLASSIFICATION, REGRESSION, good
@@ -235,7 +235,7 @@ def test_a_label_does_not_depend_on_what_else_its_piece_of_the_file_holds(
 ) -> None:
     stations = [1.0, 2.0, np.nan, 1.0, 2.5, 1e300, -0.0, 2.0**53]
     pd.DataFrame({"a": 1.0, "b": 2.0, "y": 3.0, "station": stations}).to_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr(formats, "PIECE_ROWS", 3)
+    monkeypatch.setattr(parquet, "PIECE_ROWS", 3)
     found = read_table(tmp_path / "t.parquet", data(groups="station"))["station"]
     assert found.dropna().tolist() == ["1", "2", "1", "2.5", "1e+300", "0", "9007199254740992.0"]
     assert found.isna().tolist() == [station != station for station in stations]
@@ -250,7 +250,7 @@ def test_columns_of_truth_values_and_whole_numbers_are_numbers(tmp_path: Path) -
 def test_one_row_in_so_many_is_taken_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame({"a": np.arange(1000.0), "b": 1.0, "y": 2.0})
     frame.to_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr(formats, "PIECE_ROWS", 13)
+    monkeypatch.setattr(parquet, "PIECE_ROWS", 13)
     table = read.read(tmp_path / "t.parquet", data(file={"every": 7}))
     assert table.frame["a"].tolist() == list(range(0, 1000, 7))
     assert table.frame.index.tolist() == list(range(0, 1000, 7))
@@ -261,7 +261,7 @@ def test_more_rows_than_memory_is_meant_for_are_refused_with_a_way_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pd.DataFrame({"a": np.arange(1000.0), "b": 1.0, "y": 2.0}).to_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr(formats, "PIECE_ROWS", 50)
+    monkeypatch.setattr(parquet, "PIECE_ROWS", 50)
     monkeypatch.setattr(read, "MOST_ROWS", 300)
     with pytest.raises(TableError, match=r"more than 300 rows.*data\.file\.every, for example 4"):
         read_table(tmp_path / "t.parquet", data())
@@ -332,7 +332,7 @@ def test_a_row_is_whole_wherever_the_file_is_cut_into_blocks(
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL if end == "\r" else quoting, lineterminator=end)
         writer.writerows([["a", "label", "b"], *([k, note, k / 2] for k, note in enumerate(notes))])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "BLOCK", size)
+        patch.setattr(delimited, "BLOCK", size)
         frame = read_table(path, classes(file={"encoding": encoding}))
     assert frame["label"].tolist() == notes
     assert frame["a"].tolist() == list(range(len(notes)))

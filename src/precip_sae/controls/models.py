@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from precip_sae.models import engine
-from precip_sae.models.engine.train import NetworkShape, train_networks, unpack
+from precip_sae.models.engine.blocks import unpack
+from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import mlp_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE

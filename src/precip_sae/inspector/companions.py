@@ -17,7 +17,8 @@ from safetensors.numpy import load_file, save
 from precip_sae.errors import StageError
 from precip_sae.files import replacing, write_json, write_parquet
 from precip_sae.models import engine, fitting
-from precip_sae.models.engine.train import NetworkShape, pack, packed, train_networks, unpack
+from precip_sae.models.engine.blocks import pack, packed, unpack
+from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.reference import SCORE, Progress

@@ -15,7 +15,7 @@ from precip_sae.inspector.bundle import page
 from precip_sae.inspector.pack import Packer
 from precip_sae.inspector.records import choose
 from precip_sae.interpretation.units import UNTRAINED, load_saes
-from precip_sae.models.engine.train import packed
+from precip_sae.models.engine.blocks import packed
 from precip_sae.models.exchange import Network, read_network
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE

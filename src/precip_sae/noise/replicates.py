@@ -17,7 +17,8 @@ from precip_sae.interpretation.dictionaries import hidden_units, latents
 from precip_sae.interpretation.responses import Inputs
 from precip_sae.interpretation.sensitivity import correlations, reduction
 from precip_sae.models import engine
-from precip_sae.models.engine.train import NetworkShape, pack, train_networks, unpack
+from precip_sae.models.engine.blocks import pack, unpack
+from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from precip_sae.models.exchange import Network
 from precip_sae.models.mlp import MLP
 from precip_sae.models.skill import predict, regression_scores
-from precip_sae.observations.fidelity import PASS, Target, judged
+from precip_sae.observations.fidelity import PASS, judged
+from precip_sae.observations.published import Target
 from precip_sae.quantities import PERCENT
 from precip_sae.settings import DataSettings, MLPSettings
 from precip_sae.tasks.parts import PARTS

@@ -6,16 +6,11 @@ import numpy as np
 import pandas as pd
 
 from precip_sae.interpretation.sensitivity import COUNTED, correlations_from_sums, mean_sensitive, reduction
-from precip_sae.models.engine import kernels
+from precip_sae.models.engine import arithmetic
+from precip_sae.models.engine.autoencoders import fit_autoencoders
+from precip_sae.models.engine.blocks import blocks, pack
 from precip_sae.models.engine.moments import look, mean_hidden, score_networks
-from precip_sae.models.engine.train import (
-    NetworkShape,
-    blocks,
-    fit_autoencoders,
-    hidden_blocks,
-    pack,
-    train_networks,
-)
+from precip_sae.models.engine.networks import NetworkShape, hidden_blocks, train_networks
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import SCORE
 from precip_sae.search.plan import Plan, Unit
@@ -55,7 +50,7 @@ def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
     networks = train_networks(prepared.train, prepared.validation, shape, work.mlp, unit.columns, unit.seeds, threads=1)
     pieces = blocks(models)
     hidden = hidden_blocks(
-        networks.weights, shape, prepared.sae.x, unit.columns, pieces, kernels.padded(work.sae.batch)
+        networks.weights, shape, prepared.sae.x, unit.columns, pieces, arithmetic.padded(work.sae.batch)
     )
     mean = mean_hidden(hidden, pieces, len(prepared.sae))
     convention = work.sae.l1_conventions[0]

@@ -11,7 +11,8 @@ import pandas as pd
 from precip_sae.errors import TableError, closest
 from precip_sae.settings import DataSettings
 from precip_sae.tables import conversion, values
-from precip_sae.tables.formats import Opened, open_table, table_files
+from precip_sae.tables.formats import open_table, table_files
+from precip_sae.tables.opened import Opened
 
 # Rows held in memory: a file of any size is read, and what is more than this is refused before it fills the machine.
 MOST_ROWS = 5_000_000

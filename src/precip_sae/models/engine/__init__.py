@@ -4,6 +4,7 @@
 feeds them, `moments` asks the trained models what a search has to know.
 """
 
-from precip_sae.models.engine.train import hidden_activations, train_mlps, train_saes
+from precip_sae.models.engine.autoencoders import train_saes
+from precip_sae.models.engine.networks import hidden_activations, train_mlps
 
 __all__ = ["hidden_activations", "train_mlps", "train_saes"]

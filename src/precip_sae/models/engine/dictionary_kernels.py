@@ -10,8 +10,9 @@ import math
 import numpy as np
 from numba import njit
 
+from precip_sae.models.engine.arithmetic import STRICT
 from precip_sae.models.engine.cache import compiled
-from precip_sae.models.engine.kernels import STEPS_TO_FORGET, STRICT
+from precip_sae.models.engine.layers import STEPS_TO_FORGET
 from precip_sae.models.variants import AUXILIARY, BANDWIDTH
 
 PUBLISHED, L1, TOPK, BATCH_TOPK, JUMPRELU, GATED = range(6)

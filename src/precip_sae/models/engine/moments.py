@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from precip_sae.models.engine import kernels
+from precip_sae.models.engine import arithmetic, kernels
+from precip_sae.models.engine.blocks import Block, Feed, lanes_of
 from precip_sae.models.engine.lanes import LANES, aligned
-from precip_sae.models.engine.train import Block, Feed, NetworkShape, lanes_of
+from precip_sae.models.engine.networks import NetworkShape
+from precip_sae.models.engine.rows import add_products, add_residuals, add_sums
 from precip_sae.tasks.prepare import Part
 
 CHUNK_BYTES = 2**20  # inputs that are looked at together, so that their activations stay in the cache
@@ -90,8 +92,8 @@ class _Adding:
         self.high = np.full((units, lanes), -np.inf, np.float32)
 
     def add(self, activations: NDArray[np.float32], x: NDArray[np.float32], rows: int) -> None:
-        kernels.add_sums(activations, rows, self.a, self.aa)
-        kernels.add_products(activations, x, rows, self.ax, self.active, self.low, self.high)
+        add_sums(activations, rows, self.a, self.aa)
+        add_products(activations, x, rows, self.ax, self.active, self.low, self.high)
 
     def sums(self, rows: int, x: NDArray[np.float64], xx: NDArray[np.float64], used: int) -> Sums:
         first: tuple[Any, ...] = (self.a, self.aa, x, xx, self.ax, self.active, self.high > self.low)
@@ -110,9 +112,9 @@ def _look_at_block(
     lanes, hidden = LANES, shape.hidden
     inputs = columns.shape[1]
     latents = {name: (w.shape[1] - hidden) // (2 * hidden + 1) for name, w in saes.items()}
-    network, packed_network = shape.kernels(kernels.ROWS), lanes_of(weights, block)
+    network, packed_network = shape.kernels(arithmetic.ROWS), lanes_of(weights, block)
     packed_saes = {name: lanes_of(w, block) for name, w in saes.items()}
-    sae_kernels = {name: kernels.sae_kernels(hidden, count, kernels.ROWS) for name, count in latents.items()}
+    sae_kernels = {name: kernels.sae_kernels(hidden, count, arithmetic.ROWS) for name, count in latents.items()}
     adding = {name: _Adding(units, inputs, lanes) for name, units in ({"mlp": hidden} | latents).items()}
     x_sum, x_square = np.zeros((inputs, lanes)), np.zeros((inputs, lanes))
     left = {name: np.zeros(lanes) for name in saes}
@@ -121,21 +123,21 @@ def _look_at_block(
     feed = Feed(
         Part(x, np.zeros(len(x), np.float32)),
         np.ascontiguousarray(columns[block.models].T),
-        kernels.ROWS,
+        arithmetic.ROWS,
         CHUNK_BYTES,
     )
     for rows_x, _, rows in feed.in_time_order():
-        whole = kernels.padded(rows)
+        whole = arithmetic.padded(rows)
         h = aligned(whole, hidden, lanes)
         network.hidden(rows_x, whole, packed_network, h)
-        kernels.add_sums(rows_x, rows, x_sum, x_square)
+        add_sums(rows_x, rows, x_sum, x_square)
         adding["mlp"].add(h, rows_x, rows)
         for name, count in latents.items():
             f, again = aligned(whole, count, lanes), aligned(*h.shape)
             sae_kernels[name].encode(h, whole, packed_saes[name], f)
             sae_kernels[name].decode(f, whole, packed_saes[name], again)
             adding[name].add(f, rows_x, rows)
-            kernels.add_residuals(h, again, centre, rows, left[name], total[name])
+            add_residuals(h, again, centre, rows, left[name], total[name])
     with np.errstate(invalid="ignore", divide="ignore"):
         fvu = {name: np.where(total[name] > 0, left[name] / total[name], np.nan)[: block.used] for name in saes}
     return Looked({name: sums.sums(len(x), x_sum, x_square, block.used) for name, sums in adding.items()}, fvu)
@@ -146,7 +148,7 @@ def mean_hidden(hidden: Sequence[NDArray[np.float32]], pieces: Sequence[Block], 
     found = []
     for block, h in zip(pieces, hidden, strict=True):
         sums, squares = np.zeros(h.shape[1:]), np.zeros(h.shape[1:])
-        kernels.add_sums(h, rows, sums, squares)
+        add_sums(h, rows, sums, squares)
         found.append((sums / rows).T[: block.used])
     return np.concatenate(found)
 
@@ -161,10 +163,10 @@ def score_networks(
     """Mean loss, and accuracy or mean absolute error, of every network on a part: [models], [models]."""
     losses, scores = [], []
     for block in pieces:
-        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), kernels.ROWS, CHUNK_BYTES)
+        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), arithmetic.ROWS, CHUNK_BYTES)
         lanes, loss, score = lanes_of(weights, block), np.zeros(LANES), np.zeros(LANES)
         for x, y, rows in feed.in_time_order():
-            shape.kernels(kernels.ROWS).evaluate(x, y, rows, lanes, loss, score)
+            shape.kernels(arithmetic.ROWS).evaluate(x, y, rows, lanes, loss, score)
         losses.append(loss[: block.used] / len(part))
         scores.append(score[: block.used] / len(part))
     return np.concatenate(losses), np.concatenate(scores)
