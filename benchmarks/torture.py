@@ -317,6 +317,8 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(SHARE))
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args()
+    # a shell starts what runs behind it deaf to interrupts, and so would be all that is started here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="torture-", ignore_cleanup_errors=True) as name:
         scratch = Path(name)
         archive = Folders(scratch / "archive")

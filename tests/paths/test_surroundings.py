@@ -23,6 +23,16 @@ SURROUNDINGS: dict[str, tuple[list[str], dict[str, str], str]] = {
     "another clock": ([], {"TZ": "Pacific/Kiritimati"}, "clock/work"),
     "the C locale": ([], {"LANG": "C", "LC_ALL": "C"}, "locale/work"),
     "a Turkish locale": ([], {"LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8"}, "turkish/work"),
+    # newer instructions round some last digits differently: neither compiled loops nor libraries may use them
+    "a processor of 2013": (
+        [],
+        {
+            "NUMBA_CPU_NAME": "haswell",
+            "NUMBA_CPU_FEATURES": "",
+            "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512DQ",
+        },
+        "processor/work",
+    ),
     "no network": (
         ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"],
         {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
