@@ -209,3 +209,9 @@ def test_a_name_that_says_its_unit_is_not_given_it_again_and_a_price_is_no_formu
     labels = axis_labels(own)
     assert (labels["Temp (°C)"], labels["Rain [mm]"]) == ("Temp (°C)", "Rain [mm]")
     assert names(own, own.predictors)[1] == r"\$ per m3, \$ per t"
+
+
+def test_no_figure_of_the_paper_is_larger_than_a_journal_takes() -> None:
+    figures = sorted((Path(__file__).parents[2] / "figures").rglob("*.svg"))
+    assert len(figures) > 50
+    assert [path.name for path in figures if path.stat().st_size > 300_000] == []

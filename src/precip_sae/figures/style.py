@@ -18,6 +18,8 @@ from precip_sae.files import replacing
 SINGLE, DOUBLE = 3.39, 7.01
 # Text in points. The manuscript's block of text is 162 mm wide and shrinks DOUBLE to 0.91: SMALL still prints at 7 pt.
 TEXT, SMALL = 8, 7.75
+# Dots per inch of the clouds of seeds within SVGs, whose files stay below 300 kB; what is read off them is no cloud.
+CLOUDS = 160
 
 # Colours that stay apart for colour-blind readers, after Okabe & Ito (phases) and Tol (kinds), one palette per meaning:
 # no colour of one means something in another. Lines, markers and labels carry the meaning as well, for print in grey.
@@ -92,7 +94,7 @@ def save(figure: Figure, path: Path) -> Path:
     """
     _settle(figure)
     for suffix, options in (
-        (".svg", {"dpi": 300, "metadata": {"Date": None, "Creator": None}}),
+        (".svg", {"dpi": CLOUDS, "metadata": {"Date": None, "Creator": None}}),
         (".png", {"dpi": 200, "metadata": {"Software": None}}),
     ):
         buffer = io.BytesIO()
