@@ -6,15 +6,18 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from precip_sae.errors import OutputError, SettingsError, StageError
 from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
-from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
+from precip_sae.pipeline.stages import read_stages, stages
 from precip_sae.pipeline.warm import warm
-from precip_sae.settings import load_settings, project_settings, read_yaml
+from precip_sae.scheduling import available_threads
+from precip_sae.settings import Settings, load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
 EVERY_TASK = "every_task"
@@ -88,8 +91,22 @@ def copy_project(source: Paths, folder: Path) -> Paths:
     return Paths(target)
 
 
-def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | None = None) -> Paths:
+def smoke(
+    source: Paths,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], object] = print,
+) -> Paths:
     """Copies the project to `folder`, simulates little data and makes the whole paper of it.
+
+    The stages run side by side, one for each processor; DVC then records what they made, so that `dvc repro` finds
+    nothing to do.
+
+    Args:
+        source: the project.
+        folder: new or empty.
+        progress: told how many records are simulated, of how many.
+        say: told each stage that has ended.
 
     Raises:
         PaperError: the settings are wrong, the folder cannot be used, or a stage failed.
@@ -113,9 +130,22 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
         frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
         deposit_simulation(paths.data, frame, settings.simulation)
         write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
+        _run_stages(paths, settings, around, say)
         dvc(paths, around, "add", "--quiet", "data")
-        dvc(paths, around, "repro")
+        dvc(paths, around, "commit", "--quiet", "--force")
     return paths
+
+
+def _run_stages(paths: Paths, settings: Settings, around: dict[str, str], say: Callable[[str], object]) -> None:
+    wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), settings)
+    ended = count(1)
+
+    def run(job: Job) -> None:
+        run_quietly(job, paths.root, around)
+        say(f"{job.address} is done, {next(ended)} of {len(wanted) + 1}.")
+
+    code = Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"}))
+    run_jobs([code, *wanted], run, available_threads())
 
 
 def environment(paths: Paths) -> dict[str, str]:
