@@ -219,7 +219,7 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
                 progress_bar=sys.stderr.isatty(),
                 # ipykernel logs at every start that it listens on local sockets, and at every stop that it stops
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-                config=_channels(os.environ["JUPYTER_RUNTIME_DIR"]),
+                config=channels(os.environ["JUPYTER_RUNTIME_DIR"]),
             )
     except PapermillExecutionError as error:
         _keep(executed, failed)
@@ -232,16 +232,18 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
         ) from error
 
 
-def _channels(folder: str) -> Any:
-    """Settings of Jupyter with which a kernel is spoken to through files of `folder`.
+def channels(folder: str) -> Any:
+    """Settings of Jupyter with which a kernel is spoken to through sockets in `folder`, where their names fit.
 
     Jupyter finds free ports and leaves them for the kernel to take: two kernels that start at once may find the same.
     """
     from traitlets.config import Config
 
-    # a socket's name holds 107 bytes; Jupyter's are as long as an identifier
-    fits = sys.platform != "win32" and len(os.fsencode(folder)) < 55
-    return Config({"KernelManager": {"transport": "ipc" if fits else "tcp"}})
+    place = str(Path(folder) / "kernel")
+    # a socket's name holds 107 bytes
+    if sys.platform == "win32" or len(os.fsencode(place)) > 100:
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": place}})
 
 
 def _failure(error: Any, notebook: str, phrase: str, kept: str) -> str:

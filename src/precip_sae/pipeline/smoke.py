@@ -17,7 +17,7 @@ from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
 from precip_sae.pipeline.stages import read_stages, stages
 from precip_sae.pipeline.warm import warm
 from precip_sae.scheduling import available_threads
-from precip_sae.settings import Settings, load_settings, project_settings, read_yaml
+from precip_sae.settings import load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
 EVERY_TASK = "every_task"
@@ -99,9 +99,6 @@ def smoke(
 ) -> Paths:
     """Copies the project to `folder`, simulates little data and makes the whole paper of it.
 
-    The stages run side by side, one for each processor; DVC then records what they made, so that `dvc repro` finds
-    nothing to do.
-
     Args:
         source: the project.
         folder: new or empty.
@@ -130,22 +127,34 @@ def smoke(
         frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
         deposit_simulation(paths.data, frame, settings.simulation)
         write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
-        _run_stages(paths, settings, around, say)
-        dvc(paths, around, "add", "--quiet", "data")
-        dvc(paths, around, "commit", "--quiet", "--force")
+        make(paths, around, say)
     return paths
 
 
-def _run_stages(paths: Paths, settings: Settings, around: dict[str, str], say: Callable[[str], object]) -> None:
-    wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), settings)
+def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> None:
+    """Runs every stage of a project in which nothing is made, one for each processor, and has DVC record it all.
+
+    `dvc repro` then finds nothing to do.
+
+    Args:
+        paths: the project, with its data.
+        around: the environment in which stages and DVC run.
+        say: told each stage that has ended.
+
+    Raises:
+        PaperError: the settings are wrong, or a stage failed.
+    """
+    wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), load_settings(paths.params))
+    wanted.insert(0, Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"})))
     ended = count(1)
 
     def run(job: Job) -> None:
         run_quietly(job, paths.root, around)
-        say(f"{job.address} is done, {next(ended)} of {len(wanted) + 1}.")
+        say(f"{job.address} is done, {next(ended)} of {len(wanted)}.")
 
-    code = Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"}))
-    run_jobs([code, *wanted], run, available_threads())
+    run_jobs(wanted, run, available_threads())
+    dvc(paths, around, "add", "--quiet", "data")
+    dvc(paths, around, "commit", "--quiet", "--force")
 
 
 def environment(paths: Paths) -> dict[str, str]:
