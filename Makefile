@@ -12,10 +12,10 @@ PYTHON ?= python3
 PIP_FLAGS ?=
 # A new or empty folder for `make smoke`; empty: a fresh one that nobody else can enter.
 SMOKE_DIR ?=
-# Processes that run the tests, a file at a time; 0: this one alone.
+# Processes that run the tests, a file at a time, or the files that share something; 0: this one alone.
 TEST_PROCESSES ?= 2
 
-SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 VENV := .venv
 READY := $(VENV)/.ready

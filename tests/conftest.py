@@ -51,12 +51,18 @@ search:
 column: {seeds: [0, 1]}
 """
 
+# Folders whose files are run by one process, as they share what takes long to make: a small paper, a page in a browser,
+# a large table. Any other file is run by whichever process is free.
+TOGETHER = {"review": "review", "inspector": "inspector", "observations": "records", "simulation": "records"}
+
 # Begun first: what is left to the end of a run on several processes should be short.
 LONG = (
     "paper/test_whole_paper.py",
+    "review",
     "pipeline/test_dvc.py",
-    "review/test_faults.py",
-    "review/test_review.py",
+    "inspector",
+    "records",
+    "figures/test_figures.py",
     "paper/test_own_data.py",
     "search/test_run.py",
 )
@@ -89,9 +95,17 @@ print("done")
 """
 
 
+def run_by(item: pytest.Item) -> str:
+    """The name of all that one process runs with this test."""
+    file = item.path.relative_to(REPOSITORY / "tests").as_posix()
+    return TOGETHER.get(file.partition("/")[0], file)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {REPOSITORY / "tests" / name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(item.path, len(LONG)))
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(run_by(item), len(LONG)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(run_by(item)))
 
 
 def write_notebook(path: Path, parameters: str | None, *cells: str) -> None:

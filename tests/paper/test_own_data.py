@@ -14,6 +14,8 @@ from precip_sae.table_check import check
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "realdata"
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 OWN = """\
 title: My own table
 data:

@@ -1,4 +1,7 @@
-"""The whole paper from little data, in a temporary copy: what a reviewer does."""
+"""The whole paper from little data, in a temporary copy: what a reviewer does.
+
+It is made once for all that is asked of it; what makes it again, or much of it, is left to `make test-all`.
+"""
 
 import hashlib
 import json
@@ -92,6 +95,7 @@ def test_no_output_names_the_machine_it_was_made_on(paper):
         assert str(paper.root).encode() not in (paper.root / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_redoing_everything_gives_the_same_bytes(paper):
     before = made(paper)
     said = dvc(paper, "repro", "--force")
@@ -173,6 +177,7 @@ def test_the_number_behind_the_headline_is_the_mean_over_the_seeds(paper):
         assert numbers[f"{key}.mean"]["value"] == pytest.approx(own.mean(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_changed_setting_redoes_its_own_task_and_the_paper_only(paper):
     # last of the tests on `paper`, which it changes
     tasks = list(load_settings(paper.params).tasks)

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from precip_sae.files import write_text
-from precip_sae.pipeline.smoke import environment
+from precip_sae.pipeline.smoke import environment, make
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import started_at_once
 
@@ -52,8 +52,8 @@ def project(tmp_path_factory, make_project, repository, forked_stages):
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(repository.root / "src", paths.root / "src", ignore=ignore)
     git(paths.root, "init", "--quiet")
-    dvc(paths, "add", "--quiet", "data")
-    _, said = dvc(paths, "repro")
+    make(paths, started_at_once(environment(paths)), lambda _: None)
+    _, said = dvc(paths, "repro", "--force", "--dry")
     assert stages_run(said) == ["code", *(stage.address("rain") for stage in stages().values())]
     dvc(paths, "push", "--quiet")
     git(paths.root, "add", "--all")

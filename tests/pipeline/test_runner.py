@@ -3,6 +3,7 @@ import os
 import shutil
 from pathlib import Path
 
+import papermill
 import pytest
 
 import precip_sae
@@ -319,3 +320,23 @@ def test_stderr_of_the_cells_is_shown_and_not_kept(ran, monkeypatch, capsys):
     run_stage(TRAIN, "rain", ran)
     assert "a warning" in capsys.readouterr().err
     assert "a warning" not in (ran.supplement / "train-rain.ipynb").read_text()
+
+
+def test_kernels_that_start_at_once_are_not_taken_for_each_other(project, monkeypatch):
+    """Each is spoken to through files in a folder of its own: two that look for free ports may find the same."""
+    folders, execute = [], papermill.execute_notebook
+
+    def noted(*arguments, config, **options):
+        assert config["KernelManager"]["transport"] == "ipc"
+        folders.append(Path(config["KernelManager"]["ip"]).parent)
+        return execute(*arguments, config=config, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", noted)
+    for _ in range(2):
+        run_stage(TRAIN, "rain", project)
+    assert len(set(folders)) == 2
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_where_no_socket_fits_a_kernel_is_spoken_to_through_ports():
+    assert runner.channels("/tmp/" + "long" * 30) == {}

@@ -42,12 +42,30 @@ print([name for name in sys.argv[1:] if name not in sys.modules], [t for t in th
 """
 
 
+# What the interpreter still does when a module has ended, or ends early.
+ENDS = """
+import atexit, sys, threading, time
+how = sys.argv[1]
+def late():
+    time.sleep(0.2)
+    print("thread", flush=True)
+threading.Thread(target=late).start()
+atexit.register(print, "registered")
+print("written", end=" ")
+if how == "raises":
+    raise ValueError("no")
+if how != "returns":
+    sys.exit({"nothing": None, "sentence": "a sentence", "large": 259}[how])
+"""
+
+
 @pytest.fixture(scope="module")
 def around(tmp_path_factory):
     """The environment within `warm`, for modules of a folder."""
     folder = tmp_path_factory.mktemp("modules")
     (folder / "told.py").write_text(TOLD)
     (folder / "waits.py").write_text(WAITS)
+    (folder / "ends.py").write_text(ENDS)
     (folder / "imported.py").write_text(IMPORTED)
     (folder / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)")
     with warm(fit_environment() | {"PYTHONPATH": str(folder)}, folder) as environment:
@@ -89,6 +107,25 @@ def test_without_a_server_the_module_is_run_in_the_plain_way(around, tmp_path):
     assert process.returncode == 3
     assert json.loads(said)[0] == ["a"]
     assert json.loads(said)[4] is False
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "complaint"),
+    [
+        ("returns", 0, ""),
+        ("nothing", 0, ""),
+        ("sentence", 1, "a sentence\n"),
+        ("large", 3, ""),
+        ("raises", 1, "ValueError: no\n"),
+    ],
+)
+def test_threads_what_is_registered_and_what_is_written_end_with_the_process(around, how, status, complaint):
+    process = start(around, "ends", how)
+    said, complained = process.communicate("")
+    assert process.returncode == status
+    assert said == "written thread\nregistered\n"
+    assert complained.endswith(complaint)
+    assert bool(complained) == bool(complaint)
 
 
 def test_a_process_that_is_killed_is_seen_to_be(around):

@@ -186,7 +186,7 @@ def test_no_scheduler_at_the_address_is_one_sentence(work, tmp_path, monkeypatch
         run_search(work, tmp_path / "pieces", "tcp://127.0.0.1:9")
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def cluster(request):
     """Dask workers in processes of their own."""
     distributed = pytest.importorskip("distributed")

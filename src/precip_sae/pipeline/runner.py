@@ -6,6 +6,7 @@ one sentence. Data flows between stages through files, never through notebooks.
 """
 
 import ast
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -218,6 +219,7 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
                 progress_bar=sys.stderr.isatty(),
                 # ipykernel logs at every start that it listens on local sockets, and at every stop that it stops
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+                config=channels(os.environ["JUPYTER_RUNTIME_DIR"]),
             )
     except PapermillExecutionError as error:
         _keep(executed, failed)
@@ -228,6 +230,20 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
             f"The Python process of {source.name} died, most often for lack of memory; "
             f"see {paths.relative(failed)} ({phrase})."
         ) from error
+
+
+def channels(folder: str) -> Any:
+    """Settings of Jupyter with which a kernel is spoken to through sockets in `folder`, where their names fit.
+
+    Jupyter finds free ports and leaves them for the kernel to take: two kernels that start at once may find the same.
+    """
+    from traitlets.config import Config
+
+    place = str(Path(folder) / "kernel")
+    # a socket's name holds 107 bytes
+    if sys.platform == "win32" or len(os.fsencode(place)) > 100:
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": place}})
 
 
 def _failure(error: Any, notebook: str, phrase: str, kept: str) -> str:

@@ -6,14 +6,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from precip_sae.errors import OutputError, SettingsError, StageError
 from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
-from precip_sae.pipeline.stages import stages
+from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
+from precip_sae.pipeline.stages import read_stages, stages
 from precip_sae.pipeline.warm import warm
+from precip_sae.scheduling import available_threads
 from precip_sae.settings import load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
@@ -88,8 +91,19 @@ def copy_project(source: Paths, folder: Path) -> Paths:
     return Paths(target)
 
 
-def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | None = None) -> Paths:
+def smoke(
+    source: Paths,
+    folder: Path,
+    progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], object] = print,
+) -> Paths:
     """Copies the project to `folder`, simulates little data and makes the whole paper of it.
+
+    Args:
+        source: the project.
+        folder: new or empty.
+        progress: told how many records are simulated, of how many.
+        say: told each stage that has ended.
 
     Raises:
         PaperError: the settings are wrong, the folder cannot be used, or a stage failed.
@@ -113,9 +127,34 @@ def smoke(source: Paths, folder: Path, progress: Callable[[int, int], None] | No
         frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
         deposit_simulation(paths.data, frame, settings.simulation)
         write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
-        dvc(paths, around, "add", "--quiet", "data")
-        dvc(paths, around, "repro")
+        make(paths, around, say)
     return paths
+
+
+def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> None:
+    """Runs every stage of a project in which nothing is made, one for each processor, and has DVC record it all.
+
+    `dvc repro` then finds nothing to do.
+
+    Args:
+        paths: the project, with its data.
+        around: the environment in which stages and DVC run.
+        say: told each stage that has ended.
+
+    Raises:
+        PaperError: the settings are wrong, or a stage failed.
+    """
+    wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), load_settings(paths.params))
+    wanted.insert(0, Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"})))
+    ended = count(1)
+
+    def run(job: Job) -> None:
+        run_quietly(job, paths.root, around)
+        say(f"{job.address} is done, {next(ended)} of {len(wanted)}.")
+
+    run_jobs(wanted, run, available_threads())
+    dvc(paths, around, "add", "--quiet", "data")
+    dvc(paths, around, "commit", "--quiet", "--force")
 
 
 def environment(paths: Paths) -> dict[str, str]:
