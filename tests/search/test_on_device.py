@@ -87,6 +87,19 @@ def test_weights_by_pytorch_are_those_of_the_engine(trainer: str) -> None:
     assert epochs.tolist() == fitted.epochs.tolist() == [4] * len(models)
 
 
+def test_what_a_step_needs_lies_on_the_device_that_trains() -> None:
+    """PyTorch's device without data refuses most sums with what lies on the CPU: a slip shows without a GPU."""
+    mlp = MLPSettings(epochs=1, class_weights={"high": 4.0})
+    given = work("compiled", "classification", mlp, SAESettings(epochs=1))
+    unit, prepared = given.plan.units[0], given.plan.prepared[given.plan.units[0].rows]
+    models = on_device.Models(unit.columns, unit.seeds, given.kind, given.outputs, torch.device("meta"))
+    networks = on_device.train_networks(models, prepared.train, mlp)
+    saes = {FITTED: on_device.untrained(models, given.sae, mlp.hidden)}
+    assert {w.device.type for stack in (networks, *saes.values()) for w in stack.parameters()} == {"meta"}
+    with torch.no_grad(), pytest.raises(NotImplementedError, match="Cannot copy out of meta tensor; no data"):
+        on_device.look(models, networks, saes, prepared)  # as far as the sums, which are brought back
+
+
 def test_rows_that_are_looked_at_in_pieces_are_all_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     given = work("torch", "regression", MLPSettings(epochs=1), SAESettings(epochs=1))
     unit, prepared = given.plan.units[0], given.plan.prepared[given.plan.units[0].rows]
