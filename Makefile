@@ -95,9 +95,15 @@ $(KERAS)/.ready: benchmarks/keras-requirements.txt
 	$(KERAS)/bin/python -m pip install --quiet $(PIP_FLAGS) --requirement benchmarks/keras-requirements.txt
 	touch $@
 
+JAX ?= .venv-jax
+$(JAX)/.ready: benchmarks/jax-requirements.txt
+	@$(PYTHON) -m venv $(JAX)
+	$(JAX)/bin/python -m pip install --quiet $(PIP_FLAGS) --requirement benchmarks/jax-requirements.txt
+	touch $@
+
 .PHONY: bench
-bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) ## Measure the speed beside Keras, torch and scikit-learn; minutes
-	@python benchmarks/speed.py --keras "$(if $(KERAS),$(KERAS)/bin/python,none)"
+bench: $(READY) $(if $(KERAS),$(KERAS)/.ready) $(if $(JAX),$(JAX)/.ready) ## Measure the speed beside other libraries; minutes
+	@python benchmarks/speed.py --keras "$(if $(KERAS),$(KERAS)/bin/python,none)" --jax "$(if $(JAX),$(JAX)/bin/python,none)"
 	python benchmarks/scaling.py
 
 .PHONY: torture

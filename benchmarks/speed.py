@@ -1,11 +1,11 @@
-"""How fast the study's models are trained: Keras as published, torch, scikit-learn, and the engine, side by side.
+"""How fast the study's models are trained: Keras, torch, JAX, scikit-learn and the engine, side by side.
 
 All contenders train the classifier's network (5-6-3, batch 32) and its SAE (6-12-6, batch 8) on the same data, in turn,
 for several rounds of one run; medians and their ratios are reported. The unit is model-samples per second: models x
 rows x epochs / seconds. The ceiling is a loop of multiplications and additions on all threads, once as strict
 arithmetic has to do them and once fused, which strict arithmetic may not use.
 
-Usage: python benchmarks/speed.py [--keras PYTHON] [--rounds N]
+Usage: python benchmarks/speed.py [--keras PYTHON] [--jax PYTHON] [--rounds N] [--out FILE without ending]
 """
 
 import argparse
@@ -43,6 +43,9 @@ from precip_sae.tasks.prepare import Part
 
 HERE = Path(__file__).parent
 POOL, ROWS, SAE_ROWS = 11, 24_000, 10_000
+FEW = 8000  # rows that slow contenders pass over
+PHASES = ("mlp", "sae")
+Contender = Callable[[str], float]  # model-samples per second of a phase
 SUBSETS = np.array(list(combinations(range(POOL), 5)))
 SHAPE = NetworkShape(5, 6, 3, "classification")
 # Sizes, batch, and operations of the objective: an exponential (17) and its share per class and one logarithm (25);
@@ -126,38 +129,86 @@ def engine_saes(weights: np.ndarray, part: Part, epochs: int, threads: int) -> l
     return side_by_side(work, np.array_split(np.arange(len(weights)), threads), threads)
 
 
-def torch_eager(model: torch.nn.Module, rate: float, loss: Callable, x: torch.Tensor, batch: int) -> float:
-    """Model-samples per second of one model in a loop as one would write it."""
+class OneTorchModel:
+    """One model in a loop as one would write it, its losses and its optimiser's step compiled or not.
+
+    Args:
+        loss: of the model on some rows, given by number.
+    """
+
+    def __init__(self, model: torch.nn.Module, rate: float, loss: Callable, rows: int, batch: int, compiled: bool):
+        self.rows, self.batch = torch.arange(rows), batch
+        self.adam = torch.optim.Adam(model.parameters(), rate)
+        self.loss = torch.compile(loss, dynamic=False) if compiled else loss
+        self.update = torch.compile(self.adam.step) if compiled else self.adam.step
+        for rows in self.rows.split(batch)[:20]:  # compiles
+            self._step(rows)
+
+    def _step(self, rows: torch.Tensor) -> None:
+        self.adam.zero_grad()
+        self.loss(rows).backward()
+        self.update()
+
+    def rate(self) -> float:
+        """Model-samples per second of one pass."""
+        begin = time.perf_counter()
+        for rows in self.rows.split(self.batch):
+            self._step(rows)
+        return len(self.rows) / (time.perf_counter() - begin)
+
+
+def torch_models(part: Part, h: np.ndarray, compiled: bool) -> Contender:
+    """The network and its SAE, each trained as `OneTorchModel`."""
     torch.set_num_threads(1)
-    adam = torch.optim.Adam(model.parameters(), rate)
-    begin = time.perf_counter()
-    for rows in torch.arange(len(x)).split(batch):
-        adam.zero_grad()
-        loss(model, rows).backward()
-        adam.step()
-    return len(x) / (time.perf_counter() - begin)
+    x, y, hidden = (torch.from_numpy(a[:FEW]) for a in (part.x[:, :5].copy(), part.y, np.ascontiguousarray(h)))
+    mlp = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
+    encoder, decoder = torch.nn.Linear(6, 12), torch.nn.Linear(12, 6)
+
+    def error(rows: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(mlp(x[rows]), y[rows])
+
+    def objective(rows: torch.Tensor) -> torch.Tensor:
+        latents = torch.relu(encoder(hidden[rows]))
+        return (decoder(latents) - hidden[rows]).square().mean() + 0.01 * latents.sum()
+
+    both = torch.nn.ModuleList([encoder, decoder])
+    models = {
+        "mlp": OneTorchModel(mlp, 5e-4, error, FEW, 32, compiled),
+        "sae": OneTorchModel(both, 1e-3, objective, FEW, 8, compiled),
+    }
+    return lambda phase: models[phase].rate()
 
 
-class Keras:
-    """A Keras process in its own environment."""
+class Peer:
+    """A library that trains in a process and an environment of its own."""
 
-    def __init__(self, python: str, data: Path) -> None:
-        command = [python, str(HERE / "keras_process.py"), str(data)]
+    def __init__(self, python: str, script: str, data: Path) -> None:
+        command = [python, str(HERE / script), str(data)]
+        self.script = script
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         self.version = self.process.stdout.readline().strip()
 
-    def rate(self, model: str) -> float:
-        self.process.stdin.write(f"{model}\n")
+    def rate(self, phase: str) -> float:
+        """Model-samples per second of `mlp` or `sae`."""
+        self.process.stdin.write(f"{phase}\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise SystemExit("The Keras process ended; start benchmarks/keras_process.py by itself to see why.")
+            raise SystemExit(f"The process of {self.script} ended; start it by itself to see why.")
         return float(answer)
 
 
-def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dict[tuple[str, str], float]:
+def started(python: str, script: str, data: Path) -> Peer | None:
+    """The peer, or None, said aloud, where its environment is not there."""
+    if Path(python).exists():
+        return Peer(python, script, data)
+    print(f"{python}: not there, so {script} is left out; see benchmarks/README.md.")
+    return None
+
+
+def rates(contenders: dict[str, Contender], part: Part, sae_part: Part, h: np.ndarray) -> dict[tuple[str, str], float]:
     """One round: model-samples per second by contender and phase."""
 
     def timed(work: Callable, samples: int) -> float:
@@ -165,30 +216,16 @@ def rates(keras: Keras | None, part: Part, sae_part: Part, h: np.ndarray) -> dic
         work()
         return samples / (time.perf_counter() - begin)
 
-    found = {}
-    if keras:
-        found |= {("Keras, one process", phase): keras.rate(phase) for phase in ("mlp", "sae")}
-    few = slice(0, 8000)
-    x, y, hidden = (torch.from_numpy(a[few]) for a in (part.x[:, :5].copy(), part.y, np.ascontiguousarray(h)))
-    mlp = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3))
-    error = torch.nn.functional.cross_entropy
-    found["torch eager, one model", "mlp"] = torch_eager(mlp, 5e-4, lambda m, r: error(m(x[r]), y[r]), x, 32)
-    encoder, decoder = torch.nn.Linear(6, 12), torch.nn.Linear(12, 6)
-    both = torch.nn.ModuleList([encoder, decoder])
-
-    def objective(_: torch.nn.Module, rows: torch.Tensor) -> torch.Tensor:
-        latents = torch.relu(encoder(hidden[rows]))
-        return (decoder(latents) - hidden[rows]).square().mean() + 0.01 * latents.sum()
-
-    found["torch eager, one model", "sae"] = torch_eager(both, 1e-3, objective, hidden, 8)
+    found = {(name, phase): rate(phase) for name, rate in contenders.items() for phase in PHASES}
+    few = slice(0, FEW)
     seeds = list(range(20))
     own = Part(part.x[few, :5], part.y[few])
     found["reference, 20 seeds stacked", "mlp"] = timed(
         lambda: reference.train_mlps(own, own, "classification", 3, MLPSettings(epochs=1), seeds), 20 * len(own)
     )
-    stacked = np.broadcast_to(h[few], (20, 8000, 6)).copy()
+    stacked = np.broadcast_to(h[few], (20, FEW, 6)).copy()
     found["reference, 20 seeds stacked", "sae"] = timed(
-        lambda: reference.train_saes(stacked, SAESettings(epochs=1), "keras3", seeds), 20 * 8000
+        lambda: reference.train_saes(stacked, SAESettings(epochs=1), "keras3", seeds), 20 * FEW
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -234,7 +271,9 @@ def sensitivity_share(part: Part, sae_part: Part) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keras", default=".venv-keras/bin/python", help="Python of an environment that has Keras")
+    parser.add_argument("--jax", default=".venv-jax/bin/python", help="Python of an environment that has JAX")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "speed", help="written as .csv and .md")
     options = parser.parse_args()
     part, sae_part = observations(), Part(*(a[:SAE_ROWS] for a in vars(observations()).values()))
     weights = engine_networks(part, 1, None).weights
@@ -244,18 +283,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npz"
         np.savez(data, x=part.x[:, :5], y=part.y, h=h)
-        keras = Keras(options.keras, data) if Path(options.keras).exists() else None
-        if keras is None:
-            print(f"{options.keras}: not there, so Keras is left out; see benchmarks/README.md.")
-        found = [rates(keras, part, sae_part, h) for _ in track(range(options.rounds), "Rounds")]
-        if keras:
-            keras.process.communicate()
+        keras = started(options.keras, "keras_process.py", data)
+        jax = started(options.jax, "jax_process.py", data)
+        contenders = {
+            **({"Keras, one process": keras.rate} if keras else {}),
+            "torch eager, one model": torch_models(part, h, compiled=False),
+            "torch compiled, one model": torch_models(part, h, compiled=True),
+            **({"JAX vmap, 256 models, all threads": jax.rate} if jax else {}),
+        }
+        found = [rates(contenders, part, sae_part, h) for _ in track(range(options.rounds), "Rounds")]
+        for peer in (keras, jax):
+            if peer:
+                peer.process.communicate()
     measured = pd.DataFrame(found, columns=pd.MultiIndex.from_tuples(found[0])) / 1e6
     table = measured.median().unstack()
     spread = (measured.max() / measured.min()).unstack()
     order = list(dict.fromkeys(name for name, _ in found[0]))
     report = pd.DataFrame(index=pd.Index(order, name="trained by"))
-    for phase in ("mlp", "sae"):
+    for phase in PHASES:
         report[f"{phase.upper()}, M model-samples/s"] = table[phase].map("{:.4g}".format)
         if keras:
             report[f"{phase.upper()}, times Keras"] = (table[phase] / table[phase][order[0]]).map("{:.4g}".format)
@@ -272,13 +317,13 @@ def main() -> None:
     versions = ", ".join(f"{name} {version(name)}" for name in ("numba", "numpy", "torch", "scikit-learn"))
     note = (
         f"{available_threads()} threads of {_processor()}; Python {platform.python_version()}, {versions}"
-        f"{', ' + keras.version if keras else ''}. Medians of {options.rounds} rounds.\n\n"
+        f"{''.join(f', {peer.version}' for peer in (keras, jax) if peer)}. Medians of {options.rounds} rounds.\n\n"
         f"Sensitivities of {len(SUBSETS)} models on {SAE_ROWS} rows: {looked['seconds']:.2f} s on one thread, "
         f"{100 * looked['share']:.1f} % of the training they follow. Peak memory of the whole run: {memory:.2f} GiB.\n"
     )
     text = f"{_markdown(report.reset_index())}\n\n{note}"
-    write_text(HERE / "results" / "speed.csv", report.to_csv())
-    write_text(HERE / "results" / "speed.md", text)
+    write_text(options.out.with_suffix(".csv"), report.to_csv())
+    write_text(options.out.with_suffix(".md"), text)
     print(text)
 
 

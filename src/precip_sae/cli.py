@@ -301,6 +301,7 @@ def explain(
     layer: Annotated[int | None, typer.Option(help="Hidden layer, from 1; default: the last.")] = None,
     seeds: Annotated[int, typer.Option(help="SAEs to fit.", min=1)] = 5,
     latents: Annotated[int | None, typer.Option(help="Latents of each; default: twice the units.", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the rows; default: 75, or 10 if wide.", min=1)] = None,
     columns: Annotated[str | None, typer.Option(help="Columns that are the inputs, separated by commas.")] = None,
 ) -> None:
     """Fit SAEs on a layer of a trained network of yours, and report what they show."""
@@ -308,7 +309,7 @@ def explain(
     from precip_sae.explanation.tables import inputs_of
 
     names = columns.split(",") if columns else None
-    found = explained(model, inputs_of(model, table, names), layer, seeds, latents=latents)
+    found = explained(model, inputs_of(model, table, names), layer, seeds, latents=latents, epochs=epochs)
     for note in found.source.notes:
         typer.echo(note)
     typer.echo(f"{found.save(out) / 'report.pdf'}: the report; figures and tables lie beside it.")

@@ -182,13 +182,21 @@ def test_from_the_command_line_activations_beside_a_table(tmp_path: Path, monkey
     frame = table(120)
     np.save("a.npy", activations(frame))
     frame.assign(when="2020-01-01").to_csv("t.csv", index=False)
-    assert main(["explain", "a.npy", "t.csv", "--out", "out", "--seeds", "2", "--latents", "4"]) == 0
+    assert main(["explain", "a.npy", "t.csv", "--out", "out", "--seeds", "2", "--latents", "4", "--epochs", "2"]) == 0
     assert (tmp_path / "out" / "report.pdf").is_file()
     assert main(["explain", "a.npy", "t.csv", "--out", "other", "--columns", "warmth,rain"]) == 1
     assert not (tmp_path / "other").exists()
 
 
 # Who trains
+
+
+def test_a_wide_layer_can_be_given_fewer_passes_than_it_takes_by_default() -> None:
+    assert (measure.settings_for(512).epochs, measure.settings_for(512).batch) == (10, 256)
+    assert (measure.settings_for(512, 4096, 2).epochs, measure.settings_for(512, 4096, 2).batch) == (2, 256)
+    assert (measure.settings_for(6).epochs, measure.settings_for(6, epochs=20).epochs) == (75, 20)
+    frame = table(120)
+    assert precip_sae.explain(activations(frame), frame, seeds=1, epochs=1, progress=False).settings.epochs == 1
 
 
 def test_wide_saes_are_trained_by_torch_as_the_reference_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,6 +119,7 @@ def explain(
     *,
     names: Sequence[str] | None = None,
     latents: int | None = None,
+    epochs: int | None = None,
     sae: SAESettings | None = None,
     threshold: float = 0.4,
     test_share: float = 0.2,
@@ -136,7 +137,8 @@ def explain(
         seeds: how many SAEs, or their seeds.
         names: of the inputs of an array.
         latents: of each SAE; default: twice as many as the layer has units.
-        sae: how the SAEs are trained; default: see `measure.settings_for`.
+        epochs: passes over the rows that each SAE takes; default: see `measure.settings_for`.
+        sae: all of how the SAEs are trained, instead of latents and epochs.
         threshold: an input is sensitive when |r| is above it (the study's 0.4).
         test_share: share of the rows, the last ones, on which everything is measured.
         progress: draw a bar on the terminal or in the notebook.
@@ -156,7 +158,7 @@ def explain(
     fit = count - max(FEWEST_TEST, round(test_share * count))
     size = float(np.sqrt(np.square(source.hidden[:fit], dtype=np.float64).mean())) or 1.0
     hidden = (source.hidden / np.float32(size)).astype(np.float32)
-    settings = sae or measure.settings_for(hidden.shape[1], latents)
+    settings = sae or measure.settings_for(hidden.shape[1], latents, epochs)
     test, mean = hidden[fit:], hidden[:fit].mean(axis=0, dtype=np.float64)
     seen, columns = Inputs(source.x[fit:]), source.columns[fit:]
     advance = bar("SAEs") if progress else None

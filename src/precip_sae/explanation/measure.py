@@ -58,7 +58,7 @@ class Latents:
     values: dict[str, float] = field(default_factory=dict)
 
 
-def settings_for(units: int, latents: int | None = None) -> SAESettings:
+def settings_for(units: int, latents: int | None = None, epochs: int | None = None) -> SAESettings:
     """The study's SAE on any number of units, twice as many latents, and what it needs beyond the engine's sizes.
 
     The penalty keeps its weight against the error of one unit: the study's, 8 x 0.01 on the mean over 6 units, is 0.48
@@ -66,9 +66,9 @@ def settings_for(units: int, latents: int | None = None) -> SAESettings:
     """
     count = latents or 2 * units
     l1 = 0.48 / units
-    if fitting.by_engine(units, count):
-        return SAESettings(latents=count, l1=l1, l1_conventions=["batch_mean"])
-    return SAESettings(latents=count, l1=l1, l1_conventions=["batch_mean"], epochs=10, batch=256)
+    steps = {} if fitting.by_engine(units, count) else {"epochs": 10, "batch": 256}
+    steps |= {} if epochs is None else {"epochs": epochs}
+    return SAESettings(latents=count, l1=l1, l1_conventions=["batch_mean"], **steps)
 
 
 def fitted(

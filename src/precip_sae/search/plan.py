@@ -14,6 +14,7 @@ from precip_sae.tasks.prepare import Prepared, prepare, present, rows_in_time_or
 
 UNIT_MODELS = 256  # models that are trained, saved and resumed together, at most
 LEAST_MODELS = 32  # and at least, unless no more are left
+DEVICE_MODELS = 4096  # where PyTorch trains: a GPU is busy only when it is given many at once
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def plan(frame: pd.DataFrame, data: DataSettings, subsets: SubsetSettings) -> Pl
             raise TableError(f"{str(error).rstrip('.')} (rows that hold the search's inputs {inputs}).") from error
         column = {name: k for k, name in enumerate(complete)}
         columns = np.array([[column[name] for name in names[number]] for number in numbers])
-        units += _pieces(len(prepared) - 1, columns, np.array(numbers), np.array(subsets.seeds))
+        units += _pieces(len(prepared) - 1, columns, np.array(numbers), subsets)
     return Plan(names, prepared, units)
 
 
@@ -109,12 +110,15 @@ def pool_data(data: DataSettings, subsets: SubsetSettings, columns: list[str]) -
 
 
 def _pieces(
-    rows: int, columns: NDArray[np.int64], numbers: NDArray[np.int64], seeds: NDArray[np.int64]
+    rows: int, columns: NDArray[np.int64], numbers: NDArray[np.int64], subsets: SubsetSettings
 ) -> Iterator[Unit]:
+    seeds = np.array(subsets.seeds)
     all_columns = np.repeat(columns, len(seeds), axis=0)
     all_seeds, all_subsets = np.tile(seeds, len(columns)), np.repeat(numbers, len(seeds))
     start = 0
-    for size in _sizes(len(all_seeds)):
+    models = len(all_seeds)
+    sizes = _sizes(models) if subsets.engine == "compiled" else np.diff([*range(0, models, DEVICE_MODELS), models])
+    for size in sizes:
         piece = slice(start, start := start + size)
         yield Unit(rows, all_columns[piece], all_seeds[piece], all_subsets[piece])
 

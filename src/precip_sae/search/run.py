@@ -17,7 +17,8 @@ from precip_sae.search.unit import Work, run_unit
 
 # What a result depends on besides settings and data.
 _CODE = (
-    "models", "search/plan.py", "search/run.py", "search/unit.py", "interpretation/sensitivity.py", "tasks.py",
+    "models", "search/measured.py", "search/on_device.py", "search/plan.py", "search/run.py", "search/unit.py",
+    "interpretation/sensitivity.py", "tasks",
 )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def fingerprint(work: Work) -> str:
     digest = hashlib.sha256(code_fingerprint().encode())
     settings = {
         "kind": work.kind, "outputs": work.outputs, "threshold": work.threshold, "names": work.plan.names,
-        "mlp": work.mlp.model_dump(), "sae": work.sae.model_dump(),
+        "mlp": work.mlp.model_dump(), "sae": work.sae.model_dump(), "engine": work.engine,
     }  # fmt: skip
     digest.update(json.dumps(settings, sort_keys=True).encode())
     for prepared in work.plan.prepared:
@@ -71,7 +72,10 @@ def run_search(
 
     Raises:
         StageError: see `scheduling.as_finished`.
+        SettingsError: see `on_device.device_of`.
     """
+    if work.engine != "compiled" and scheduler == "local":
+        workers = 1  # a piece fills the device
     pieces = folder / fingerprint(work)[:16]
     if folder.is_dir():
         for other in folder.iterdir():

@@ -13,10 +13,10 @@ from precip_sae.models.engine.moments import look, mean_hidden, score_networks
 from precip_sae.models.engine.networks import NetworkShape, hidden_blocks, train_networks
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import SCORE
+from precip_sae.search import on_device
+from precip_sae.search.measured import FITTED, UNTRAINED, Measured
 from precip_sae.search.plan import Plan, Unit
 from precip_sae.settings import MLPSettings, SAESettings
-
-FITTED, UNTRAINED = "sae", "untrained"
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Work:
     Attributes:
         kind, outputs: of the task; see `reference.train_mlps`.
         threshold: of a sensitive input.
+        engine: who trains; see `settings.SubsetSettings`.
     """
 
     plan: Plan
@@ -34,17 +35,56 @@ class Work:
     mlp: MLPSettings
     sae: SAESettings
     threshold: float
+    engine: str = "compiled"
 
 
 def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
-    """Trains the unit's networks and SAEs (headline convention) on one thread and measures them on the test part.
+    """Trains the unit's networks and SAEs (headline convention) and measures them on the test part.
 
     Returns:
         One row per model: subset, seed; loss and accuracy or mean absolute error on validation and test part;
         epochs and FVU of the SAE; L0 (latents above zero in a row), dead units and latents; and by way of counting
         (`sensitivity.COUNTED`) the mean number of sensitive inputs per hidden unit, latent and latent of the
         untrained SAE, and the reductions from the first to the other two.
+
+    Raises:
+        SettingsError: see `on_device.device_of`.
     """
+    prepared = work.plan.prepared[unit.rows]
+    if work.engine == "compiled":
+        found = _by_engine(work, unit)
+    else:
+        device = on_device.device_of(work.engine)
+        models = on_device.Models(unit.columns, unit.seeds, work.kind, work.outputs, device)
+        found = on_device.measure(models, prepared, work.mlp, work.sae)
+    score = SCORE[work.kind]
+    units = found.looked.units
+    # errors in the unit of the response, squared for the loss of a regression
+    unit_of = {"loss": prepared.response_scale**2, score: prepared.response_scale if work.kind == "regression" else 1.0}
+    columns = {
+        "subset": unit.subsets,
+        "seed": unit.seeds,
+        "val_loss": found.val_loss * unit_of["loss"],
+        f"val_{score}": found.val_score * unit_of[score],
+        "test_loss": found.test_loss * unit_of["loss"],
+        f"test_{score}": found.test_score * unit_of[score],
+        "epochs": found.epochs,
+        "fvu": found.looked.fvu[FITTED],
+        "active_per_row": units[FITTED].active.sum(axis=1) / units[FITTED].rows,
+        "dead_units": (units["mlp"].active == 0).sum(axis=1),
+        "dead_latents": (units[FITTED].active == 0).sum(axis=1),
+    }
+    r = {name: correlations_from_sums(s.rows, s.a, s.aa, s.x, s.xx, s.ax, s.varies) for name, s in units.items()}
+    for counted in COUNTED:
+        sensitive = {name: mean_sensitive(values, work.threshold, counted) for name, values in r.items()}
+        columns |= {f"sensitive_{name}_{counted}": values for name, values in sensitive.items()}
+        columns[f"reduction_{counted}"] = reduction(sensitive["mlp"], sensitive[FITTED])
+        columns[f"reduction_untrained_{counted}"] = reduction(sensitive["mlp"], sensitive[UNTRAINED])
+    return pd.DataFrame(columns)
+
+
+def _by_engine(work: Work, unit: Unit) -> Measured:
+    """The unit's models by the compiled engine, on one thread."""
     prepared, models = work.plan.prepared[unit.rows], len(unit.seeds)
     shape = NetworkShape(unit.columns.shape[1], work.mlp.hidden, work.outputs, work.kind)
     networks = train_networks(prepared.train, prepared.validation, shape, work.mlp, unit.columns, unit.seeds, threads=1)
@@ -66,28 +106,5 @@ def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
         mean,
         pieces,
     )
-    test_loss, test_score = score_networks(networks.weights, shape, prepared.test, unit.columns, pieces)
-    score = SCORE[work.kind]
-    units = looked.units
-    # errors in the unit of the response, squared for the loss of a regression
-    unit_of = {"loss": prepared.response_scale**2, score: prepared.response_scale if work.kind == "regression" else 1.0}
-    columns = {
-        "subset": unit.subsets,
-        "seed": unit.seeds,
-        "val_loss": networks.val_loss[-1] * unit_of["loss"],
-        f"val_{score}": networks.val_score[-1] * unit_of[score],
-        "test_loss": test_loss * unit_of["loss"],
-        f"test_{score}": test_score * unit_of[score],
-        "epochs": fitted.epochs,
-        "fvu": looked.fvu[FITTED],
-        "active_per_row": units[FITTED].active.sum(axis=1) / units[FITTED].rows,
-        "dead_units": (units["mlp"].active == 0).sum(axis=1),
-        "dead_latents": (units[FITTED].active == 0).sum(axis=1),
-    }
-    r = {name: correlations_from_sums(s.rows, s.a, s.aa, s.x, s.xx, s.ax, s.varies) for name, s in units.items()}
-    for counted in COUNTED:
-        sensitive = {name: mean_sensitive(values, work.threshold, counted) for name, values in r.items()}
-        columns |= {f"sensitive_{name}_{counted}": values for name, values in sensitive.items()}
-        columns[f"reduction_{counted}"] = reduction(sensitive["mlp"], sensitive[FITTED])
-        columns[f"reduction_untrained_{counted}"] = reduction(sensitive["mlp"], sensitive[UNTRAINED])
-    return pd.DataFrame(columns)
+    test = score_networks(networks.weights, shape, prepared.test, unit.columns, pieces)
+    return Measured(networks.val_loss[-1], networks.val_score[-1], *test, fitted.epochs, looked)

@@ -1,6 +1,7 @@
 """Every subset of inputs."""
 
 import math
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -18,6 +19,11 @@ class SubsetSettings(Section):
     size: Count = Field(5, description="inputs of each network")
     transforms: dict[str, Transform] = Field({}, description="column of the pool: its transform, as in data")
     seeds: Seeds = Field(list(range(10)), description="networks trained on each subset: a list, or a number")
+    engine: Literal["compiled", "torch", "cuda"] = Field(
+        "compiled",
+        description="who trains: compiled (the engine; same bytes everywhere), torch (PyTorch on the CPU) or cuda "
+        "(PyTorch on one GPU); the latter two agree with the first up to the rounding of float32",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "SubsetSettings":
