@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -111,7 +112,10 @@ def in_processes(
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=_inherit, initargs=(work, pieces))
     try:
-        numbers = {pool.submit(_of_inherited, number): number for number in range(len(pieces))}
+        with warnings.catch_warnings():
+            # Python 3.12 and later warn of any thread; those of libraries are not used in the processes, see `_inherit`
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            numbers = {pool.submit(_of_inherited, number): number for number in range(len(pieces))}
         for future in as_completed(numbers):
             found[numbers.pop(future)] = future.result()
             tell(len(found), len(pieces))

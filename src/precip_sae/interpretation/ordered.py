@@ -17,8 +17,8 @@ def mean_ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return result.T
 
 
-@compiled(nogil=True)
-def _rank(columns, order, result):
+@compiled(nogil=True)  # type: ignore[arg-type]
+def _rank(columns: NDArray[np.floating], order: NDArray[np.int64], result: NDArray[np.float64]) -> None:
     for k in range(len(columns)):
         column, places, first = columns[k], order[k], 0
         while first < len(column):
@@ -66,8 +66,8 @@ def joint_counts(units: NDArray[np.uint8], inputs: NDArray[np.uint8]) -> NDArray
     return result
 
 
-@compiled(nogil=True)
-def _count(units, inputs, result):
+@compiled(nogil=True)  # type: ignore[arg-type]
+def _count(units: NDArray[np.uint8], inputs: NDArray[np.uint8], result: NDArray[np.int32]) -> None:
     for u in range(len(units)):
         for row in range(len(inputs)):
             mine, theirs = result[u, units[u, row]], inputs[row]

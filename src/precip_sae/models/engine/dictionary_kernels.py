@@ -184,9 +184,9 @@ def keep_largest(values, how_many, room):
     """
     there = 0
     for j in range(len(values)):
-        if values[j] > f32(0.0):
-            room[there] = values[j]
-            there += 1
+        # written over by the next one if it is not above zero: a branch would be guessed wrong half of the time
+        room[there] = values[j]
+        there += values[j] > f32(0.0)
     if there > how_many:
         least = of_rank(room[:there], how_many - 1)
         for j in range(len(values)):
@@ -269,11 +269,8 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
     first, second = np.zeros(latents, f32), extra[latents:]
     # whole vectors of latents and of units; what is beyond them stays zero
     wide, deep = -(-latents // LANES) * LANES, -(-units // LANES) * LANES
-    encoder, turned, decoder = (
-        np.zeros((units, wide), f32),
-        np.zeros((units, wide), f32),
-        np.zeros((latents, deep), f32),
-    )
+    encoder, turned = np.zeros((units, wide), f32), np.zeros((units, wide), f32)
+    decoder = np.zeros((latents, deep), f32)
     g_encoder, g_turned = np.empty((units, wide), f32), np.empty((units, wide), f32)
     most = 0
     for step in range(len(sizes)):
@@ -307,10 +304,10 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
                 some_dead |= silent[j] > patience
         df[:n] = zero
         # the derivatives of the errors by the reconstructions of the prefixes
-        low = 0
         for i in range(n):
             for u in range(units):
                 spare[i, u] = d[u]
+        low = 0
         for s in range(len(edges)):
             add_products(spare[:n], f, decoder, low, edges[s], 0, deep)
             for i in range(n):
@@ -350,14 +347,17 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
                 for u in range(units):
                     spare[i, u] = (spare[i, u] - batch[i, u]) * share
             add_products(dz[:n], spare, turned, 0, units, 0, wide)
+            where_active(z[:n], dz[:n], penalty, used[:n])  # the derivatives by the gate's sums
+            where_active(f[:n], df[:n], zero, df[:n])  # and by the sizes
+            add_rows(ge, used[:n])
+            add_rows(g_second, df[:n])
             for i in range(n):
                 for j in range(latents):
-                    gate = dz[i, j] + penalty if z[i, j] > zero else zero
-                    size = df[i, j] if f[i, j] > zero else zero
-                    ge[j] += gate
-                    g_first[j] += size * (z[i, j] - e[j]) * first[j]
-                    g_second[j] += size
-                    dz[i, j] = gate + size * first[j]
+                    dz[i, j] = df[i, j] * (z[i, j] - e[j]) * first[j]
+            add_rows(g_first, dz[:n])
+            for i in range(n):
+                for j in range(latents):
+                    dz[i, j] = used[i, j] + df[i, j] * first[j]
         else:
             paid = zero if kind in (TOPK, BATCH_TOPK) else penalty
             where_active(f[:n], df[:n], paid, dz[:n])
@@ -407,9 +407,11 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
             for u in range(units):
                 for j in range(latents):
                     total[j] += DT[u, j] * DT[u, j]
+            for j in range(latents):
+                total[j] = np.sqrt(total[j])
             for u in range(units):
                 for j in range(latents):
-                    DT[u, j] /= np.sqrt(total[j])
+                    DT[u, j] /= total[j]
         wait(silent, f[:n], total)
         smallest = least_active(f[:n]) if step >= averaged_from else f32(np.inf)
         if smallest < f32(np.inf):
