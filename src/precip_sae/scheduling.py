@@ -1,8 +1,14 @@
-"""Runs independent pieces of work here on threads, or on a Dask cluster; the results are the same."""
+"""Runs independent pieces of work here on threads or processes, or on a Dask cluster; the results are the same."""
 
+import multiprocessing
 import os
+import signal
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -16,8 +22,14 @@ ANSWER_SECONDS = 10  # how long a scheduler may take to answer
 WORKER_SECONDS = 60  # how long the first worker may take to appear
 
 
+_inherited: tuple[Callable[[Any], Any], Sequence[Any]] | None = None
+"""In a process of `in_processes`: its work and all pieces."""
+
+
 def available_threads() -> int:
-    """CPUs that this process may use."""
+    """CPUs that this process may use; one in a process of `in_processes`, which shares them with the others."""
+    if _inherited is not None:
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -67,6 +79,81 @@ def side_by_side(work: Callable[[Piece], Result], pieces: Sequence[Piece], threa
     """work(piece) for every piece on threads, in the order of the pieces."""
     found = dict(on_threads(work, pieces, threads))
     return [found[number] for number in range(len(pieces))]
+
+
+def in_processes(
+    work: Callable[[Piece], Result],
+    pieces: Sequence[Piece],
+    processes: int | None = None,
+    finished: Callable[[int, int], None] | None = None,
+) -> list[Result]:
+    """work(piece) for every piece in processes of one thread each, in the order of the pieces.
+
+    For work of many short calls, during which threads would wait for each other: Python runs one thread at a time.
+    Processes are forked, so that work and pieces may be anything and large; only results are sent, as NumPy arrays and
+    plain objects. Where libraries may not survive a fork, the pieces are worked on here, one after another.
+
+    Args:
+        pieces: those that take longest should stand first.
+        processes: default: one per CPU; with one, everything is done here.
+        finished: called as finished(pieces done, pieces) after each.
+
+    Raises:
+        StageError: a process was killed, most likely because memory ran out.
+    """
+    count = min(processes or available_threads(), len(pieces))
+    tell = finished or (lambda done, total: None)
+    found: dict[int, Result] = {}
+    if count < 2 or sys.platform != "linux":
+        for number, piece in enumerate(pieces):
+            found[number] = work(piece)
+            tell(len(found), len(pieces))
+        return list(found.values())
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_inherit, initargs=(work, pieces))
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 and later warn of any thread; those of libraries are not used in the processes, see `_inherit`
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            numbers = {pool.submit(_of_inherited, number): number for number in range(len(pieces))}
+        for future in as_completed(numbers):
+            found[numbers.pop(future)] = future.result()
+            tell(len(found), len(pieces))
+    except BrokenProcessPool as error:
+        raise StageError("A process that shares this work was killed; has memory run out? Run again.") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [found[number] for number in range(len(pieces))]
+
+
+def _inherit(work: Callable[[Any], Any], pieces: Sequence[Any]) -> None:
+    from threadpoolctl import threadpool_limits
+
+    global _inherited
+    _inherited = work, pieces
+    follow_parent()
+    threadpool_limits(1)
+    # threads of torch that were running before the fork are not there any more
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+def _of_inherited(number: int) -> Any:
+    work, pieces = _inherited  # type: ignore[misc]
+    return work(pieces[number])
+
+
+def follow_parent() -> None:
+    """In a worker: an interrupt is the parent's business, and a worker does not outlive its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def follow() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _given(value: Any) -> Any:

@@ -29,7 +29,7 @@ def found() -> tuple[known_truth.Found, known_truth.Recovery]:
     truth = truth_of(table, 2500, 3)
     calls: list[tuple[int, int]] = []
     column = known_truth.column_experiment(table, truth, SETTINGS, UnitJudge(), lambda *done: calls.append(done))
-    assert calls[-1] == (5, 5)
+    assert calls[-1] == (6, 6)
     return column, known_truth.planted_experiment(table, SETTINGS)
 
 

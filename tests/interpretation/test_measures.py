@@ -12,7 +12,9 @@ from sklearn.metrics import mutual_info_score
 
 from precip_sae.interpretation import strengths
 from precip_sae.interpretation.measures import MEASURES, dominant_share, evaluate, reductions, threshold_curve
-from precip_sae.interpretation.responses import BINS, Inputs, Layer, Responses, bin_indicators, follow, relevance_of
+from precip_sae.interpretation.ordered import BINS
+from precip_sae.interpretation.ordered import bins as bins_of
+from precip_sae.interpretation.responses import Inputs, Layer, Responses, follow, relevance_of
 
 # Four rows of two inputs that do not depend on each other.
 CROSS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
@@ -34,7 +36,7 @@ def network() -> tuple[Inputs, list[Layer], Responses]:
 
 
 def bins(values: np.ndarray) -> np.ndarray:
-    return bin_indicators(values[:, None]).argmax(axis=1)
+    return bins_of(values[:, None])[:, 0]
 
 
 def test_counts_of_three_units_by_hand() -> None:

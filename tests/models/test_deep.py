@@ -127,7 +127,7 @@ def test_seeds_and_layers_have_weights_of_their_own() -> None:
 
 
 def test_networks_are_the_same_bytes_on_one_thread_and_on_two() -> None:
-    settings, seeds = DeepTraining(epochs=2, batch=64, learning_rate=1e-2), range(7)
+    settings, seeds = DeepTraining(epochs=2, batch=64, learning_rate=1e-2), range(12)
     one, two = (train_deep(X, RESPONSES, [6, 4], settings, seeds, threads=threads) for threads in (1, 2))
     for name, values in one.named().items():
         assert values.detach().numpy().tobytes() == two.named()[name].detach().numpy().tobytes()

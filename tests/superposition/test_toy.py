@@ -99,10 +99,10 @@ def test_a_toy_model_is_the_same_beside_others_and_random_directions_have_unit_l
     np.testing.assert_allclose(np.linalg.norm(random_directions([0, 1], 5, 3), axis=2), 1, rtol=1e-6)
 
 
-def test_toy_models_are_the_same_bytes_on_one_thread_and_on_two() -> None:
+def test_toy_models_are_the_same_bytes_from_one_process_and_from_two() -> None:
     few, given = (
         DescentSettings(steps=20, batch=16, learning_rate=0.01),
         (2, [0.1, 0.5, 0.9], np.ones((3, 4)), [3, 4, 5]),
     )
-    one, two = (train_toys(*given, few, threads=threads).weight.detach().numpy() for threads in (1, 2))
+    one, two = (train_toys(*given, few, processes=processes).weight.detach().numpy() for processes in (1, 2))
     assert one.tobytes() == two.tobytes()

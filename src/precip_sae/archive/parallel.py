@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,7 +11,7 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from precip_sae.errors import SettingsError, StageError
-from precip_sae.scheduling import available_threads, dask_client
+from precip_sae.scheduling import available_threads, dask_client, follow_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -85,7 +82,7 @@ def _until_a_worker_dies(
     from multiprocessing import get_context
 
     # fork would copy the state of libraries that do not survive it (HDF5, BLAS threads)
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=follow_parent)
     given: dict[Future[Result], Job] = {}
     lost: list[Job] = []
     broken = False
@@ -108,21 +105,6 @@ def _until_a_worker_dies(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return lost
-
-
-def _begin() -> None:
-    """In a worker: an interrupt is the parent's business, and a worker does not outlive its parent."""
-    from multiprocessing import parent_process
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _dask(

@@ -23,6 +23,7 @@ from precip_sae.interpretation.recovery import (
 )  # fmt: skip
 from precip_sae.models.deep import activations, skill, train_deep
 from precip_sae.quantities import quantity
+from precip_sae.scheduling import in_processes
 from precip_sae.settings import ColumnSettings
 from precip_sae.simulation.truth import HIDDEN
 from precip_sae.spread import Spread, over_seeds
@@ -97,7 +98,7 @@ def column_experiment(
     Args:
         table: observations of a simulation; truth: see `truth_of`, with the same index.
         judge: see `recover`; more: see `dictionaries`.
-        progress: called as progress(networks done, networks).
+        progress: called as progress(layers done, layers).
     """
     task = column_task(table.iloc[:: settings.every])
     parts = task.prepared.parts
@@ -108,31 +109,62 @@ def column_experiment(
     binary = [factor for factor in RECOVERED if HIDDEN[factor].binary]
     one, together = said_by_inputs(parts["test"].x, factors, half)
     found = Found(inputs=one, all_inputs=together)
-    plan, most, limit = planned(settings), max(settings.responses), settings.dictionary.unexplained
-    sisters: dict[tuple[int, int], NDArray[np.float32]] = {}
+    most, rows = max(settings.responses), parts["test"].x
     # from wide to narrow: a wider network is a control of a narrower one
-    for done, (layers, learnt) in enumerate(sorted(plan, key=lambda each: (len(each[0]), -each[0][0])), start=1):
+    plan = sorted(planned(settings), key=lambda each: (len(each[0]), -each[0][0]))
+
+    def trained(piece: tuple[list[int], int]) -> _Trained:
+        layers, learnt = piece
         stack = train_deep(parts["train"].x, task.responses("train", learnt), layers, settings.training, settings.seeds)
-        scores = skill(stack, parts["test"].x, task.responses("test", learnt))
-        if name(layers) == shown(settings) and learnt == most:
-            found.scores = dict(zip(task.learnt(learnt), (over_seeds(s, ".2f") for s in scores.T), strict=True))
-        fitted, seen = (activations(stack, parts[part].x) for part in ("sae", "test"))
-        for number, width in enumerate(layers, start=1):
-            layer = Layer(
-                COLUMN, name(layers), number, width, learnt, settings.seeds, scores.mean(axis=1), parts["test"].x,
-                factors, half, binary,
-            )  # fmt: skip
-            wider = None
-            if len(layers) == 1:
-                wider = sisters.get((width * settings.dictionary.latents_per_unit, learnt))
-                sisters[(width, learnt)] = seen[0]
-            made = dictionaries(fitted[number - 1], seen[number - 1], settings.dictionary, settings.seeds, wider, more)
-            found.recovery.add(recover(layer, made, limit, settings.probes, judge))
-            if learnt == most and number == len(layers):
-                found.storms[name(layers)] = gain_over_storms(layer, made, limit, storms)
-        if progress:
-            progress(done, len(plan))
+        scores = skill(stack, rows, task.responses("test", learnt))
+        return _Trained(layers, learnt, scores, *(activations(stack, x) for x in (parts["sae"].x, rows)))
+
+    networks = in_processes(trained, plan)
+    sisters = {(each.layers[0], each.learnt): each.seen[0] for each in networks if len(each.layers) == 1}
+
+    def taken_apart(piece: tuple[_Trained, int]) -> tuple[Recovery, Spread | None]:
+        network, place = piece
+        width, learnt, last = network.layers[place], network.learnt, place == len(network.layers) - 1
+        layer = Layer(
+            COLUMN, name(network.layers), place + 1, width, learnt, settings.seeds, network.scores.mean(axis=1), rows,
+            factors, half, binary,
+        )  # fmt: skip
+        wide = width * settings.dictionary.latents_per_unit
+        wider = sisters.get((wide, learnt)) if len(network.layers) == 1 and wide > width else None
+        held = network.fitted[place], network.seen[place]
+        made = dictionaries(*held, settings.dictionary, settings.seeds, wider, more)
+        limit = settings.dictionary.unexplained
+        over_storms = gain_over_storms(layer, made, limit, storms) if learnt == most and last else None
+        return recover(layer, made, limit, settings.probes, judge), over_storms
+
+    pieces = [(network, place) for network in networks for place in range(len(network.layers))]
+    taken = in_processes(taken_apart, pieces, None, progress)
+    for (network, _), (recovery, over_storms) in zip(pieces, taken, strict=True):
+        found.recovery.add(recovery)
+        if over_storms is not None:
+            found.storms[name(network.layers)] = over_storms
+    for network in networks:
+        if name(network.layers) == shown(settings) and network.learnt == most:
+            spreads = (over_seeds(scores, ".2f") for scores in network.scores.T)
+            found.scores = dict(zip(task.learnt(most), spreads, strict=True))
     return found
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """Trained networks of the column task.
+
+    Attributes:
+        layers: units of each hidden layer; learnt: how many things they learn.
+        scores: skill [models, responses].
+        fitted, seen: activations of every layer on the rows that dictionaries are fitted on, and on the test rows.
+    """
+
+    layers: list[int]
+    learnt: int
+    scores: NDArray[np.float64]
+    fitted: list[NDArray[np.float32]]
+    seen: list[NDArray[np.float32]]
 
 
 def said_by_inputs(
@@ -159,16 +191,16 @@ def planted_experiment(
 
     Args:
         table: observations, measured or simulated; judge: see `recover`; more: see `dictionaries`.
-        progress: called as progress(networks done, networks).
+        progress: called as progress(layers done, layers).
     """
     own = settings.planted
     table = table.iloc[:: own.every]
     first, second = (int(share * len(table)) for share in (0.6, 0.8))
     train, fit, test = slice(first), slice(first, second), slice(second, None)
     half = probes.halves(table["storm"].to_numpy()[test])
-    found = Recovery()
-    plan = [(rare, n, width) for rare in (None, own.rare) for n in own.factors for width in own.widths]
-    for done, (rare, factors, width) in enumerate(plan, start=1):
+
+    def taken_apart(piece: tuple[float | None, int, int]) -> Recovery:
+        rare, factors, width = piece
         target = planted(table, factors, own.together, rare)
         layers = [own.first, width]
         stack = train_deep(target.x[train], target.responses.rows(train), layers, own.training, settings.seeds)
@@ -179,9 +211,13 @@ def planted_experiment(
         )  # fmt: skip
         fitted, seen = (activations(stack, target.x[part])[1] for part in (fit, test))
         made = dictionaries(fitted, seen, settings.dictionary, settings.seeds, more=more)
-        found.add(recover(layer, made, settings.dictionary.unexplained, settings.probes, judge))
-        if progress:
-            progress(done, len(plan))
+        return recover(layer, made, settings.dictionary.unexplained, settings.probes, judge)
+
+    plan = [(rare, n, width) for rare in (None, own.rare) for n in own.factors for width in own.widths]
+    found = Recovery()
+    # what takes longest, many factors in a wide layer, is begun first
+    for recovery in in_processes(taken_apart, plan[::-1], None, progress)[::-1]:
+        found.add(recovery)
     return found
 
 

@@ -14,8 +14,9 @@ from scipy.stats import rankdata
 
 from precip_sae.interpretation import strengths
 from precip_sae.interpretation.measures import THRESHOLD
+from precip_sae.interpretation.ordered import BINS
 from precip_sae.interpretation.resampled import redrawn_correlations, sums_by_episode
-from precip_sae.interpretation.responses import BINS, MOST_CONDITION, Responses, bin_indicators
+from precip_sae.interpretation.responses import MOST_CONDITION, Responses, bin_indicators
 from precip_sae.interpretation.sensitivity import COUNTED, mean_sensitive, sensitive_inputs
 
 Values = NDArray[np.float64]

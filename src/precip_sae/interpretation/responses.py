@@ -11,8 +11,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from precip_sae.interpretation.ordered import BINS, bins, mean_ranks
 from precip_sae.interpretation.sensitivity import correlations
 
 Values = NDArray[np.float64]
@@ -21,8 +21,6 @@ Values = NDArray[np.float64]
 EPSILON = 1e-6
 # Inputs whose correlations have a larger condition number determine each other.
 MOST_CONDITION = 1e10
-# Values of an input (or a unit) fall into so many bins of equal numbers of rows, for mutual information.
-BINS = 10
 
 
 class Inputs:
@@ -38,7 +36,7 @@ class Inputs:
     @cached_property
     def ranks(self) -> Values:
         """Ranks within each input, ties sharing their mean [rows, inputs]."""
-        return rankdata(self.values, axis=0)
+        return mean_ranks(self.values)
 
     @cached_property
     def correlation(self) -> Values:
@@ -56,6 +54,11 @@ class Inputs:
         return result
 
     @cached_property
+    def bins(self) -> NDArray[np.uint8]:
+        """Which bin a value falls into [rows, inputs]; see `ordered.bins`."""
+        return bins(self.values)
+
+    @cached_property
     def indicators(self) -> NDArray[np.float32]:
         """Which bin a value falls into, 1 or 0 [rows, inputs x BINS]; see `bin_indicators`."""
         return bin_indicators(self.values)
@@ -69,28 +72,9 @@ def _correlation(values: NDArray[np.floating]) -> Values:
 
 
 def bin_indicators(values: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Which of BINS bins each value falls into: 1 there and 0 elsewhere, [rows, columns] -> [rows, columns x BINS].
-
-    The bins of a column hold equal numbers of rows, as far as ties allow: equal values share a bin, so that the zeros
-    of a ReLU are a bin of their own, and the rest is cut into the other bins.
-    """
-    rows, columns = values.shape
-    result = np.zeros((rows, columns, BINS), np.float32)
-    everyone = np.arange(rows)
-    for k in range(columns):
-        column = np.ascontiguousarray(values[:, k])
-        ordered = np.sort(column)
-        least = int(np.searchsorted(ordered, ordered[0], side="right"))
-        # a value that more than a bin's share of rows hold at the lower end (the zeros of a ReLU) has a bin alone
-        alone = least > rows / BINS
-        rest = ordered[least:] if alone else ordered
-        wanted = BINS - alone
-        cuts = rest[np.arange(1, wanted) * len(rest) // wanted] if len(rest) else rest
-        number = np.searchsorted(cuts, column, side="right")
-        if alone:
-            number = np.where(column > ordered[0], number + 1, 0)
-        result[everyone, k, number] = 1.0
-    return result.reshape(rows, columns * BINS)
+    """1 in the bin that a value falls into (see `ordered.bins`) and 0 elsewhere, [rows, columns x BINS]."""
+    numbers = bins(values)
+    return (numbers[:, :, None] == np.arange(BINS)).astype(np.float32).reshape(len(values), -1)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ are mean squares of what one input does to a unit; `effective_number` says how m
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
-from precip_sae.interpretation.responses import BINS, Responses, bin_indicators
+from precip_sae.interpretation.ordered import bins, joint_counts, mean_ranks
+from precip_sae.interpretation.responses import Responses
 from precip_sae.interpretation.sensitivity import correlations
 
 Values = NDArray[np.float64]
@@ -16,7 +16,7 @@ Values = NDArray[np.float64]
 
 def spearman(responses: Responses) -> Values:
     """Pearson's correlation of the ranks, ties sharing their mean rank (Spearman 1904)."""
-    return correlations(rankdata(responses.units, axis=0)[None], responses.inputs.ranks)[0]
+    return correlations(mean_ranks(responses.units)[None], responses.inputs.ranks)[0]
 
 
 def partial(responses: Responses) -> Values:
@@ -49,20 +49,20 @@ def information(responses: Responses) -> Values:
 
     I = sum p_ab log(p_ab / (p_a p_b)) over BINS x BINS bins of equal numbers of rows (nat), less what independent rows
     would show, (A - 1)(B - 1) / (2 rows) with A and B the bins in use (Miller 1955; Moddemeijer 1989, doi
-    10.1016/0165-1684(89)90132-1); then sqrt(1 - exp(-2 I)) (Linfoot 1957, doi 10.1016/S0019-9958(57)90116-X).
+    10.1016/0165-1684(89)90132-1); then sqrt(1 - exp(-2 I)) (Linfoot 1957, doi 10.1016/S0019-9958(57)90116-X). With
+    counts n and f(n) = n log n, N I = sum f(n_ab) - sum f(n_a) - sum f(n_b) + f(N).
 
     Returns:
         0 .. 1 [units, inputs]; NaN where the unit or the input does not vary.
     """
-    rows, units = responses.units.shape
-    mine, theirs = bin_indicators(responses.units), responses.inputs.indicators
-    # whole numbers below 2^24: exact in float32 in whatever order they are added
-    both = (mine.T @ theirs).reshape(units, BINS, -1, BINS).transpose(0, 2, 1, 3).astype(np.float64) / rows
-    p, q = both.sum(axis=3), both.sum(axis=2)
-    expected = p[:, :, :, None] * q[:, :, None, :]
-    terms = both * np.log(np.divide(both, expected, out=np.ones_like(both), where=both > 0))
-    used_p, used_q = (p > 0).sum(axis=2), (q > 0).sum(axis=2)
-    nats = np.clip(terms.sum(axis=(2, 3)) - (used_p - 1) * (used_q - 1) / (2 * rows), 0.0, None)
+    rows = len(responses.units)
+    both = joint_counts(bins(responses.units), responses.inputs.bins)
+    of_units, of_inputs = both[:, :, 0].sum(axis=2), both[0].sum(axis=0)
+    n = np.arange(rows + 1, dtype=np.float64)
+    f = n * np.log(np.maximum(n, 1.0))
+    terms = f[both].sum(axis=(1, 3)) - f[of_units].sum(axis=1)[:, None] - f[of_inputs].sum(axis=1) + f[rows]
+    used = ((of_units > 0).sum(axis=1) - 1)[:, None] * ((of_inputs > 0).sum(axis=1) - 1)
+    nats = np.clip((terms - used / 2) / rows, 0.0, None)
     defined = responses.varies[:, None] & (np.ptp(responses.inputs.values, axis=0) > 0)
     return np.where(defined, np.sqrt(-np.expm1(-2 * nats)), np.nan)
 

@@ -14,7 +14,7 @@ from precip_sae.models.stack import Stack, affine
 from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DeepTraining
 
-AT_ONCE = 5
+AT_ONCE = 10
 """Networks in one stack. Threads take whole stacks, so that the last digits do not depend on how many there are."""
 
 

@@ -1,6 +1,6 @@
 """Dictionaries on toy activations, whose true features are known: which variant finds them, and when."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from precip_sae.interpretation.metrics import dead
 from precip_sae.interpretation.variant_grid import (
     Activations,
-    Fitted,
     Judge,
     described,
     fit_grid,
@@ -20,7 +19,8 @@ from precip_sae.interpretation.variant_grid import (
     published_sensitivity,
 )
 from precip_sae.quantities import PERCENT, quantity
-from precip_sae.settings import ToySettings
+from precip_sae.scheduling import in_processes
+from precip_sae.settings import DescentSettings, ToySettings, VariantName
 from precip_sae.spread import over_seeds
 from precip_sae.superposition.geometry import FATES, IGNORED, antipodal, dimensionality, fates, polygon
 from precip_sae.superposition.recovery import FOUND, recovery
@@ -37,20 +37,33 @@ IMPORTANCE = 0.9
 
 
 @dataclass(frozen=True)
-class ToyFitted:
-    """Dictionaries on toy activations, and the truth about them.
+class ToyDictionaries:
+    """Dictionaries of one variant and width on toy activations, and the truth about them.
 
     Attributes:
         source: TOY or RANDOM.
         activity: share of the rows in which a feature is active.
-        truth: directions of the features [models, features, units]; without length where the toy ignores one.
-        fitted: the dictionaries; their `inputs` are the true features.
+        activations: what they are fitted on; their `inputs` are the true features.
+        truth: directions of the features [seeds, features, units]; without length where the toy ignores one.
+        latents_per_unit: their width.
+        variant: of SAE; penalties: weights of its penalty, each with every seed.
     """
 
     source: str
     activity: float
+    activations: Activations
     truth: NDArray[np.float32]
-    fitted: Fitted
+    latents_per_unit: int
+    variant: VariantName
+    penalties: Sequence[float]
+
+    def described(self, settings: DescentSettings, judges: Sequence[Judge]) -> pd.DataFrame:
+        """Fits them; see `dictionary_table` for the columns."""
+        grid = {self.variant: self.penalties}
+        (fitted,) = fit_grid(self.activations, grid, self.latents_per_unit, settings)
+        truth = np.tile(self.truth, (len(self.penalties), 1, 1))
+        true = recovery(fitted.directions, truth, ~dead(fitted.latents))
+        return described(fitted, judges, source=self.source, activity=self.activity).assign(**true)
 
 
 def toy_activations(source: str, activity: float, settings: ToySettings) -> tuple[Activations, NDArray[np.float32]]:
@@ -79,20 +92,20 @@ def toy_activations(source: str, activity: float, settings: ToySettings) -> tupl
     return found, np.where((fates(weight) != IGNORED)[..., None], weight, 0.0)
 
 
-def toy_dictionaries(settings: ToySettings) -> Iterator[ToyFitted]:
-    """Every variant on activations of every activity and source, then on further widths at the middle activity.
-
-    They are in memory one variant and width at a time, so that any measure can be taken of them.
-    """
+def toy_dictionaries(settings: ToySettings) -> list[ToyDictionaries]:
+    """Every variant on activations of every activity and source, then on further widths at the middle activity."""
     grid = settings.dictionaries
-    cases = [(source, a, settings.width, grid) for source in SOURCES for a in sorted(settings.activities)]
+    made = {
+        (source, a): toy_activations(source, a, settings) for source in SOURCES for a in sorted(settings.activities)
+    }
+    cases = [(*case, settings.width, grid) for case in made]
     further = [width for width in settings.widths if width != settings.width]
     cases += [(RANDOM, middle_activity(settings), width, middle(grid)) for width in further]
-    for source, activity, width, wanted in cases:
-        activations, truth = toy_activations(source, activity, settings)
-        for fitted in fit_grid(activations, wanted, width, settings.training):
-            repeated = np.tile(truth, (len(fitted.seeds) // len(settings.seeds), 1, 1))
-            yield ToyFitted(source, activity, repeated, fitted)
+    return [
+        ToyDictionaries(source, activity, *made[source, activity], width, variant, penalties)
+        for source, activity, width, wanted in cases
+        for variant, penalties in wanted.items()
+    ]
 
 
 def dictionary_table(settings: ToySettings, judges: Sequence[Judge] = ()) -> pd.DataFrame:
@@ -105,17 +118,13 @@ def dictionary_table(settings: ToySettings, judges: Sequence[Judge] = ()) -> pd.
         Columns source, activity, variant, latents_per_unit, penalty, seed, fvu, l0, dead, those of
         `published_sensitivity` and of `judges`, and those of `recovery`.
     """
-    frames = []
-    for each in toy_dictionaries(settings):
-        true = recovery(each.fitted.directions, each.truth, ~dead(each.fitted.latents))
-        table = described(
-            each.fitted,
-            [published_sensitivity(settings.threshold), *judges],
-            source=each.source,
-            activity=each.activity,
-        )
-        frames.append(table.assign(**true))
-    return pd.concat(frames, ignore_index=True)
+    measures = [published_sensitivity(settings.threshold), *judges]
+
+    # one variant and width at a time is in memory in each process, so that any measure can be taken of them
+    def work(each: ToyDictionaries) -> pd.DataFrame:
+        return each.described(settings.training, measures)
+
+    return pd.concat(in_processes(work, toy_dictionaries(settings)), ignore_index=True)
 
 
 def halves(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

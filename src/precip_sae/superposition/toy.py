@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from precip_sae.models.reference import KerasAdam
 from precip_sae.models.stack import Stack
-from precip_sae.scheduling import side_by_side
+from precip_sae.scheduling import in_processes
 from precip_sae.settings import DescentSettings
 
 # Streams of random numbers per purpose; each seed of a toy model has its own.
 _WEIGHTS, _ROWS, _DIRECTIONS = 10, 11, 12
 
 GROUPS = 2
-"""Stacks into which models are divided. Threads take whole stacks, so that no digit depends on how many there are."""
+"""Stacks into which models are divided. Processes take whole stacks: no digit depends on how many there are."""
 
 
 class ToyModel(Stack):
@@ -74,7 +74,7 @@ def train_toys(
     importance: ArrayLike,
     seeds: Sequence[int],
     settings: DescentSettings,
-    threads: int | None = None,
+    processes: int | None = None,
 ) -> ToyModel:
     """Trains toy models side by side; models of equal seeds start alike and see the same draws.
 
@@ -83,17 +83,17 @@ def train_toys(
         activity: share of the rows in which a feature is active [models].
         importance: weight of each feature in the loss [models, features].
         seeds: [models]; models may share one.
-        threads: groups of models that are trained at once (default: all CPUs); changes no bit.
+        processes: groups of models that are trained at once (default: all CPUs); changes no bit.
     """
     weights = np.asarray(importance, dtype=np.float32)
 
-    def work(group: NDArray[np.int64]) -> ToyModel:
+    def work(group: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         own = [activity[k] for k in group], weights[group], [seeds[k] for k in group]
         return _train(units, *own, settings)
 
     groups = np.array_split(np.arange(len(seeds)), min(GROUPS, len(seeds)))
-    trained = [model.named() for model in side_by_side(work, groups, threads)]
-    return ToyModel({name: torch.cat([each[name].detach() for each in trained]) for name in trained[0]})
+    trained = in_processes(work, groups, processes)
+    return ToyModel({name: torch.from_numpy(np.concatenate([each[name] for each in trained])) for name in trained[0]})
 
 
 def _train(
@@ -102,7 +102,7 @@ def _train(
     importance: NDArray[np.float32],
     seeds: Sequence[int],
     settings: DescentSettings,
-) -> ToyModel:
+) -> dict[str, NDArray[np.float32]]:
     torch.set_num_threads(1)  # one thread gives the same bytes everywhere
     weights = torch.from_numpy(importance)
     features = weights.shape[1]
@@ -120,7 +120,7 @@ def _train(
         x = values[place] * (chance[place] < shares)
         adam.learning_rate = settings.learning_rate * min((settings.steps - step) / slowing, 1.0)
         adam.step(toy_loss(model, x, weights).sum())
-    return ToyModel({name: value.detach() for name, value in model.named().items()})
+    return {name: value.detach().numpy() for name, value in model.named().items()}
 
 
 def random_directions(seeds: Sequence[int], features: int, units: int) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ from numba import njit
 
 from precip_sae.models.engine.arithmetic import STRICT
 from precip_sae.models.engine.cache import compiled
+from precip_sae.models.engine.lanes import LANES, get, put, spread
 from precip_sae.models.engine.layers import STEPS_TO_FORGET
 from precip_sae.models.variants import AUXILIARY, BANDWIDTH
 
@@ -35,42 +36,73 @@ def exponential(x):
 
 
 @njit(**STRICT)
-def add_product(out, row, matrix, low, high):
-    """out += row M for the latents from low to high, [units], [units, latents] -> [latents].
+def add_products(out, rows, matrix, start, stop, low, high):
+    """out += rows M for the columns from low to high, M's rows from start to stop.
 
-    A latent's sum goes from the first unit to the last.
+    A sum goes from the first of M's rows to the last, and stays in a register until then.
+
+    Args:
+        out: [rows, columns]; rows: as many or more [rows, M's rows or more]; matrix: M.
     """
-    units = len(row)
-    for u in range(0, units - 3, 4):
-        a, b, c, d = row[u], row[u + 1], row[u + 2], row[u + 3]
-        ma, mb, mc, md = matrix[u], matrix[u + 1], matrix[u + 2], matrix[u + 3]
-        for j in range(low, high):
-            out[j] = (((out[j] + a * ma[j]) + b * mb[j]) + c * mc[j]) + d * md[j]
-    for u in range(units - units % 4, units):
-        a, ma = row[u], matrix[u]
-        for j in range(low, high):
-            out[j] += a * ma[j]
+    count, vectors = len(out), (high - low) // LANES
+    for at in range(low, low + vectors * LANES, LANES):
+        for i in range(0, count - 3, 4):
+            a, b, c, d = out[i, at:], out[i + 1, at:], out[i + 2, at:], out[i + 3, at:]
+            za, zb, zc, zd = get(a, 0), get(b, 0), get(c, 0), get(d, 0)
+            for k in range(start, stop):
+                m = get(matrix[k, at:], 0)
+                za += spread(rows[i, k]) * m
+                zb += spread(rows[i + 1, k]) * m
+                zc += spread(rows[i + 2, k]) * m
+                zd += spread(rows[i + 3, k]) * m
+            put(a, 0, za)
+            put(b, 0, zb)
+            put(c, 0, zc)
+            put(d, 0, zd)
+        for i in range(count - count % 4, count):
+            a = out[i, at:]
+            za = get(a, 0)
+            for k in range(start, stop):
+                za += spread(rows[i, k]) * get(matrix[k, at:], 0)
+            put(a, 0, za)
+    for i in range(count):
+        for k in range(start, stop):
+            for j in range(low + vectors * LANES, high):
+                out[i, j] += rows[i, k] * matrix[k, j]
 
 
 @njit(**STRICT)
 def add_outer(out, left, right, low, high):
-    """out += left^T right for the latents from low to high: [units, latents], [rows, units], [rows, latents].
+    """out += left^T right for the columns from low to high; rows are added from the first to the last.
 
-    Rows are added from the first to the last.
+    Args:
+        out: [units, columns]; left: [rows, units or more]; right: [rows, columns].
     """
-    rows, units = left.shape
-    for i in range(0, rows - 3, 4):
-        ra, rb, rc, rd = right[i], right[i + 1], right[i + 2], right[i + 3]
+    units, count, vectors = len(out), len(left), (high - low) // LANES
+    for at in range(low, low + vectors * LANES, LANES):
+        for u in range(0, units - 3, 4):
+            a, b, c, d = out[u, at:], out[u + 1, at:], out[u + 2, at:], out[u + 3, at:]
+            sa, sb, sc, sd = get(a, 0), get(b, 0), get(c, 0), get(d, 0)
+            for i in range(count):
+                r = get(right[i, at:], 0)
+                sa += spread(left[i, u]) * r
+                sb += spread(left[i, u + 1]) * r
+                sc += spread(left[i, u + 2]) * r
+                sd += spread(left[i, u + 3]) * r
+            put(a, 0, sa)
+            put(b, 0, sb)
+            put(c, 0, sc)
+            put(d, 0, sd)
+        for u in range(units - units % 4, units):
+            a = out[u, at:]
+            sa = get(a, 0)
+            for i in range(count):
+                sa += spread(left[i, u]) * get(right[i, at:], 0)
+            put(a, 0, sa)
+    for i in range(count):
         for u in range(units):
-            a, b, c, d, row = left[i, u], left[i + 1, u], left[i + 2, u], left[i + 3, u], out[u]
-            for j in range(low, high):
-                row[j] = (((row[j] + a * ra[j]) + b * rb[j]) + c * rc[j]) + d * rd[j]
-    for i in range(rows - rows % 4, rows):
-        ra = right[i]
-        for u in range(units):
-            a, row = left[i, u], out[u]
-            for j in range(low, high):
-                row[j] += a * ra[j]
+            for j in range(low + vectors * LANES, high):
+                out[u, j] += left[i, u] * right[i, j]
 
 
 @njit(**STRICT)
@@ -120,17 +152,6 @@ def least_active(f):
 
 
 @njit(**STRICT)
-def decode(latents, turned, out):
-    """out += f D of one row, D as [latents, units]; latents that are zero cost nothing."""
-    for j in range(len(latents)):
-        value = latents[j]
-        if value != f32(0.0):
-            row = turned[j]
-            for u in range(len(out)):
-                out[u] += value * row[u]
-
-
-@njit(**STRICT)
 def of_rank(values, rank):
     """The value that would stand at place `rank`, from 0, if the largest came first; reorders `values` (Hoare 1961)."""
     low, high = 0, len(values) - 1
@@ -164,9 +185,9 @@ def keep_largest(values, how_many, room):
     """
     there = 0
     for j in range(len(values)):
-        if values[j] > f32(0.0):
-            room[there] = values[j]
-            there += 1
+        # written over by the next one if it is not above zero: a branch would be guessed wrong half of the time
+        room[there] = values[j]
+        there += values[j] > f32(0.0)
     if there > how_many:
         least = of_rank(room[:there], how_many - 1)
         for j in range(len(values)):
@@ -175,8 +196,12 @@ def keep_largest(values, how_many, room):
 
 @njit(**STRICT)
 def code(kind, z, f, k, bias, first, second, room):
-    """f of z, both [rows, latents]; first, second: what a kind has besides, see `descend`; room: see `keep_largest`."""
-    rows, latents = z.shape
+    """f of z, both [rows, latents or more]; first, second: what a kind has besides, see `descend` [latents].
+
+    Args:
+        room: see `keep_largest`.
+    """
+    rows, latents = len(z), len(first)
     rectify(z, f)
     if kind == TOPK:
         for i in range(rows):
@@ -243,24 +268,28 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
     g_first = g[2 * matrix + latents + units : 2 * matrix + 2 * latents + units]
     g_second = g[2 * matrix + 2 * latents + units :]
     first, second = np.zeros(latents, f32), extra[latents:]
-    D = np.empty((latents, units), f32)
+    # whole vectors of latents and of units; what is beyond them stays zero
+    wide, deep = -(-latents // LANES) * LANES, -(-units // LANES) * LANES
+    encoder, turned = np.zeros((units, wide), f32), np.zeros((units, wide), f32)
+    decoder = np.zeros((latents, deep), f32)
+    g_encoder, g_turned = np.empty((units, wide), f32), np.empty((units, wide), f32)
     most = 0
     for step in range(len(sizes)):
         most = max(most, starts[step + 1] - starts[step])
-    batch, centred = np.empty((most, units), f32), np.empty((most, units), f32)
-    z, f = np.empty((most, latents), f32), np.empty((most, latents), f32)
-    df, dz = np.empty((most, latents), f32), np.empty((most, latents), f32)
-    left = np.empty((len(edges), most, units), f32)  # of the prefixes, then what these give together
-    spare, used = np.empty((most, units), f32), np.empty((most, latents), f32)
-    total, room = np.empty(latents, f32), np.empty(most * latents, f32)
+    batch, centred, spare = np.zeros((most, deep), f32), np.zeros((most, deep), f32), np.zeros((most, deep), f32)
+    z, f, used = np.zeros((most, wide), f32), np.zeros((most, wide), f32), np.zeros((most, wide), f32)
+    df, dz = np.zeros((most, wide), f32), np.zeros((most, wide), f32)
+    left = np.zeros((len(edges), most, deep), f32)  # of the prefixes, then what these give together
+    total, room = np.empty(latents, f32), np.empty(most * wide, f32)
     for step in range(len(sizes)):
         rows, n = order[starts[step] : starts[step + 1]], starts[step + 1] - starts[step]
         penalty = penalties[step]
         share = f32(2.0) / f32(n * len(edges) * (units if mean_over_units else 1))
-        g[:] = zero
+        g[:], g_encoder[:], g_turned[:] = zero, zero, zero
+        for u in range(units):
+            for j in range(latents):
+                encoder[u, j], turned[u, j], decoder[j, u] = E[u, j], DT[u, j], DT[u, j]
         for j in range(latents):
-            for u in range(units):
-                D[j, u] = DT[u, j]
             first[j] = exponential(extra[j]) if kind in (JUMPRELU, GATED) else zero
         for i in range(n):
             for u in range(units):
@@ -268,7 +297,7 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
                 centred[i, u] = batch[i, u] - (zero if kind == PUBLISHED else d[u])
             for j in range(latents):
                 z[i, j] = e[j]
-            add_product(z[i], centred[i], E, 0, latents)
+        add_products(z[:n], centred, encoder, 0, units, 0, wide)
         code(kind, z[:n], f[:n], int(np.rint(k * n if kind == BATCH_TOPK else k)), e, first, second, room)
         some_dead = False
         if kind in (TOPK, BATCH_TOPK):
@@ -277,24 +306,28 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
         df[:n] = zero
         # the derivatives of the errors by the reconstructions of the prefixes
         for i in range(n):
-            spare[i] = d
-            low = 0
-            for s in range(len(edges)):
-                decode(f[i, low : edges[s]], D[low : edges[s]], spare[i])
+            for u in range(units):
+                spare[i, u] = d[u]
+        low = 0
+        for s in range(len(edges)):
+            add_products(spare[:n], f, decoder, low, edges[s], 0, deep)
+            for i in range(n):
                 for u in range(units):
                     left[s, i, u] = (spare[i, u] - batch[i, u]) * share
-                low = edges[s]
+            low = edges[s]
+        for i in range(n):
             for u in range(units):
                 spare[i, u] = batch[i, u] - spare[i, u]
         # a latent is in its own prefix and in all longer ones
         for s in range(len(edges) - 1, -1, -1):
-            low = edges[s - 1] if s > 0 else 0
-            for i in range(n):
-                if s < len(edges) - 1:
+            low, high = edges[s - 1] if s > 0 else 0, wide
+            if s < len(edges) - 1:
+                high = edges[s]
+                for i in range(n):
                     for u in range(units):
                         left[s, i, u] += left[s + 1, i, u]
-                add_product(df[i], left[s, i], DT, low, edges[s])
-            add_outer(gDT, left[s, :n], f[:n], low, edges[s])
+            add_products(df[:n], left[s], turned, 0, units, low, high)
+            add_outer(g_turned, left[s, :n], f[:n], low, high)
         add_rows(gd, left[0, :n])
         # through the code
         if kind == JUMPRELU:
@@ -308,18 +341,24 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
             dz[:n] = zero
             rectify(z[:n], used[:n])
             for i in range(n):
-                spare[i] = d
-                decode(used[i], D, spare[i])
+                for u in range(units):
+                    spare[i, u] = d[u]
+            add_products(spare[:n], used, decoder, 0, latents, 0, deep)
+            for i in range(n):
                 for u in range(units):
                     spare[i, u] = (spare[i, u] - batch[i, u]) * share
-                add_product(dz[i], spare[i], DT, 0, latents)
+            add_products(dz[:n], spare, turned, 0, units, 0, wide)
+            where_active(z[:n], dz[:n], penalty, used[:n])  # the derivatives by the gate's sums
+            where_active(f[:n], df[:n], zero, df[:n])  # and by the sizes
+            add_rows(ge, used[:n])
+            add_rows(g_second, df[:n])
+            for i in range(n):
                 for j in range(latents):
-                    gate = dz[i, j] + penalty if z[i, j] > zero else zero
-                    size = df[i, j] if f[i, j] > zero else zero
-                    ge[j] += gate
-                    g_first[j] += size * (z[i, j] - e[j]) * first[j]
-                    g_second[j] += size
-                    dz[i, j] = gate + size * first[j]
+                    dz[i, j] = df[i, j] * (z[i, j] - e[j]) * first[j]
+            add_rows(g_first, dz[:n])
+            for i in range(n):
+                for j in range(latents):
+                    dz[i, j] = used[i, j] + df[i, j] * first[j]
         else:
             paid = zero if kind in (TOPK, BATCH_TOPK) else penalty
             where_active(f[:n], df[:n], paid, dz[:n])
@@ -332,14 +371,19 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
                 keep_largest(used[i], max(units // 2, 1), room)
                 for u in range(units):
                     left[0, i, u] = zero
-                decode(used[i], D, left[0, i])
+            add_products(left[0, :n], used, decoder, 0, latents, 0, deep)
+            for i in range(n):
                 for u in range(units):
                     left[0, i, u] = (left[0, i, u] - spare[i, u]) * (_AUXILIARY * f32(2.0) / f32(n))
-                add_product(df[i], left[0, i], DT, 0, latents)
+            add_products(df[:n], left[0], turned, 0, units, 0, wide)
+            for i in range(n):
                 for j in range(latents):
                     dz[i, j] += df[i, j] if used[i, j] > zero else zero
-            add_outer(gDT, left[0, :n], used[:n], 0, latents)
-        add_outer(gE, centred[:n], dz[:n], 0, latents)
+            add_outer(g_turned, left[0, :n], used[:n], 0, wide)
+        add_outer(g_encoder, centred[:n], dz[:n], 0, wide)
+        for u in range(units):
+            for j in range(latents):
+                gE[u, j], gDT[u, j] = g_encoder[u, j], g_turned[u, j]
         total[:] = zero
         add_rows(total, dz[:n])
         if kind != GATED:
@@ -364,9 +408,11 @@ def descend(kind, x, order, starts, penalties, sizes, edges, k, unit_norm, mean_
             for u in range(units):
                 for j in range(latents):
                     total[j] += DT[u, j] * DT[u, j]
+            for j in range(latents):
+                total[j] = np.sqrt(total[j])
             for u in range(units):
                 for j in range(latents):
-                    DT[u, j] /= np.sqrt(total[j])
+                    DT[u, j] /= total[j]
         wait(silent, f[:n], total)
         smallest = least_active(f[:n]) if step >= averaged_from else f32(np.inf)
         if smallest < f32(np.inf):
