@@ -373,7 +373,7 @@ def table_check(
         report = checked(file, settings.data, subsets, bar.advance)
     # a pipe gets whole lines: there is no terminal whose width they should keep to
     console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
-    for piece in shown(report, str(file), settings.data.response):
+    for piece in shown(report, str(file), settings.data.responses):
         console.print(piece)
     if report.refusal:
         raise report.refusal

@@ -314,15 +314,23 @@ def weighted_cross_entropy(z, y, class_weights, rows, share, loss, score, classe
 
 
 @part_of_loop
-def squared_error(z, y, rows, share, loss, score):
-    """Squared error: z becomes its derivative, squared and absolute errors are added up; see `cross_entropy`."""
-    twice = spread(f32(2.0) * share)
-    for s in range(rows):
+def squared_error(z, y, rows, share, loss, score, responses):
+    """Squared error: z becomes its derivative, squared and absolute errors are added up; see `cross_entropy`.
+
+    Of several responses the mean of their errors.
+
+    Args:
+        z, y: [rows, responses] values.
+    """
+    each = f32(1.0) / f32(responses)
+    twice = spread(f32(2.0) * share * each)
+    squares = errors = number(0.0)
+    for s in range(rows * responses):
         e = get(z, s) - get(y, s)
-        loss += e * e
-        score += magnitude(e)
+        squares += e * e
+        errors += magnitude(e)
         put(z, s, e * twice)
-    return loss, score
+    return loss + squares * spread(each), score + errors * spread(each)
 
 
 @part_of_loop
@@ -364,7 +372,7 @@ def mlp_kernels(
     def epoch(x, y, rows, weights, m, v, sizes, penalty, class_weights, loss, score):
         """Steps through `rows` rows in batches.
 
-        x [rows + room, inputs, LANES], y [rows + room, LANES], any finite numbers in the last `room` rows;
+        x [rows + room, inputs, LANES], y [rows + room, responses, LANES], any finite numbers in the last `room` rows;
         weights, m, v [parameters, LANES], moved on;
         sizes: Adam's step sizes, one per batch; penalty: weight of the sum of a batch's hidden activations in its
         loss; class_weights: float32 [outputs], read if `weighted`; loss, score: float64 [LANES], added to.
@@ -386,7 +394,7 @@ def mlp_kernels(
             elif classification:
                 lost, scored = cross_entropy(z, ys, size, share, lost, scored, outputs)
             else:
-                lost, scored = squared_error(z, ys, size, share, lost, scored)
+                lost, scored = squared_error(z, ys, size, share, lost, scored, outputs)
             if penalty > f32(0.0):
                 lost += total(h, size * hidden) * spread(penalty * f32(size))
             clear(z, size * outputs, room * outputs)
@@ -415,7 +423,7 @@ def mlp_kernels(
             if classification:
                 lost, scored = cross_entropy(z, ys, size, f32(1.0), lost, scored, outputs)
             else:
-                lost, scored = squared_error(z, ys, size, f32(1.0), lost, scored)
+                lost, scored = squared_error(z, ys, size, f32(1.0), lost, scored, outputs)
             accumulate(loss, lost)
             accumulate(score, scored)
 
@@ -509,21 +517,23 @@ def sae_kernels(hidden: int, latents: int, batch: int) -> SAEKernels:
 
 @compiled(**STRICT)
 def gather(table, response, order, columns, x, y):
-    """Lays rows out: x[i, k, lane] = table[order[i, lane], columns[k, lane]], y[i, lane] = response[order[i, lane]].
+    """Lays rows out: x[i, k, lane] = table[order[i, lane], columns[k, lane]], y[i, :, lane] = response[order[i, lane]].
 
     Args:
-        table: float32 [rows, columns]; response: float32 [rows].
+        table: float32 [rows, columns]; response: float32 [rows, responses], or class numbers [rows, 1].
         order: which rows, int32 [n, LANES]; columns: which inputs, int64 [inputs, LANES].
-        x: [n or more, inputs, LANES]; y: [n or more, LANES]; written up to n.
+        x: [n or more, inputs, LANES]; y: [n or more, responses, LANES]; written up to n.
     """
     flat, width = table.reshape(-1), np.uint32(table.shape[1])
+    told, several = response.reshape(-1), np.uint32(response.shape[1])
     for i in range(len(order)):
         for k in range(len(columns)):
             for lane in range(LANES):
                 # unsigned: an index that may count from the end would keep this from being a vector loop
                 x[i, k, lane] = flat[np.uint32(order[i, lane]) * width + np.uint32(columns[k, lane])]
-        for lane in range(LANES):
-            y[i, lane] = response[np.uint32(order[i, lane])]
+        for k in range(response.shape[1]):
+            for lane in range(LANES):
+                y[i, k, lane] = told[np.uint32(order[i, lane]) * several + np.uint32(k)]
 
 
 @compiled(**STRICT)
