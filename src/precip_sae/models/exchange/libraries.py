@@ -54,12 +54,12 @@ def from_sklearn(model: Any, inputs: Sequence[str] | None = None, response: str 
         for k, name in enumerate(names)
     )
     classifies = kinds[-1] == "MLPClassifier"
-    count = network.n_outputs_
-    called = [response] if count == 1 else [f"{response} {k + 1}" for k in range(count)]
+    outputs = network.n_outputs_
+    called = [response] if outputs == 1 else [f"{response} {k + 1}" for k in range(outputs)]
     responses = [str(label) for label in network.classes_] if classifies else called
     last = activation_named(network.out_activation_, source) if network.out_activation_ != "softmax" else "softmax"
-    if classifies and count > 1 and last != "softmax":
-        raise NetworkError(f"{source}: gives {count} labels at once, expected classes of which one holds.")
+    if classifies and outputs > 1 and last != "softmax":
+        raise NetworkError(f"{source}: gives {outputs} labels at once, expected classes of which one holds.")
     activation = activation_named(network.activation, source)
     layers = [
         Layer(np.asarray(weight, dtype=float), np.asarray(bias, dtype=float), activation)
