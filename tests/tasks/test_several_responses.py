@@ -1,5 +1,6 @@
 """Several responses at once: what one network learns of them is what a hand and other libraries say."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from sklearn import linear_model, metrics, tree
 
 from precip_sae.errors import NetworkError, SettingsError, TableError
+from precip_sae.files import read_json
 from precip_sae.folds.pool import Fold, pooled_rows, pooled_skill
 from precip_sae.interpretation.units import UNTRAINED, untrained_saes
 from precip_sae.manuscript import report, tables
@@ -21,12 +23,23 @@ from precip_sae.models.exchange.network import Network
 from precip_sae.models.exchange.write import export_network
 from precip_sae.models.initial import mlp_weights
 from precip_sae.models.mlp import MLP
-from precip_sae.models.store import save_models
+from precip_sae.models.store import load_models, save_models
+from precip_sae.paths import Paths
 from precip_sae.pipeline.networks import told_by
 from precip_sae.search.plan import plan
 from precip_sae.search.unit import Work, run_unit
-from precip_sae.settings import DataSettings, MLPSettings, SAESettings, Settings, SubsetSettings, TaskSettings, parse
+from precip_sae.settings import (
+    DataSettings,
+    MLPSettings,
+    SAESettings,
+    Settings,
+    SubsetSettings,
+    TaskSettings,
+    load_settings,
+    parse,
+)
 from precip_sae.table_check import check, shown
+from precip_sae.tables.read import read_table
 from precip_sae.tasks.episodes import episodes
 from precip_sae.tasks.folds import every_fold
 from precip_sae.tasks.prepare import Part, Prepared, prepare
@@ -240,8 +253,8 @@ def test_the_page_has_a_row_and_a_verdict_for_each_response() -> None:
     table = tables.skill(numbers, {"t": task})
     assert table["Response"].tolist() == ["snow (mm h⁻¹)"] * 3 + ["drops"] * 3
     assert report.verdict(numbers, "t", task.data)[:2] == [
-        "The networks do better than climatology, which uses no input in snow (mm h⁻¹) (B): gain G.",
-        "The networks are not distinguishable from climatology, which uses no input in drops (B): gain G.",
+        "The networks do better than climatology, which uses no input, for snow (mm h⁻¹) (B): gain G.",
+        "The networks are not distinguishable from climatology, which uses no input, for drops (B): gain G.",
     ]
     assert "all weigh the same" in report.describe_models(task, "2")
 
@@ -373,3 +386,24 @@ def test_a_wrong_scaling_of_responses_is_one_sentence(mean: Any, scale: Any, sen
     with pytest.raises(NetworkError, match=sentence):
         Network(network.source, network.inputs, network.layers, network.responses, "regression", mean, scale)
     assert describe(network)["response_mean"] == list(network.response_mean)
+
+
+def test_one_response_still_gives_the_committed_weights_and_results(repository: Paths) -> None:
+    folder, results = repository.models("regressor") / "mlp", repository.task_results("regressor") / "train.json"
+    if not (folder.is_dir() and repository.observations.is_file()):
+        pytest.skip("models or observations are not pulled")
+    task = load_settings(repository.params).tasks["regressor"]
+    table = read_table(repository.root / task.data.table, task.data)
+    prepared = prepare(table, task.data)
+    networks, config = load_models(folder, MLP)
+    assert config["data"] == task.data.model_dump()
+    again, _ = engine.train_mlps(prepared.train, prepared.validation, "regression", 1, task.mlp, task.seeds[:1])
+    for name, weights in again.arrays(0).items():
+        np.testing.assert_array_equal(weights, networks.arrays(0)[name])
+    found = {
+        "skill": skill.skill_by_part(networks, prepared),
+        "baselines": skill.formed(skill.baselines(prepared)),
+        "gain_over": skill.gain_over_baselines(networks, prepared, episodes(table, prepared, "test")),
+    }
+    kept = read_json(results)
+    assert json.loads(json.dumps(found)) == {name: kept[name] for name in found}

@@ -72,9 +72,10 @@ def predicted_observed(
         figure = Figure(figsize=(SINGLE, SINGLE * 0.82))
         _panel(figure, figure.subplots(), observed, predicted, names[0], units[0], bins)
         return figure
-    rows = -(-len(names) // ABREAST)
-    figure = Figure(figsize=(DOUBLE, DOUBLE / ABREAST * 0.82 * rows))
-    axes = figure.subplots(rows, ABREAST).ravel()
+    columns = min(len(names), ABREAST)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(DOUBLE / ABREAST * columns, DOUBLE / ABREAST * 0.82 * rows))
+    axes = figure.subplots(rows, columns).ravel()
     for axis in axes[len(names) :]:
         axis.set_axis_off()
     for axis, own, said, name, unit in zip(axes, observed.T, predicted.T, names, units, strict=False):

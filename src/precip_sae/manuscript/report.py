@@ -169,9 +169,9 @@ def verdict(numbers: Numbers, name: str, data: DataSettings, one_network: bool =
             else:
                 how = f"{are} not distinguishable from"
             one = f"({found}): gain {gain['text']}"
-            outcomes.setdefault(how, []).append(f"{response} {one}" if data.several else one)
-        for how, of in outcomes.items():
-            sentences.append(f"{who} {how} {called}{' in ' if data.several else ' '}{'; '.join(of)}.")
+            outcomes.setdefault(how, []).append(f"for {response} {one}" if data.several else one)
+        before = "," if data.several and "," in called else ""
+        sentences += [f"{who} {how} {called}{before} {'; '.join(of)}." for how, of in outcomes.items()]
     return sentences
 
 
