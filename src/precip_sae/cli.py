@@ -362,7 +362,7 @@ def table_check(
     settings, subsets = task_settings(task)
     with Bar("Reading") as bar:
         report = checked(file, settings.data, subsets, bar.advance)
-    for piece in shown(report, str(file), settings.data.response):
+    for piece in shown(report, str(file), settings.data.responses):
         console().print(piece)
     if report.refusal:
         raise report.refusal

@@ -1,7 +1,7 @@
 """What a task would use of a table, and what looks wrong with it: looked at before anything is trained."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Report:
             transform, missing values, least, median and largest value in the unit used.
         counts: rows read, dropped by reason, and of each part; empty after a refusal.
         parts: a row per part: rows, first and last time, and classes (rows) or mean and standard deviation of the
-            response; empty after a refusal.
+            response, or of each; empty after a refusal.
         baselines: see `models.skill.baselines`; empty after a refusal.
         warnings: sentences.
         search: number of subsets and of models, least and most rows that a subset has; empty without a search.
@@ -53,16 +53,16 @@ class Report:
     warnings: list[str]
     counts: dict[str, int] = field(default_factory=dict)
     parts: pd.DataFrame = field(default_factory=pd.DataFrame)
-    baselines: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
     search: dict[str, int] = field(default_factory=dict)
     refusal: TableError | None = None
 
 
-def shown(report: Report, source: str, response: str) -> Iterator[Any]:
+def shown(report: Report, source: str, responses: Sequence[str]) -> Iterator[Any]:
     """The report for a terminal: text and rich tables.
 
     Args:
-        source: the table's name; response: the column to predict.
+        source: the table's name; responses: the columns to predict.
     """
     table = report.table
     unused = len(table.columns) - report.columns["in the file"].nunique()
@@ -74,9 +74,11 @@ def shown(report: Report, source: str, response: str) -> Iterator[Any]:
         yield "Rows: " + "; ".join(f"{reason} {rows}" for reason, rows in report.counts.items()) + "."
         yield ""
         yield _rich(report.parts.rename_axis("part").reset_index())
-        yield ""
-        yield f"What a network has to beat on the test part, predicting {response}:"
-        yield _rich(pd.DataFrame(report.baselines).T.rename_axis("forecast").reset_index())
+        for response in responses:
+            found = {name: row[response] if len(responses) > 1 else row for name, row in report.baselines.items()}
+            yield ""
+            yield f"What a network has to beat on the test part, predicting {response}:"
+            yield _rich(pd.DataFrame(found).T.rename_axis("forecast").reset_index())
     if search := report.search:
         yield ""
         yield (
@@ -129,10 +131,15 @@ def check(
         warnings.append(f"The parts are those of {fold_name(prepared.data)}; the others can be prepared too.")
     parts = describe_parts(table.frame, prepared)
     scores = baselines(prepared)
-    warnings += [*_part_warnings(prepared, parts), *_leaks(prepared, scores["linear"])]
+    warnings += [*_part_warnings(prepared, parts), *_about_responses(table.frame, prepared)]
+    for response in data.responses:
+        linear = scores["linear"][response] if data.several else scores["linear"]
+        warnings += _leaks(_with_response(prepared, response), linear)
     if subsets:
         for column in whole.predictors[len(data.predictors) :]:
-            warnings += _leaks(prepare(table.frame, pool_data(data, subsets, [column])))
+            one = prepare(table.frame, pool_data(data, subsets, [column]))
+            for response in data.responses:
+                warnings += _leaks(_with_response(one, response))
     return Report(table, columns, warnings, prepared.counts, parts, scores, search)
 
 
@@ -177,8 +184,9 @@ def describe_parts(frame: pd.DataFrame, prepared: Prepared) -> pd.DataFrame:
             row |= dict(
                 zip(data.classes, np.bincount(prepared.parts[name].y, minlength=len(data.classes)), strict=True)
             )
-        else:
-            row |= {"mean": float(mine[data.response].mean()), "sd": float(mine[data.response].std(ddof=0))}
+        for response in data.responses if data.kind == "regression" else ():
+            of = f" {response}" if data.several else ""
+            row |= {f"mean{of}": float(mine[response].mean()), f"sd{of}": float(mine[response].std(ddof=0))}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -239,11 +247,15 @@ def _part_warnings(prepared: Prepared, parts: pd.DataFrame) -> Iterator[str]:
     used = int(parts["rows"].sum())
     if used < (1 - LOST) * counts["read"]:
         yield f"Only {used} of {counts['read']} rows are used ({used / counts['read']:.0%})."
-    if data.kind == "regression" and not LEARNABLE[0] <= (sd := float(prepared.train.y.std())) <= LEARNABLE[1]:
-        yield (
-            f"The standard deviation of '{data.response}' is {sd:.3g}: networks learn numbers of about 1 in so many "
-            "steps (data.standardise_response helps)."
-        )
+    for response in data.responses if data.kind == "regression" else ():
+        y = _with_response(prepared, response).train.y
+        if not LEARNABLE[0] <= (sd := float(y.std())) <= LEARNABLE[1]:
+            helps = f"data.scaling {'makes it so' if response in data.scaling else 'can make it so'}"
+            helps = helps if data.standardise_response else "data.standardise_response helps"
+            yield (
+                f"The standard deviation of '{response}' is {sd:.3g}: networks learn numbers of about 1 in so many "
+                f"steps ({helps})."
+            )
     for name in data.classes:
         for part in PARTS[1:]:
             if (rows := parts.loc[part, name]) < MINIMUM_CLASS:
@@ -258,14 +270,44 @@ def _part_warnings(prepared: Prepared, parts: pd.DataFrame) -> Iterator[str]:
                 f"'{column}' has drifted: the test part's mean lies {distance:+.1f} standard deviations from "
                 "that of the training and validation parts."
             )
-    learnt = pd.DataFrame(prepared.train.x).assign(y=prepared.train.y)
-    test = pd.DataFrame(prepared.test.x).assign(y=prepared.test.y)
+    learnt, test = (pd.DataFrame(np.column_stack([part.x, part.y])) for part in (prepared.train, prepared.test))
     again = test.merge(learnt.drop_duplicates(), how="left", indicator="found")["found"] == "both"
     if again.mean() > REPEATED:
         yield (
             f"Leakage: {again.mean():.1%} of the test rows stand in the training part too, with the same inputs and "
             "response (data.groups keeps rows that belong together in one part)."
         )
+
+
+def _with_response(prepared: Prepared, response: str) -> Prepared:
+    """The same with one of several responses, as it is learnt."""
+    data = prepared.data
+    if not data.several:
+        return prepared
+    k = data.responses.index(response)
+    parts: dict[str, Any] = {
+        name: replace(part, y=np.ascontiguousarray(part.y[:, k])) for name, part in prepared.parts.items()
+    }
+    mean, scale = (float(np.asarray(value)[k]) for value in (prepared.response_mean, prepared.response_scale))
+    return replace(prepared, data=data.one(response), **parts, response_mean=mean, response_scale=scale)
+
+
+def _about_responses(frame: pd.DataFrame, prepared: Prepared) -> Iterator[str]:
+    """What it costs that a row counts only where all of several responses are there, and which say the same."""
+    data = prepared.data
+    if not data.several:
+        return
+    there = np.isfinite(frame[data.responses].to_numpy(dtype=float))
+    if lost := int((there.any(axis=1) & ~there.all(axis=1)).sum()):
+        missing = zip(data.responses, (~there).sum(axis=0).tolist(), strict=True)
+        each = ", ".join(f"'{name}' is missing in {rows}" for name, rows in missing)
+        yield (
+            f"A row is used only where all responses are there, and {lost} of {len(frame)} rows hold one and lack "
+            f"another ({each})."
+        )
+    for first, second, r in _twins(frame, data.responses):
+        what = "hold the same values" if frame[first].equals(frame[second]) else f"have the rank correlation {r:.4f}"
+        yield f"The responses '{first}' and '{second}' {what}: one of them may be enough."
 
 
 def _leaks(prepared: Prepared, linear: dict[str, float | None] | None = None) -> Iterator[str]:
@@ -278,14 +320,14 @@ def _leaks(prepared: Prepared, linear: dict[str, float | None] | None = None) ->
         if reached >= DETERMINED:
             found = True
             yield (
-                f"Leakage: '{column}' alone predicts '{data.response}' with {_score_name(score)} {reached:.4f} on "
+                f"Leakage: '{column}' alone predicts '{data.responses[0]}' with {_score_name(score)} {reached:.4f} on "
                 "the test part: is one made from the other?"
             )
     reached_together = linear[score] if linear else None
     if not found and reached_together is not None and reached_together >= DETERMINED:
         how = "logistic regression" if data.kind == "classification" else "linear regression"
         yield (
-            f"Leakage: {how} on the predictors gives '{data.response}' with {_score_name(score)} "
+            f"Leakage: {how} on the predictors gives '{data.responses[0]}' with {_score_name(score)} "
             f"{reached_together:.4f} on the test part: is it a rule made from them?"
         )
 

@@ -71,7 +71,10 @@ def every_figure(observations: pd.DataFrame, table: pd.DataFrame) -> dict[str, C
         ),
         "sae_histories": lambda: training.sae_histories({"keras3": histories(), "batch_mean": histories()}),
         "confusion": lambda: skill.confusion(np.array([[5, 1], [0, 9]]), ["Rain", "Snow"]),
-        "predicted_observed": lambda: skill.predicted_observed(y, y * 0.8, "$S_r$", "mm h⁻¹"),
+        "predicted_observed": lambda: skill.predicted_observed(y, y * 0.8, ["$S_r$"], ["mm h⁻¹"]),
+        "predicted_observed_of_four": lambda: skill.predicted_observed(
+            np.stack([y] * 4, axis=1), np.stack([y * 0.8] * 4, axis=1), list("abcd"), ["mm", "", "K", "m"]
+        ),
         "heatmaps": lambda: sensitivity.heatmaps(R, R, INPUTS, 0.4, DEAD, DEAD),
         "sensitive_inputs": lambda: sensitivity.sensitive_inputs(table),
         "reductions": lambda: sensitivity.reductions(table[table["variant"] != "mlp"].assign(task="Phase"), 0.33),

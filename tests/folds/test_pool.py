@@ -62,7 +62,7 @@ def test_every_row_stands_beside_the_prediction_of_its_own_fold(kind) -> None:
 def test_the_pooled_accuracy_is_the_share_of_all_rows_and_the_gain_is_over_rows() -> None:
     folds, frame = made("classification")
     pooled = pooled_rows(folds, frame)
-    found = pooled_skill(pooled)
+    found = pooled_skill(pooled, data("classification"))
     hits = pooled.predicted.argmax(axis=2) == pooled.observed
     assert found["skill"]["test"]["accuracy"]["mean"] == pytest.approx(hits.mean())
     assert found["skill"]["test"]["accuracy"]["over"] == "seeds"
@@ -78,7 +78,7 @@ def test_the_pooled_accuracy_is_the_share_of_all_rows_and_the_gain_is_over_rows(
 
 def test_climatology_of_a_regression_is_each_folds_own() -> None:
     folds, frame = made("regression")
-    found = pooled_skill(pooled_rows(folds, frame))["baselines"]["climatology"]
+    found = pooled_skill(pooled_rows(folds, frame), data("regression"))["baselines"]["climatology"]
     errors = []
     for fold in folds:
         train, test = fold.prepared.train.y.astype(float), fold.prepared.test.y.astype(float)
@@ -120,7 +120,7 @@ def test_the_page_says_what_no_interval_is_over() -> None:
     pooled = pooled_rows(folds, frame)
     values = measured(folds, SEEDS)
     assert len(values) == 4 * len(SEEDS) * 3 * len(POOLED)
-    results = pooled_skill(pooled) | {"tested": 240, "measures": pooled_measures(values, "keras3")}
+    results = pooled_skill(pooled, data("regression")) | {"tested": 240, "measures": pooled_measures(values, "keras3")}
     task = TaskSettings(title="Rain", data=data("regression"), seeds=SEEDS)
     page = contents(results, "t", task, folds[0].prepared.counts, {}, pooled.episodes.name)
     assert "No interval is over folds" in page["intervals"]
@@ -129,5 +129,5 @@ def test_the_page_says_what_no_interval_is_over() -> None:
     assert not {"train", "sae", "test"} & {reason for reason, _ in page["rows"]}
     assert all("10 stretches of rows" in sentence for sentence in page["verdict"])
     numbers = dict(flatten(results, ["t", "train"]))
-    assert {len(row) for row in skill_table(numbers, "t.train", "regression")} == {7}
+    assert {len(row) for row in skill_table(numbers, "t.train", data("regression"))} == {7}
     assert {len(row) for row in measure_table(numbers, "t.train.measures", "keras3")} == {10}

@@ -31,7 +31,8 @@ def numbers(score: str, **gains: tuple[float, float]) -> dict[str, Any]:
 @pytest.mark.parametrize(("kind", "score"), [("classification", "accuracy"), ("regression", "mse")])
 def test_the_networks_are_called_better_only_where_the_whole_interval_of_the_gain_is(kind: str, score: str) -> None:
     given = numbers(score, climatology=(0.1, 0.2), threshold=(-0.1, 0.2), linear=(-0.2, -0.1))
-    assert report.verdict(given, "t", kind) == [
+    classes = ["Rain", "Snow"] if kind == "classification" else []
+    assert report.verdict(given, "t", data(kind=kind, classes=classes)) == [
         "The networks do better than climatology, which uses no input (B): gain G.",
         "The networks are not distinguishable from the best threshold on one input (B): gain G.",
         f"The networks do worse than {'logistic' if kind == 'classification' else 'linear'} regression (B): gain G.",

@@ -163,14 +163,22 @@ def test_a_regressor_of_scikit_learn_predicts_what_it_does_there() -> None:
     assert differs(from_sklearn(model, response="square"), x, model.predict(x)) == ""
 
 
+def test_a_regressor_of_several_responses_predicts_what_it_does_there() -> None:
+    x = rows(150)
+    model = MLPRegressor(hidden_layer_sizes=(6, 4), max_iter=5000, tol=1e-2).fit(x, x[:, :2] ** 2)
+    network = from_sklearn(model, response="square")
+    assert network.responses == ("square 1", "square 2")
+    assert differs(network, x, model.predict(x)) == ""
+
+
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
         (MLPClassifier(), "is not fitted"),
         (StandardScaler(), "expected an MLPClassifier or MLPRegressor"),
         (
-            MLPRegressor(hidden_layer_sizes=(3,), max_iter=5000, tol=1.0).fit(rows(30), rows(30)[:, :2]),
-            "predicts 2 responses at once",
+            MLPClassifier(hidden_layer_sizes=(3,), max_iter=5000, tol=1.0).fit(rows(30), rows(30)[:, :2] > 0),
+            "gives 2 labels at once, expected classes of which one holds",
         ),
     ],
 )

@@ -53,6 +53,22 @@ def test_a_table_of_ones_own_runs_through_all_stages(tmp_path: Path) -> None:
     ]
 
 
+def test_several_responses_run_through_all_stages_to_a_page_with_a_row_for_each(tmp_path: Path) -> None:
+    file, out = write_own(tmp_path), tmp_path / "out"
+    file.write_text(OWN.replace("response: yield", "response: [yield, second]"))
+    frame = pd.read_csv(tmp_path / "mine.csv").assign(second=lambda t: 1000 * t["yield"] ** 2)
+    frame.loc[:4, "second"] = np.nan
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    run_task(file, out, Paths(ROOT), smoke=True)
+    train = read_json(out / "results/mine/train.json")
+    assert train["rows"]["dropped, a response missing"] == 5
+    assert list(train["skill"]["test"]) == list(train["gain_over"]["linear"]) == ["second", "yield"]
+    page = read_json(out / "paper/reports/mine.json")
+    assert page["response"] == ["yield (mm h⁻¹)", "second"]
+    assert [row[0] for row in page["skill"]] == ["Response", *["yield (mm h⁻¹)"] * 3, *["second"] * 3]
+    assert (out / "paper/reports/mine.pdf").read_bytes()[:5] == b"%PDF-"
+
+
 REAL = {"mountain_rain_or_snow": (17014, 1163), "cold_lake_mrr": (2295, 0)}
 
 

@@ -85,7 +85,9 @@ def source_of(model: Any, inputs: Any, layer: int | str | None = None, names: Se
         frame, given = _table(inputs, names)
         outputs = int(model.output_shape[-1])
         called = [f"output {k + 1}" for k in range(outputs)] if outputs > 1 else ["response"]
-        network = from_keras(model, given, called)
+        # without softmax nothing says whether they are classes or numbers; of numbers both predict the same
+        linear = outputs > 1 and getattr(getattr(model.layers[-1], "activation", None), "__name__", "") == "linear"
+        network = from_keras(model, given, called, **({"kind": "regression"} if linear else {}))
         return _of_network(network, frame, layer, own=lambda columns: np.asarray(model.predict(columns, verbose=0)))
     raise NetworkError(
         f"{type(model).__name__} is no model that is known, expected a file, activations [rows, units], or a model of "

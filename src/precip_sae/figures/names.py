@@ -46,7 +46,7 @@ def unit(data: DataSettings | None, column: str) -> str:
 
 def axis_labels(data: DataSettings | None = None) -> dict[str, str]:
     """`name (unit)` of every column of the observations, and of those that the task names."""
-    columns = [*BY_NAME, *(c for c in ([*data.predictors, data.response] if data else []) if c not in BY_NAME)]
+    columns = [*BY_NAME, *(c for c in ([*data.predictors, *data.responses] if data else []) if c not in BY_NAME)]
     labels = {}
     for column in columns:
         (name,) = names(data, [column])

@@ -1,7 +1,10 @@
 """How well the networks predict."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -11,6 +14,8 @@ from precip_sae.figures.style import DOUBLE, NOTHING, SINGLE, SMALL, styled
 # Without the palest shades, in which single rows would vanish.
 COUNTS = ListedColormap(colormaps["Blues"](np.linspace(0.3, 1, 256)))
 MOST_PRINTED = 14
+ABREAST = 3
+"""Panels of several responses in a row."""
 
 
 @styled
@@ -51,20 +56,47 @@ def confusion(matrix: NDArray[np.int64], classes: list[str]) -> Figure:
 
 @styled
 def predicted_observed(
-    observed: NDArray[np.float32], predicted: NDArray[np.float32], name: str, unit: str, bins: int = 60
+    observed: NDArray[np.float32],
+    predicted: NDArray[np.float32],
+    names: Sequence[str],
+    units: Sequence[str],
+    bins: int = 60,
 ) -> Figure:
     """Rows by observed and predicted response, with the line of perfect forecasts and the binned median.
 
     Args:
-        observed, predicted: [rows], in `unit`. Axes end at the 99.5 % quantile of the observed response.
+        observed, predicted: [rows], of several responses [rows, responses]: a panel for each.
+        names, units: of the responses. Axes end at the 99.5 % quantile of the observed response.
     """
+    if len(names) == 1:
+        figure = Figure(figsize=(SINGLE, SINGLE * 0.82))
+        _panel(figure, figure.subplots(), observed, predicted, names[0], units[0], bins)
+        return figure
+    columns = min(len(names), ABREAST)
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(DOUBLE / ABREAST * columns, DOUBLE / ABREAST * 0.82 * rows))
+    axes = figure.subplots(rows, columns).ravel()
+    for axis in axes[len(names) :]:
+        axis.set_axis_off()
+    for axis, own, said, name, unit in zip(axes, observed.T, predicted.T, names, units, strict=False):
+        _panel(figure, axis, own, said, name, unit, bins)
+    return figure
+
+
+def _panel(
+    figure: Figure,
+    axis: Axes,
+    observed: NDArray[np.float32],
+    predicted: NDArray[np.float32],
+    name: str,
+    unit: str,
+    bins: int,
+) -> None:
     low = float(min(observed.min(), np.quantile(predicted, 0.001)))
     high = float(np.quantile(observed, 0.995))
     high = high if high > low else low + 1.0
     edges = np.linspace(low, high, bins + 1)
     counts, _, _ = np.histogram2d(observed, predicted, bins=(edges, edges))
-    figure = Figure(figsize=(SINGLE, SINGLE * 0.82))
-    axis = figure.subplots()
     norm = LogNorm(vmin=1, vmax=max(counts.max(), 2))
     mesh = axis.pcolormesh(
         edges, edges, np.where(counts > 0, counts, np.nan).T, norm=norm, cmap=COUNTS, rasterized=True
@@ -78,4 +110,3 @@ def predicted_observed(
     axis.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     axis.legend(loc="upper left")
     figure.colorbar(mesh, ax=axis, label="rows", shrink=0.85)
-    return figure

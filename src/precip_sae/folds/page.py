@@ -17,8 +17,8 @@ from precip_sae.interpretation.measures import MEASURES, THRESHOLD
 from precip_sae.interpretation.units import UNTRAINED
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import flatten, number
-from precip_sae.manuscript.report import column_name, describe_models, describe_source, verdict, weighted
-from precip_sae.manuscript.tables import BASELINES, SCORES, Numbers, interval
+from precip_sae.manuscript.report import describe_models, describe_source, verdict, weighted
+from precip_sae.manuscript.tables import BASELINES, SCORES, Numbers, column_name, interval, places
 from precip_sae.models.class_weights import class_weights
 from precip_sae.models.skill import confusion
 from precip_sae.paths import Paths
@@ -45,7 +45,7 @@ def write_pooled(
     """
     headline = task.sae.l1_conventions[0]
     all_rows, table = pooled_rows(folds, frame), measured(folds, task.seeds)
-    results = pooled_skill(all_rows) | {
+    results = pooled_skill(all_rows, task.data) | {
         "folds": len(folds),
         "seeds": len(task.seeds),
         "tested": len(all_rows.fold),
@@ -74,7 +74,7 @@ def _skill_figure(all_rows: AllRows, data: DataSettings) -> Any:
         return draw_skill.confusion(confusion(all_rows.predicted, all_rows.observed), data.classes)
     mean = all_rows.predicted.mean(axis=0, dtype=np.float64)
     return draw_skill.predicted_observed(
-        all_rows.observed, mean, names(data, [data.response])[0], unit(data, data.response)
+        all_rows.observed, mean, names(data, data.responses), [unit(data, name) for name in data.responses]
     )
 
 
@@ -95,18 +95,19 @@ def contents(
     # the same keys as a task's own, so that the same sentences are made of them
     numbers: Numbers = dict(flatten(results, [name, "train"]))
     data = task.data
+    called = [column_name(data, response) for response in data.responses]
     read = {reason: rows for reason, rows in counts.items() if reason not in PARTS}
     return {
         "title": task.title,
         "source": dict(source),
-        "response": column_name(data, data.response),
+        "response": called if data.several else called[0],
         "inputs": [f"{data.transforms.get(c, '')} {column_name(data, c)}".strip() for c in data.predictors],
         "classes": data.classes,
         "folds": describe_folds(data, len(task.seeds)),
         "rows": [*([reason, grouped(rows)] for reason, rows in read.items()), ["tested", grouped(results["tested"])]],
         "models": describe_models(task, f"In each fold {len(task.seeds)}"),
-        "verdict": [*verdict(numbers, name, data.kind), *weighted(numbers, name, task)],
-        "skill": skill_table(numbers, f"{name}.train", data.kind),
+        "verdict": [*verdict(numbers, name, data), *weighted(numbers, name, task)],
+        "skill": skill_table(numbers, f"{name}.train", data),
         "intervals": describe_intervals(episodes),
         "reduction": reduction_sentence(numbers, f"{name}.train.measures", task.sae.l1_conventions[0]),
         "measures": measure_table(numbers, f"{name}.train.measures", task.sae.l1_conventions[0]),
@@ -151,14 +152,17 @@ def reduction_sentence(numbers: Numbers, key: str, headline: str) -> str:
     )
 
 
-def skill_table(numbers: Numbers, key: str, kind: str) -> list[list[str]]:
-    """Scores of all rows beside those without a network, header first."""
-    rows = [["Score", "All rows", "95 %, seeds", "Folds, least to largest", *BASELINES.values()]]
-    for score, shown in SCORES[kind].items():
-        found = f"{key}.skill.test.{score}"
-        others = [number(numbers, f"{key}.baselines.{baseline}.{score}")["text"] for baseline in BASELINES]
-        own = number(numbers, f"{found}.mean")["text"]
-        rows.append([shown, own, interval(numbers, found), _range(numbers, f"{key}.by_fold.{score}"), *others])
+def skill_table(numbers: Numbers, key: str, data: DataSettings) -> list[list[str]]:
+    """Scores of all rows beside those without a network, header first; of several responses a row for each."""
+    several = ["Response"] if data.several else []
+    rows = [[*several, "Score", "All rows", "95 %, seeds", "Folds, least to largest", *BASELINES.values()]]
+    for place, response in places(data).items():
+        for score, shown in SCORES[data.kind].items():
+            found = f"{key}.skill.test{place}.{score}"
+            others = [number(numbers, f"{key}.baselines.{baseline}{place}.{score}")["text"] for baseline in BASELINES]
+            own, over_folds = number(numbers, f"{found}.mean")["text"], f"{key}.by_fold{place}.{score}"
+            called = [response] if data.several else []
+            rows.append([*called, shown, own, interval(numbers, found), _range(numbers, over_folds), *others])
     return rows
 
 

@@ -56,10 +56,11 @@ class AllRows:
 
     Attributes:
         fold: in which each row is tested, from 1 [rows].
-        observed: class numbers, or responses in the table's unit [rows].
-        predicted: logits [seeds, rows, classes], or responses [seeds, rows].
+        observed: class numbers, or responses in the table's unit [rows], of several [rows, responses].
+        predicted: logits [seeds, rows, classes], or responses [seeds, rows], of several [seeds, rows, responses].
         forecasts: without a network, see `skill.forecasts`; each learnt from the training part of the row's fold.
-        median: of the response in the training part of the row's fold [rows]; empty of a classification.
+        median: of the response in the training part of the row's fold [rows], of several [rows, responses]; empty of a
+            classification.
         episodes: of the rows.
     """
 
@@ -96,9 +97,11 @@ def pooled_rows(folds: Sequence[Fold], frame: pd.DataFrame) -> AllRows:
     medians: list[NDArray[np.float64]] = []
     for fold in folds:
         one, z = fold.prepared, skill.predict(fold.networks, fold.prepared.test)
-        predicted.append(one.response(z[..., 0]) if regression else z)
+        predicted.append(one.said(z) if regression else z)
         observed.append(one.response(one.test.y) if regression else one.test.y)
-        medians.append(np.full(len(one.test), float(np.median(one.response(one.train.y)))) if regression else NOTHING)
+        if regression:
+            median = np.asarray(np.median(one.response(one.train.y), axis=0), dtype=np.float64)
+            medians.append(np.broadcast_to(median, one.test.y.shape))
     others = [skill.forecasts(fold.prepared) for fold in folds]
     number = np.repeat(np.arange(1, len(folds) + 1), [len(fold.prepared.test) for fold in folds])
     return AllRows(
@@ -111,32 +114,55 @@ def pooled_rows(folds: Sequence[Fold], frame: pd.DataFrame) -> AllRows:
     )
 
 
-def pooled_skill(all_rows: AllRows) -> dict[str, Any]:
+def pooled_skill(all_rows: AllRows, data: DataSettings) -> dict[str, Any]:
     """Scores of all rows, in the form of the stage `train`'s: skill (of the test part alone), baselines, gain_over.
 
-    `by_fold` adds the least and the largest score of a fold, of the mean over seeds.
+    `by_fold` adds the least and the largest score of a fold, of the mean over seeds; of several responses by response.
+
+    Args:
+        data: of the task.
     """
-    predicted, observed = all_rows.predicted, all_rows.observed
-    scores = _scores(predicted, observed)
-    baselines = {name: _scores(y[None], observed) for name, y in all_rows.forecasts.items()}
-    if len(all_rows.median):
-        baselines["climatology"]["mae"] = np.abs(observed - all_rows.median).mean(keepdims=True)
-    folds = [all_rows.fold == fold for fold in np.unique(all_rows.fold)]
-    of_folds = [_scores(predicted[:, rows], observed[rows]) for rows in folds]
+    predicted, observed, others = all_rows.predicted, all_rows.observed, all_rows.forecasts
+    gain_over = {"gain_over": skill.gains(predicted, observed, others, all_rows.episodes, data)}
+    if not data.several:
+        scores, baselines, by_fold = _pooled(all_rows.fold, predicted, observed, others, all_rows.median, data.kind)
+        return {"skill": {"test": scores}, "baselines": baselines, **gain_over, "by_fold": by_fold}
+    each = {
+        name: _pooled(all_rows.fold, predicted[..., k], observed[:, k], {b: y[:, k] for b, y in others.items()},
+                      all_rows.median[:, k], data.kind)
+        for k, name in enumerate(data.responses)
+    }  # fmt: skip
     return {
-        "skill": {"test": {name: over_seeds(values, skill.FORMS[name]) for name, values in scores.items()}},
-        "baselines": skill.formed({name: {s: _number(v) for s, v in row.items()} for name, row in baselines.items()}),
-        "gain_over": skill.gains(predicted, observed, all_rows.forecasts, all_rows.episodes),
-        "by_fold": {
-            name: _range([float(one[name].mean()) for one in of_folds]) | {"form": skill.FORMS[name]} for name in scores
-        },
+        "skill": {"test": {name: scores for name, (scores, _, _) in each.items()}},
+        "baselines": {b: {name: baselines[b] for name, (_, baselines, _) in each.items()} for b in others},
+        **gain_over,
+        "by_fold": {name: by_fold for name, (_, _, by_fold) in each.items()},
     }
 
 
-def _scores(predicted: NDArray[Any], observed: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-    if predicted.ndim == 3:
-        return skill.classification_scores(predicted, observed)
-    return skill.regression_scores(predicted, observed)
+def _pooled(
+    fold: NDArray[np.int64],
+    predicted: NDArray[np.float32],
+    observed: NDArray[Any],
+    others: Mapping[str, NDArray[np.float64]],
+    median: NDArray[np.float64],
+    kind: str,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Scores, those of the forecasts without a network, and their range over folds, of one response; see `AllRows`."""
+    scores = _scores(predicted, observed, kind)
+    baselines = {name: _scores(y[None], observed, kind) for name, y in others.items()}
+    if len(median):
+        baselines["climatology"]["mae"] = np.abs(observed - median).mean(keepdims=True)
+    of_folds = [_scores(predicted[:, fold == number], observed[fold == number], kind) for number in np.unique(fold)]
+    return (
+        {name: over_seeds(values, skill.FORMS[name]) for name, values in scores.items()},
+        skill.formed({name: {s: _number(v) for s, v in row.items()} for name, row in baselines.items()}),
+        {name: _range([float(one[name].mean()) for one in of_folds]) | {"form": skill.FORMS[name]} for name in scores},
+    )
+
+
+def _scores(predicted: NDArray[Any], observed: NDArray[Any], kind: str) -> dict[str, NDArray[np.float64]]:
+    return (skill.classification_scores if kind == "classification" else skill.regression_scores)(predicted, observed)
 
 
 def _number(value: NDArray[np.float64]) -> float | None:

@@ -63,7 +63,7 @@ def described(
     return {
         "kind": data.kind,
         "inputs": inputs,
-        "response": column(data, data.response) | {"mean": response[0], "scale": response[1]},
+        "response": column(data, data.responses[0]) | {"mean": response[0], "scale": response[1]},
         "classes": data.classes,
     }
 

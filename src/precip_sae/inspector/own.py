@@ -63,11 +63,12 @@ def _set(
         if len(network.layers) != 2 or network.layers[0].activation != "relu":
             shape = ", ".join(f"{layer.units} {layer.activation}" for layer in network.hidden_layers)
             raise NetworkError(f"{path}: has the hidden layers {shape}, expected one of ReLUs, which the page draws.")
+        _refuse_several(path, len(network.responses) if network.kind == "regression" else 1)
         data = content.published_data(network, _bare(network))
         title, (mean, scale), scaled = (
             path.stem,
             content.scaler(network),
-            (network.response_mean, network.response_scale),
+            (np.asarray(network.response_mean).item(), np.asarray(network.response_scale).item()),
         )
         models = [content.published_model(packer, network, {}, 0) | {"seed": 0}]
     frame, positions, y = pd.DataFrame(), np.zeros(0, np.int32), np.zeros(0, np.float32)
@@ -103,12 +104,20 @@ def _settings(path: Path, config: dict[str, Any]) -> DataSettings:
         raise NetworkError(
             f"{path / 'config.json'}: data is not the data section of a task ({error.errors()[0]['msg']})."
         ) from None
+    _refuse_several(path, len(data.responses))
     for key in ("mean", "scale"):
         if not isinstance(config.get(key), list) or len(config[key]) != len(data.predictors):
             raise NetworkError(
                 f"{path / 'config.json'}: {key} is not a list of {len(data.predictors)} numbers, one per input."
             )
     return data
+
+
+def _refuse_several(path: Path, responses: int) -> None:
+    if responses > 1:
+        raise NetworkError(
+            f"{path}: predicts {responses} responses at once, expected one or classes, which the page draws."
+        )
 
 
 def _bare(network: Network) -> DataSettings:
@@ -150,7 +159,7 @@ def _stored(packer: Packer, path: Path, stack: MLP, config: dict[str, Any]) -> l
 def _asked(data: DataSettings, table: Path, response: str | None) -> DataSettings:
     """The settings with the table, what is observed in it, and times if it has a column of that name."""
     names = open_table(table_files(table)[0], data.file).names
-    observed = response or (data.response if data.response in names else None)
+    observed = response or next((name for name in data.responses if name in names), None)
     time = data.time if data.time in names else ("time" if "time" in names else None)
     changed = {
         "table": str(table),
@@ -164,7 +173,8 @@ def _asked(data: DataSettings, table: Path, response: str | None) -> DataSetting
 def _records(data: DataSettings, table: Path) -> tuple[pd.DataFrame, Any, NDArray[np.float32]]:
     """The table's columns, the records that are shown, and what was observed in them (NaN where nothing was)."""
     names = open_table(table_files(table)[0], data.file).names
-    known = data.response in names
+    (observed,) = data.responses
+    known = observed in names
     # without a response the first input stands in for it, so that the table can be read all the same
     asked = (
         data if known else data.model_copy(update={"response": data.predictors[0], "kind": "regression", "classes": []})
@@ -176,7 +186,7 @@ def _records(data: DataSettings, table: Path) -> tuple[pd.DataFrame, Any, NDArra
     records = choose(frame, [frame.index[usable]], asked.time, InspectorSettings().records)
     if not known:
         return frame, records, np.full(len(records.frame), np.nan, np.float32)
-    values = records.frame[data.response]
+    values = records.frame[observed]
     if data.kind == "classification":
         named = values.map(lambda label: data.labels.get(label, label))
         return frame, records, named.map({name: k for k, name in enumerate(data.classes)}).to_numpy(np.float32)

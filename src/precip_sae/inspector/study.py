@@ -87,13 +87,15 @@ def study_page(
         StageError: a task's networks are missing, or no task trains any.
         NetworkError: a published network cannot be read.
     """
+    # the page draws one response, or classes
+    tasks = [task for task in tasks if not task.settings.data.several]
     # a task whose network was taken from a file has no training to show; a search may point at inputs shown already
     own = [task for task in tasks if not task.picked and task.settings.mlp.network is None]
     known = [task.settings.data.predictors for task in own]
     tasks = own + [task for task in tasks if task.picked and task.settings.data.predictors not in known]
     if not tasks:
         raise StageError(
-            "No task here trains networks of its own, so there is no training to show: "
+            "No task here trains networks of its own on classes or on one response, so there is no training to show: "
             "make the page of networks from files with `precip-sae inspector --model FILE --out PAGE.html`."
         )
     packer = Packer()

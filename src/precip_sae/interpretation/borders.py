@@ -45,7 +45,7 @@ def kinds_of_labels(
     Args:
         asked: label columns besides the task's own; there: the columns of the table.
     """
-    sets = {data.response: data} | {label: relabelled(data, label) for label in asked if label in there}
+    sets = {data.responses[0]: data} | {label: relabelled(data, label) for label in asked if label in there}
     return sets, [label for label in asked if label not in there]
 
 
@@ -147,7 +147,7 @@ def of_outputs(
         {column: {output: {source: {step, turn: spread over storms; step_explained, turn_explained, line_explained}}}};
         of the networks also `step_seeds`, over seeds.
     """
-    names = prepared.data.classes or [prepared.data.response]
+    names = prepared.data.classes or prepared.data.responses
     found: dict[str, dict[str, Any]] = {}
     curves = sources(prepared, predicted)
     for axis in axes:

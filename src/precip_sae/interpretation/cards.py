@@ -249,7 +249,7 @@ def card(
     line = curve(mine, Axis.of(prepared, strongest), episodes)
     unit_of = {seeds[m]: u for m, u in members.items()}
     chosen = effects[(effects["kind"] == LATENTS) & (effects["unit"] == effects["seed"].map(unit_of))]
-    outputs = data.classes or [data.response]
+    outputs = data.classes or data.responses
     form = effect_form(data)
     known = {}
     for name, values in factors.items():

@@ -274,8 +274,9 @@ def effect_form(data: DataSettings) -> str:
     """How the size of an effect on a task's predictions is written: as a share, or in the unit of the response."""
     if data.kind == "classification":
         return PERCENT
-    known = BY_NAME[data.response].unit if data.response in BY_NAME else ""
-    return f".3f {data.units.get(data.response, known)}".strip()
+    (response,) = data.responses  # `Settings` refuses several
+    known = BY_NAME[response].unit if response in BY_NAME else ""
+    return f".3f {data.units.get(response, known)}".strip()
 
 
 def _ranges(curves: Values, moved: Values, output: int | None = None) -> Values:

@@ -7,12 +7,11 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.errors import ManuscriptError
-from precip_sae.figures.names import unit, with_unit
 from precip_sae.files import read_json, write_json
 from precip_sae.manuscript import recommendation
 from precip_sae.manuscript.compile import compile_pdf
 from precip_sae.manuscript.numbers import number, task_numbers
-from precip_sae.manuscript.tables import VARIANT_NAMES, Numbers, quality, reductions, skill
+from precip_sae.manuscript.tables import VARIANT_NAMES, Numbers, column_name, places, quality, reductions, skill
 from precip_sae.observations.describe import ARCHIVE, SIMULATION
 from precip_sae.paths import Paths
 from precip_sae.quantities import grouped
@@ -49,6 +48,7 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         ManuscriptError: a stage's results are missing.
     """
     numbers, data = task_numbers(paths, name), task.data
+    called = [column_name(data, response) for response in data.responses]
     tasks = {name: task}
     prefix = f"{name}.train.rows."
     rows = {key.removeprefix(prefix): found["text"] for key, found in numbers.items() if key.startswith(prefix)}
@@ -57,7 +57,7 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
     return {
         "title": task.title,
         "source": describe_source(paths, data),
-        "response": column_name(data, data.response),
+        "response": called if data.several else called[0],
         "inputs": [f"{data.transforms.get(c, '')} {column_name(data, c)}".strip() for c in data.predictors],
         "classes": data.classes,
         "split": describe_parts(data),
@@ -65,7 +65,7 @@ def contents(paths: Paths, name: str, task: TaskSettings) -> dict[str, Any]:
         "models": describe_models(task, number(numbers, f"{name}.train.seeds")["text"]),
         "threshold": number(numbers, f"{name}.interpret.threshold")["text"],
         "typical_seed": number(numbers, f"{name}.interpret.typical_seed")["text"],
-        "verdict": [*verdict(numbers, name, data.kind, task.mlp.network is not None), *weighted(numbers, name, task)],
+        "verdict": [*verdict(numbers, name, data, task.mlp.network is not None), *weighted(numbers, name, task)],
         "reduction": reduction_sentences(numbers, name, headline),
         "recommended": recommendation.sentences(recommended, headline, len(data.predictors)),
         "skill": _table(skill(numbers, tasks)),
@@ -89,9 +89,13 @@ def describe_models(task: TaskSettings, seeds: str) -> str:
     mlp, sae = task.mlp, f"SAE, {task.mlp.hidden}–{task.sae.latents}–{task.mlp.hidden}"
     if mlp.network is None:
         shape = f"{len(task.data.predictors)}–{mlp.hidden}–{task.data.outputs}"
+        at_once = (
+            " Each network predicts all responses at once; it learns the mean of their squared errors, each response "
+            "standardised, so that all weigh the same."
+        )
         return (
             f"{seeds} networks ({shape}), each with a sparse autoencoder ({sae}) on its hidden activations; scores are "
-            "means over seeds."
+            f"means over seeds.{at_once if task.data.several else ''}"
         )
     return (
         f"The network was not trained here but taken from {Path(mlp.network).name}; {seeds} sparse autoencoders "
@@ -113,11 +117,6 @@ def _in_order(reason: str) -> tuple[int, str]:
     """Rows read, then those dropped and filled, then the parts."""
     place = {"read": 0} | {part: 2 + k for k, part in enumerate(PARTS)}
     return place.get(reason, 1), reason
-
-
-def column_name(data: DataSettings, column: str) -> str:
-    """A column's name with its unit, and without the symbols of figures, which are TeX."""
-    return with_unit(data.names.get(column, column), unit(data, column))
 
 
 def _table(frame: pd.DataFrame) -> list[list[str]]:
@@ -147,24 +146,32 @@ def describe_source(paths: Paths, data: DataSettings) -> dict[str, Any]:
     return {"simulated": False, "sentence": f"{table}: {data.source}." if data.source else f"{table}."}
 
 
-def verdict(numbers: Numbers, name: str, kind: str, one_network: bool = False) -> list[str]:
-    """A sentence for each baseline: whether the networks are better on the test part, by the interval of the gain."""
-    score = JUDGED[kind]
+def verdict(numbers: Numbers, name: str, data: DataSettings, one_network: bool = False) -> list[str]:
+    """A sentence for each baseline: whether the networks are better on the test part, by the interval of the gain.
+
+    Of several responses a sentence for each baseline and outcome, with the responses that it holds for.
+    """
+    score = JUDGED[data.kind]
     who, do, are = ("The network", "does", "is") if one_network else ("The networks", "do", "are")
     sentences = []
-    for baseline, called in CALLED[kind].items():
-        found = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
-        key = f"{name}.train.gain_over.{baseline}.{score}"
-        gain, low, high = (number(numbers, f"{key}{end}") for end in ("", ".low", ".high"))
-        if low["value"] is None:
-            how = "cannot be told, from so few episodes, to do better or worse than"
-        elif low["value"] > 0:
-            how = f"{do} better than"
-        elif high["value"] < 0:
-            how = f"{do} worse than"
-        else:
-            how = f"{are} not distinguishable from"
-        sentences.append(f"{who} {how} {called} ({found}): gain {gain['text']}.")
+    for baseline, called in CALLED[data.kind].items():
+        outcomes: dict[str, list[str]] = {}
+        for place, response in places(data).items():
+            found = number(numbers, f"{name}.train.baselines.{baseline}{place}.{score}")["text"]
+            key = f"{name}.train.gain_over.{baseline}{place}.{score}"
+            gain, low, high = (number(numbers, f"{key}{end}") for end in ("", ".low", ".high"))
+            if low["value"] is None:
+                how = "cannot be told, from so few episodes, to do better or worse than"
+            elif low["value"] > 0:
+                how = f"{do} better than"
+            elif high["value"] < 0:
+                how = f"{do} worse than"
+            else:
+                how = f"{are} not distinguishable from"
+            one = f"({found}): gain {gain['text']}"
+            outcomes.setdefault(how, []).append(f"for {response} {one}" if data.several else one)
+        before = "," if data.several and "," in called else ""
+        sentences += [f"{who} {how} {called}{before} {'; '.join(of)}." for how, of in outcomes.items()]
     return sentences
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from precip_sae.figures.names import unit, with_unit
 from precip_sae.files import write_text
 from precip_sae.interpretation.sensitivity import COUNTED, PUBLISHED_REDUCTION
 from precip_sae.manuscript.numbers import number
 from precip_sae.observations.schema import BY_NAME
 from precip_sae.paths import Paths
 from precip_sae.quantities import signed, telling_apart, write, written
-from precip_sae.settings import TaskSettings
+from precip_sae.settings import DataSettings, TaskSettings
 
 Numbers = Mapping[str, dict[str, Any]]
 
@@ -54,7 +55,7 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
     for name, task in tasks.items():
         mlp, sae, data = task.mlp, task.sae, task.data
         columns[name] = {
-            "Response": data.response,
+            "Response": ", ".join(data.responses),
             "Inputs": ", ".join(f"{data.transforms.get(p, '')} {p}".strip() for p in data.predictors),
             "Network": f"{len(data.predictors)}–{mlp.hidden}–{data.outputs}",
             "Network training": f"{mlp.epochs} epochs, batch {mlp.batch}, step {mlp.learning_rate:g}"
@@ -71,19 +72,34 @@ def settings(tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
 
 
 def skill(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:
-    """Scores of every task on every part, mean and 95 % interval over seeds, beside those without a network."""
+    """Scores of every task on every part, mean and 95 % interval over seeds, beside those without a network.
+
+    Where a task has several responses, there is a row for each, and a column that names it.
+    """
+    named = any(task.data.several for task in tasks.values())
     rows = []
     for name, task in tasks.items():
-        for score, shown in SCORES[task.data.kind].items():
-            row = {"Task": task.title, "Score": shown}
-            for part in ("train", "validation", "test"):
-                row[part.capitalize()] = number(numbers, f"{name}.train.skill.{part}.{score}.mean")["text"]
-            test = f"{name}.train.skill.test.{score}"
-            row["Test, 95 %, seeds"] = interval(numbers, test)
-            for baseline, heading in BASELINES.items():
-                row[heading] = number(numbers, f"{name}.train.baselines.{baseline}.{score}")["text"]
-            rows.append(row)
+        for place, response in places(task.data).items():
+            for score, shown in SCORES[task.data.kind].items():
+                row = {"Task": task.title} | ({"Response": response} if named else {}) | {"Score": shown}
+                for part in ("train", "validation", "test"):
+                    row[part.capitalize()] = number(numbers, f"{name}.train.skill.{part}{place}.{score}.mean")["text"]
+                row["Test, 95 %, seeds"] = interval(numbers, f"{name}.train.skill.test{place}.{score}")
+                for baseline, heading in BASELINES.items():
+                    row[heading] = number(numbers, f"{name}.train.baselines.{baseline}{place}.{score}")["text"]
+                rows.append(row)
     return pd.DataFrame(rows)
+
+
+def places(data: DataSettings) -> dict[str, str]:
+    """Where the scores of each response stand in the results, and what it is called: `.Sr` of several, else nothing."""
+    called = {name: column_name(data, name) for name in data.responses}
+    return {f".{name}": shown for name, shown in called.items()} if data.several else {"": called[data.responses[0]]}
+
+
+def column_name(data: DataSettings, column: str) -> str:
+    """A column's name with its unit, and without the symbols of figures, which are TeX."""
+    return with_unit(data.names.get(column, column), unit(data, column))
 
 
 def reductions(numbers: Numbers, tasks: Mapping[str, TaskSettings]) -> pd.DataFrame:

@@ -73,9 +73,11 @@ def batches(rows: int, size: int) -> Iterator[slice]:
 def response_loss(z: torch.Tensor, y: torch.Tensor, kind: str, weights: torch.Tensor | None = None) -> torch.Tensor:
     """Mean loss over the rows of every model: cross-entropy of the logits, or squared error.
 
+    Of several responses, each of which is standardised, the mean of their squared errors: all weigh the same.
+
     Args:
         z: network outputs [models, rows, outputs].
-        y: class numbers or responses [models, rows].
+        y: class numbers or responses [models, rows], or several responses [models, rows, outputs].
         weights: of the classes [outputs]: each row's cross-entropy is multiplied by its class's before the mean over
             rows is taken, as Keras does with `class_weight`; None: all count alike.
 
@@ -85,14 +87,19 @@ def response_loss(z: torch.Tensor, y: torch.Tensor, kind: str, weights: torch.Te
     if kind == "classification":
         # torch's own mean would divide by the sum of the weights, Keras divides by the rows
         return cross_entropy(z.transpose(1, 2), y, weights, reduction="none").mean(dim=1)
-    return (z[..., 0] - y).square().mean(dim=1)
+    return _errors(z, y).square().mean(dim=1)
 
 
 def response_score(z: torch.Tensor, y: torch.Tensor, kind: str) -> torch.Tensor:
-    """Accuracy (share of rows) or mean absolute error (unit of the response) of every model, [models]."""
+    """Accuracy (share of rows) or mean absolute error (unit of the response, if need be standardised), [models]."""
     if kind == "classification":
         return (z.argmax(dim=2) == y).float().mean(dim=1)
-    return (z[..., 0] - y).abs().mean(dim=1)
+    return _errors(z, y).abs().mean(dim=1)
+
+
+def _errors(z: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Of every response in every row, [models, rows x outputs]."""
+    return (z - y.reshape(z.shape)).flatten(start_dim=1)
 
 
 SCORE = {"classification": "accuracy", "regression": "mae"}
@@ -113,7 +120,7 @@ def train_mlps(
     Args:
         train, validation: parts of a prepared table.
         kind: `classification` (cross-entropy) or `regression` (mean squared error).
-        outputs: number of classes, or 1.
+        outputs: number of classes or of responses.
         progress: called as progress(epochs done, epochs) after every epoch.
         hidden_l1: weight of the activity penalty on the hidden layer, in Keras 3's convention: times the sum of the
             activations over the rows of the batch and the units, added to the batch's loss. `loss` holds the penalty,
@@ -129,7 +136,7 @@ def train_mlps(
     stack = MLP.of([mlp_weights(seed, inputs, settings.hidden, outputs) for seed in seeds])
     adam = KerasAdam(stack, settings.learning_rate)
     val_x = torch.from_numpy(validation.x)
-    val_y = torch.from_numpy(validation.y).expand(len(seeds), -1)
+    val_y = torch.from_numpy(validation.y).expand(len(seeds), *validation.y.shape)
     given = class_weights(settings, train, outputs)
     weights = None if given is None else torch.from_numpy(given)
     score = SCORE[kind]

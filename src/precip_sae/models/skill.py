@@ -1,6 +1,6 @@
 """How well networks predict, beside forecasts that need no network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from precip_sae.models import engine
 from precip_sae.models.mlp import MLP
 from precip_sae.models.taken import Taken
 from precip_sae.quantities import PERCENT, POINTS, quantity
+from precip_sae.settings import DataSettings
 from precip_sae.spread import over_episodes, over_seeds
 from precip_sae.tasks.episodes import Episodes
 from precip_sae.tasks.prepare import Part, Prepared
@@ -86,45 +87,88 @@ def regression_scores(predicted: NDArray[np.floating], y: NDArray[np.floating]) 
 
 
 def skill_by_part(stack: MLP | Taken, prepared: Prepared) -> dict[str, dict[str, dict]]:
-    """Scores of every part, spread over seeds: {part: {score: see `over_seeds`}}; errors in the table's unit."""
+    """Scores of every part, spread over seeds: {part: {score: see `over_seeds`}}; errors in the table's unit.
+
+    Of several responses {part: {response: {score: ..}}}, each in its own unit.
+    """
+
+    def spread(values: dict[str, NDArray[np.float64]]) -> dict[str, dict]:
+        return {score: over_seeds(per_model, FORMS[score]) for score, per_model in values.items()}
+
     scores = {}
     for name, part in prepared.parts.items():
         z = predict(stack, part)
         if prepared.data.kind == "classification":
-            values = classification_scores(z, part.y)
+            scores[name] = spread(classification_scores(z, part.y))
         else:
-            values = regression_scores(prepared.response(z[..., 0]), prepared.response(part.y))
-        scores[name] = {score: over_seeds(per_model, FORMS[score]) for score, per_model in values.items()}
+            values = by_response(regression_scores, prepared.data, prepared.said(z), prepared.response(part.y))
+            scores[name] = {response: spread(own) for response, own in values.items()}
+            scores[name] = plainly(scores[name], prepared.data)
     return scores
 
 
-def baselines(prepared: Prepared) -> dict[str, dict[str, float | None]]:
+def by_response(
+    score: Callable[[NDArray[Any], NDArray[Any]], Any],
+    data: DataSettings,
+    predicted: NDArray[Any],
+    observed: NDArray[Any],
+) -> dict[str, Any]:
+    """What a score says of each response, by the response's name.
+
+    Args:
+        score: of the predictions [models, rows] and what was observed [rows] of one response.
+        predicted: [models, rows] of one response, [models, rows, responses] of several; observed: likewise without
+            models.
+    """
+    if not data.several:
+        return {data.responses[0]: score(predicted, observed)}
+    columns = (np.ascontiguousarray(np.moveaxis(values, -1, 0)) for values in (predicted, observed))
+    return {name: score(*own) for name, *own in zip(data.responses, *columns, strict=True)}
+
+
+def plainly(by_name: dict[str, Any], data: DataSettings) -> Any:
+    """What is known by response; of one response without its name."""
+    return by_name if data.several else by_name[data.responses[0]]
+
+
+def baselines(prepared: Prepared) -> dict[str, dict[str, Any]]:
     """Scores on the test part of the forecasts without a network (see `forecasts`).
 
     The absolute error of a regression's climatology is that of the training median, which makes it least.
 
     Returns:
-        {baseline: {score: value}}, the scores being those of `skill_by_part`; None where one is not defined (R² of a
-        constant).
+        {baseline: {score: value}}, of several responses {baseline: {response: {score: value}}}, the scores being those
+        of `skill_by_part`; None where one is not defined (R² of a constant).
     """
-    train, test = prepared.train, prepared.test
-    if prepared.data.kind == "classification":
+    train, test, data = prepared.train, prepared.test, prepared.data
+    if data.kind == "classification":
         scores = {name: classification_scores(z[None], test.y) for name, z in forecasts(prepared).items()}
-    else:
-        observed = prepared.response(test.y)
-        scores = {name: regression_scores(y[None], observed) for name, y in forecasts(prepared).items()}
-        median = np.median(prepared.response(train.y))
-        scores["climatology"]["mae"] = np.abs(observed[None] - median).mean(axis=1)
+        return {name: _defined(found) for name, found in scores.items()}
+    observed, median = prepared.response(test.y), np.median(prepared.response(train.y), axis=0)
+    by_name = {name: by_response(regression_scores, data, y[None], observed) for name, y in forecasts(prepared).items()}
+    for response, error in by_response(_mean_absolute, data, (observed - median)[None], observed).items():
+        by_name["climatology"][response]["mae"] = error
     return {
-        name: {score: float(value[0]) if np.isfinite(value[0]) else None for score, value in found.items()}
-        for name, found in scores.items()
+        name: plainly({response: _defined(own) for response, own in found.items()}, data)
+        for name, found in by_name.items()
     }
 
 
-def formed(scores: dict[str, dict[str, float | None]]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Scores by name, each with the form in which it is written."""
+def _mean_absolute(errors: NDArray[Any], _: NDArray[Any]) -> NDArray[np.float64]:
+    """[models, rows] -> [models]."""
+    return np.abs(errors).mean(axis=1)
+
+
+def _defined(scores: dict[str, NDArray[np.float64]]) -> dict[str, float | None]:
+    """Of one model; None where a score is not defined."""
+    return {score: float(value[0]) if np.isfinite(value[0]) else None for score, value in scores.items()}
+
+
+def formed(scores: dict[str, Any]) -> dict[str, Any]:
+    """Scores by name, or by name and response, each with the form in which it is written."""
     return {
-        name: {score: quantity(value, FORMS[score]) for score, value in row.items()} for name, row in scores.items()
+        name: quantity(found, FORMS[name]) if name in FORMS and not isinstance(found, dict) else formed(found)
+        for name, found in scores.items()
     }
 
 
@@ -137,7 +181,8 @@ def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
       linear regression by least squares.
 
     Returns:
-        {baseline: logarithms of the classes' probabilities [rows, classes], or responses [rows] in the table's unit}.
+        {baseline: logarithms of the classes' probabilities [rows, classes], or responses [rows] in the table's unit, of
+        several [rows, responses], each forecast by itself}.
     """
     # most of a second, which the stages that only predict do without
     from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -155,12 +200,19 @@ def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
         }
         # a class that a split never saw has no finite logarithm; one row in as many as were learnt from is assumed
         return {name: np.log(np.maximum(p, 1 / len(train))) for name, p in probabilities.items()}
+
+    def forecast(y: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return {
+            "climatology": np.full(len(test), y.mean()),
+            "threshold": _fitted(DecisionTreeRegressor(max_depth=1, random_state=0), train.x, y).predict(test.x),
+            "linear": _fitted(LinearRegression(), train.x, y).predict(test.x),
+        }
+
     y = prepared.response(train.y).astype(np.float64)
-    return {
-        "climatology": np.full(len(test), y.mean()),
-        "threshold": _fitted(DecisionTreeRegressor(max_depth=1, random_state=0), train.x, y).predict(test.x),
-        "linear": _fitted(LinearRegression(), train.x, y).predict(test.x),
-    }
+    if not prepared.data.several:
+        return forecast(y)
+    each = [forecast(column) for column in np.ascontiguousarray(y.T)]
+    return {name: np.column_stack([one[name] for one in each]) for name in each[0]}
 
 
 def gain_over_baselines(stack: MLP | Taken, prepared: Prepared, episodes: Episodes) -> dict[str, dict[str, dict]]:
@@ -173,12 +225,12 @@ def gain_over_baselines(stack: MLP | Taken, prepared: Prepared, episodes: Episod
 
     Returns:
         {baseline: {score: spread}} (see `over_episodes`) of the accuracy (networks' less the baseline's) or the mean
-        squared error (baseline's less the networks').
+        squared error (baseline's less the networks'); of several responses {baseline: {response: {score: spread}}}.
     """
     z, observed = predict(stack, prepared.test), prepared.test.y
     if prepared.data.kind == "regression":
-        z, observed = prepared.response(z[..., 0]), prepared.response(observed)
-    return gains(z, observed, forecasts(prepared), episodes)
+        z, observed = prepared.said(z), prepared.response(observed)
+    return gains(z, observed, forecasts(prepared), episodes, prepared.data)
 
 
 def gains(
@@ -186,15 +238,23 @@ def gains(
     observed: NDArray[Any],
     others: Mapping[str, NDArray[np.float64]],
     episodes: Episodes,
+    data: DataSettings,
 ) -> dict[str, dict[str, dict]]:
     """`gain_over_baselines` of predictions as they are.
 
     Args:
-        predicted: logits [models, rows, classes], or responses in the table's unit [models, rows].
-        observed: class numbers or responses [rows].
+        predicted: logits [models, rows, classes], or responses in the table's unit, see `Prepared.said`.
+        observed: class numbers or responses [rows], of several responses [rows, responses].
         others: see `forecasts`.
     """
-    if predicted.ndim == 3:
+    if data.several:
+        each = {
+            name: gains(predicted[..., k], observed[:, k], {b: y[:, k] for b, y in others.items()}, episodes,
+                        data.one(name))
+            for k, name in enumerate(data.responses)
+        }  # fmt: skip
+        return {baseline: {name: found[baseline] for name, found in each.items()} for baseline in others}
+    if data.kind == "classification":
         score, own = "accuracy", (predicted.argmax(axis=2) == observed).mean(axis=0)
         others = {name: (p.argmax(axis=1) == observed) * 1.0 for name, p in others.items()}
     else:

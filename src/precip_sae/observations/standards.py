@@ -155,7 +155,7 @@ def unlike(published: Network, data: DataSettings, mlp: MLPSettings) -> str:
         "missing values": data.missing if data.missing == "median" else "left out",
         "inputs": list(data.predictors),
         "logarithms": [name for name in data.predictors if data.transforms.get(name) == "log10"],
-        "outputs": data.classes or [data.response],
+        "outputs": data.classes or data.responses,
         "hidden units": str(mlp.hidden),
         "activation": "relu",
         "epochs with a published loss": "some",

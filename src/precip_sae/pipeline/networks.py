@@ -7,6 +7,8 @@ it took to models/TASK/mlp, and every later stage rests on that.
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from precip_sae.errors import SettingsError
 from precip_sae.models.exchange import Network, read_network
 
@@ -77,11 +79,14 @@ def told_by(network: Network) -> dict[str, Any]:
     }
     if network.kind == "classification":
         return told | {"classes": list(network.responses)}
-    response = network.responses[0]
-    told["response"] = response
-    if (network.response_mean, network.response_scale) != (0.0, 1.0):
+    several = len(network.responses) > 1
+    told["response"] = list(network.responses) if several else network.responses[0]
+    if several or (network.response_mean, network.response_scale) != (0.0, 1.0):
         told["standardise_response"] = True
-        told["scaling"][response] = [network.response_mean, network.response_scale]
+        scaling = (
+            np.broadcast_to(v, len(network.responses)).tolist() for v in (network.response_mean, network.response_scale)
+        )
+        told["scaling"] |= {name: [m, s] for name, m, s in zip(network.responses, *scaling, strict=True)}
     return told
 
 

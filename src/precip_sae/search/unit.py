@@ -59,8 +59,9 @@ def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
         found = on_device.measure(models, prepared, work.mlp, work.sae)
     score = SCORE[work.kind]
     units = found.looked.units
-    # errors in the unit of the response, squared for the loss of a regression
-    unit_of = {"loss": prepared.response_scale**2, score: prepared.response_scale if work.kind == "regression" else 1.0}
+    # errors in the unit of the response, squared for the loss of a regression; of several as they are, standardised
+    own = 1.0 if prepared.data.several else prepared.response_scale
+    unit_of = {"loss": own**2, score: own if work.kind == "regression" else 1.0}
     columns = {
         "subset": unit.subsets,
         "seed": unit.seeds,

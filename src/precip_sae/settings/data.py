@@ -1,10 +1,12 @@
 """Which table a network sees, and how its file is read."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from precip_sae.settings.kinds import Count, Scaling, Section, Transform
+
+MOST_RESPONSES = 16
 
 
 class FileSettings(Section):
@@ -72,7 +74,10 @@ class DataSettings(Section):
         description="input columns, in order; COLUMN=VALUE of a column of categories is 1 where it holds the value, "
         "else 0",
     )
-    response: str = Field(description="column to predict")
+    response: str | list[str] = Field(
+        description="column to predict; of a regression also a list of columns, which one network predicts at once: "
+        "each is standardised, and the loss is the mean of their squared errors"
+    )
     kind: Literal["classification", "regression"] = Field(description="what kind of response it is")
     classes: list[str] = Field(
         [], max_length=16, description="classification: class names, in the order of the outputs"
@@ -139,25 +144,66 @@ class DataSettings(Section):
     source: str = Field("", description="where the table comes from, in words; the report of the task says it")
 
     @property
+    def responses(self) -> list[str]:
+        """The columns to predict, in the order of the outputs."""
+        return [self.response] if isinstance(self.response, str) else self.response
+
+    @property
+    def several(self) -> bool:
+        """Whether one network predicts several responses."""
+        return len(self.responses) > 1
+
+    def one(self, response: str) -> "DataSettings":
+        """The same with one of several responses."""
+        return self.model_copy(update={"response": response})
+
+    @property
     def outputs(self) -> int:
-        """Outputs of a network: one per class, or one response."""
-        return len(self.classes) or 1
+        """Outputs of a network: one per class, or one per response."""
+        return len(self.classes) or len(self.responses)
 
     @property
     def columns(self) -> list[str]:
         """Every column that the task uses, once."""
-        asked = [*self.predictors, self.response, self.time, self.groups]
+        asked = [*self.predictors, *self.responses, self.time, self.groups]
         return list(dict.fromkeys(column for column in asked if column is not None))
+
+    @field_validator("response", mode="before")
+    @classmethod
+    def _columns_to_predict(cls, given: Any) -> Any:
+        if isinstance(given, str):
+            return given
+        if not isinstance(given, list) or not given or not all(isinstance(name, str) for name in given):
+            raise ValueError(f"it is {given!r:.60}, expected the name of a column, or a list of names")
+        if repeated := sorted({name for name in given if given.count(name) > 1}):
+            raise ValueError(f"it names {', '.join(repeated)} more than once")
+        if len(given) > MOST_RESPONSES:
+            raise ValueError(f"it names {len(given)} columns, expected at most {MOST_RESPONSES}")
+        return given if len(given) > 1 else given[0]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several_are_standardised(cls, given: Any) -> Any:
+        """Fills in what several responses leave no choice of: none may outweigh another by its unit."""
+        if not isinstance(given, dict) or not isinstance(given.get("response"), list) or len(given["response"]) < 2:
+            return given
+        if given.get("kind") == "classification":
+            raise ValueError("response is a list, which belongs to a regression, and kind is classification")
+        if given.get("standardise_response") is False:
+            raise ValueError(
+                "standardise_response is false, and several responses are always standardised: leave it out"
+            )
+        return given | {"standardise_response": True}
 
     @model_validator(mode="after")
     def _consistent(self) -> "DataSettings":
         if repeated := sorted({p for p in self.predictors if self.predictors.count(p) > 1}):
             raise ValueError(f"predictors names {', '.join(repeated)} more than once")
-        if self.response in self.predictors:
-            raise ValueError(f"the response {self.response} is also among the predictors")
+        if both := [c for c in self.responses if c in self.predictors]:
+            raise ValueError(f"the response {both[0]} is also among the predictors")
         if unknown := [c for c in self.transforms if c not in self.predictors]:
             raise ValueError(f"transforms names {', '.join(unknown)}, which is not among the predictors")
-        scaled = [*self.predictors, *([self.response] if self.standardise_response else [])]
+        scaled = [*self.predictors, *(self.responses if self.standardise_response else [])]
         if unknown := [c for c in self.scaling if c not in scaled]:
             raise ValueError(f"scaling names {', '.join(unknown)}, which is not standardised")
         if wrong := [c for c, (_, scale) in self.scaling.items() if scale <= 0]:
@@ -178,7 +224,7 @@ class DataSettings(Section):
             raise ValueError(f"labels has '{unknown[0]}', expected a class of classes or drop_classes")
         if self.time is None and (self.time_format or self.repeated_times != "keep"):
             raise ValueError("time_format and repeated_times need the name of a time column in time")
-        if self.time in (*self.predictors, self.response):
+        if self.time in (*self.predictors, *self.responses):
             raise ValueError(f"{self.time} is the time column and also a predictor or the response")
         if self.parts == "blocks" and (self.time is None or self.groups is not None):
             raise ValueError(
@@ -194,6 +240,6 @@ class DataSettings(Section):
             )
         if self.shuffle_groups is not None and self.groups is None:
             raise ValueError("shuffle_groups needs the name of a column in groups")
-        if self.groups == self.response:
+        if self.groups in self.responses:
             raise ValueError(f"groups names {self.groups}, the response: no part would hold every value of it")
         return self

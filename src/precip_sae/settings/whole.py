@@ -91,6 +91,17 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _one_response(self) -> "Settings":
+        for section in ("standards", "controls", "features"):
+            for name in getattr(self, section):
+                if self.tasks[name].data.several:
+                    raise ValueError(
+                        f"{section}.{name}: is about what networks say of one response, and tasks.{name}.data.response "
+                        "names several; it has to be left out"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _features(self) -> "Settings":
         for name, asked in self.features.items():
             data = self.tasks[name].data
@@ -120,8 +131,8 @@ class Settings(Section):
                 )
             if subsets.table != data.table:
                 raise ValueError(f"{place}.table is {subsets.table}, expected {data.table}, the task's")
-            if data.response in subsets.pool:
-                raise ValueError(f"{place}.pool names {data.response}, the response")
+            if both := [response for response in data.responses if response in subsets.pool]:
+                raise ValueError(f"{place}.pool names {both[0]}, the response")
             if not set(data.predictors) <= set(subsets.pool) or len(data.predictors) != subsets.size:
                 continue
             # the task's own subset is among those searched: make it the very same models

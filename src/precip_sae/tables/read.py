@@ -183,9 +183,9 @@ def _clean(
 ) -> pd.DataFrame:
     """A piece of the file as the task sees it."""
     clean = {}
-    numeric = {*data.predictors} | ({data.response} if data.kind == "regression" else set())
+    numeric = {*data.predictors} | (set(data.responses) if data.kind == "regression" else set())
     for column, name in named.items():
-        classes = [*data.classes, *data.drop_classes, *data.labels] if column == data.response else []
+        classes = [*data.classes, *data.drop_classes, *data.labels] if column in data.responses else []
         found = values.without_marks(piece[name], data.file.missing_marks, classes)
         if column in chosen:
             clean[column] = _one_hot(found, opened.meanings.get(name), chosen[column][1])

@@ -36,8 +36,8 @@ class Part:
 
     Attributes:
         x: standardised predictors, float32 [rows, predictors].
-        y: int64 class numbers [rows], or float32 responses [rows], in the table's unit unless they are standardised
-            (see `Prepared.response`).
+        y: int64 class numbers [rows], or float32 responses [rows] (of several [rows, responses]), in the table's unit
+            unless they are standardised (see `Prepared.response`).
         classes: their names, by number; empty of a regression.
     """
 
@@ -57,7 +57,8 @@ class Prepared:
         train, validation, sae, test: the parts, in time order.
         mean, scale: of the (transformed) predictors over train and validation, float64 [predictors]; the
             scale is the standard deviation with denominator n. Both as `data.scaling` says, where it does.
-        response_mean, response_scale: likewise of the response, 0 and 1 unless `data.standardise_response`.
+        response_mean, response_scale: likewise of the response, 0 and 1 unless `data.standardise_response`; of several
+            [responses].
         counts: rows read, rows dropped by reason, and rows of each part.
         rows: of each part, where its rows stand in the table's index.
     """
@@ -71,8 +72,8 @@ class Prepared:
     scale: NDArray[np.float64]
     counts: dict[str, int]
     rows: dict[str, pd.Index] = field(default_factory=dict)
-    response_mean: float = 0.0
-    response_scale: float = 1.0
+    response_mean: float | Values = 0.0
+    response_scale: float | Values = 1.0
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -85,17 +86,28 @@ class Prepared:
             "data": self.data.model_dump(),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
-            "response_mean": self.response_mean,
-            "response_scale": self.response_scale,
+            "response_mean": np.asarray(self.response_mean).tolist(),
+            "response_scale": np.asarray(self.response_scale).tolist(),
             "seeds": list(seeds),
             "settings": settings.model_dump(),
         }
 
     def response(self, y: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Responses as the networks give them, any shape, in the table's unit."""
+        """Responses as the networks give them in the table's unit: of any shape; of several [.., responses]."""
         if not self.data.standardise_response:
             return y
         return (y.astype(np.float64) * self.response_scale + self.response_mean).astype(np.float32)
+
+    def said(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What networks of a regression say, in the table's unit, in the form of `Part.y`.
+
+        Args:
+            z: their outputs [models, rows, responses].
+
+        Returns:
+            [models, rows]; of several responses [models, rows, responses].
+        """
+        return self.response(z if self.data.several else z[..., 0])
 
     def physical(self, x: NDArray[np.float32], predictor: str) -> NDArray[np.float64]:
         """Standardised values of one predictor, [rows, predictors] -> [rows] in the table's unit."""
@@ -140,7 +152,7 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     if data.missing != "median":
         kept &= ~incomplete
         counts["dropped, predictor missing"] = int(incomplete.sum())
-    x, y = x[kept], y[kept]
+    x, y = x[kept], y[kept]  # of several responses y is [rows, responses]
     rows: dict[str, Any]
     if data.folds is not None:
         rows = fold_rows(frame[kept], y if data.kind == "classification" else None, data)
@@ -165,13 +177,11 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
     for column, m, s in zip(data.predictors, mean, scale, strict=True):
         if s <= 1e-12 * abs(m):
             raise TableError(f"{data.table}: column '{column}' is constant in the training part, expected it to vary.")
-    response_mean, response_scale = 0.0, 1.0
+    response_mean: float | Values = 0.0
+    response_scale: float | Values = 1.0
     if data.standardise_response:
         learnt = np.concatenate([y[rows["train"]], y[rows["validation"]]])
-        told = data.scaling.get(data.response)
-        response_mean, response_scale = told or (float(learnt.mean()), float(learnt.std()))
-        if response_scale == 0:
-            raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
+        response_mean, response_scale = _response_scaling(learnt, data)
         y = (y - response_mean) / response_scale
     if data.kind == "regression":
         y = y.astype(np.float32)
@@ -198,6 +208,29 @@ def prepare(frame: pd.DataFrame, data: DataSettings) -> Prepared:
         response_mean=response_mean,
         response_scale=response_scale,
     )
+
+
+def _response_scaling(learnt: Values, data: DataSettings) -> tuple[float | Values, float | Values]:
+    """Mean and standard deviation of the response; of several of each, [responses].
+
+    Args:
+        learnt: responses of the rows that they are taken from [rows], or [rows, responses].
+
+    Raises:
+        TableError: a response is constant.
+    """
+    found = []
+    # column by column, as the predictors
+    for name, column in zip(data.responses, np.ascontiguousarray(learnt.T).reshape(-1, len(learnt)), strict=True):
+        mean, scale = data.scaling.get(name) or (float(column.mean()), float(column.std()))
+        # the sum of one value's copies is rounded, so that their spread may not be quite nothing
+        if scale == 0 or (data.several and scale <= 1e-12 * abs(mean)):
+            raise TableError(f"{data.table}: response '{name}' is constant in the training part.")
+        found.append((mean, scale))
+    if not data.several:
+        return found[0]
+    means, scales = np.array(found).T
+    return means, scales
 
 
 def present(frame: pd.DataFrame, data: DataSettings) -> NDArray[np.bool_]:
@@ -261,19 +294,22 @@ def rows_in_time_order(frame: pd.DataFrame, data: DataSettings) -> pd.DataFrame:
 
 
 def _responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Any, Any, dict[str, int]]:
-    """The response [rows], which rows have one [rows], and the rows dropped by reason."""
+    """The response [rows] or [rows, responses], which rows have one [rows], and the rows dropped by reason."""
+    if data.several:
+        return _several_responses(frame, data)
+    (response,) = data.responses
     if data.kind == "regression":
-        y = columns.numbers(frame[data.response], data.response, data.table)
+        y = columns.numbers(frame[response], response, data.table)
         kept = np.abs(y) <= np.finfo(np.float32).max
         if not kept.any():
-            raise TableError(f"{data.table}: response '{data.response}' holds no number.")
+            raise TableError(f"{data.table}: response '{response}' holds no number.")
         if not data.standardise_response and (most := np.abs(y[kept]).max()) > LARGEST_RESPONSE:
             raise TableError(
-                f"{data.table}: response '{data.response}' holds numbers as large as {most:.3g}, expected at most "
+                f"{data.table}: response '{response}' holds numbers as large as {most:.3g}, expected at most "
                 f"{LARGEST_RESPONSE:g}: take another unit (data.units), or set data.standardise_response."
             )
         return y, kept, {"dropped, response missing": int((~kept).sum())}
-    labels = columns.labels(frame[data.response])
+    labels = columns.labels(frame[response])
     there = labels.notna()
     text = labels.map(lambda label: data.labels.get(label, label), na_action="ignore")
     others = text[there & ~text.isin([*data.classes, *data.drop_classes])]
@@ -288,6 +324,23 @@ def _responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Any, Any, dict[
     return y.where(kept, -1).to_numpy(dtype=np.int64), kept, counts
 
 
+def _several_responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Values, NDArray[np.bool_], dict[str, int]]:
+    """`_responses` of several: a row is kept where all are there; the count says what each lack costs.
+
+    Raises:
+        TableError: a response holds no number, or no row has all.
+    """
+    y = np.column_stack([columns.numbers(frame[name], name, data.table) for name in data.responses])
+    there = np.asarray(np.abs(y) <= np.finfo(np.float32).max)
+    for k, name in enumerate(data.responses):
+        if not there[:, k].any():
+            raise TableError(f"{data.table}: response '{name}' holds no number.")
+    kept = np.asarray(there.all(axis=1))
+    if not kept.any():
+        raise TableError(f"{data.table}: no row holds all responses ({', '.join(data.responses)}).")
+    return y, kept, {"dropped, a response missing": int((~kept).sum())}
+
+
 def _others_sentence(others: pd.Series, data: DataSettings) -> str:
     """Every label that no setting names with its rows, and what to paste into the task."""
 
@@ -298,7 +351,7 @@ def _others_sentence(others: pd.Series, data: DataSettings) -> str:
     named = [f"{quoted(label)} ({count})" for label, count in rows.head(MOST_LABELS).items()]
     more = f" and {len(rows) - MOST_LABELS} more" if len(rows) > MOST_LABELS else ""
     text = (
-        f"{data.table}: response '{data.response}' holds {', '.join(named)}{more}, expected the classes "
+        f"{data.table}: response '{data.responses[0]}' holds {', '.join(named)}{more}, expected the classes "
         f"{', '.join(data.classes)}, or a label of labels or drop_classes: put below data other_labels: drop to leave "
         "such rows out"
     )
@@ -310,14 +363,15 @@ def _others_sentence(others: pd.Series, data: DataSettings) -> str:
 
 def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
     if data.kind == "regression":
-        if np.ptp(y) == 0:
-            raise TableError(f"{data.table}: response '{data.response}' is constant in the training part.")
+        for name, column in zip(data.responses, y.reshape(len(y), -1).T, strict=True):
+            if np.ptp(column) == 0:
+                raise TableError(f"{data.table}: response '{name}' is constant in the training part.")
         return
     whose = f"{NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows" if data.folds is None else fold_name(data)
     for number, name in enumerate(data.classes):
         if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(
                 f"{data.table}: the training part ({whose}) holds {found} rows of class '{name}' of response "
-                f"'{data.response}', expected at least {MINIMUM_CLASS}: leave it out (drop_classes) or count it as "
+                f"'{data.responses[0]}', expected at least {MINIMUM_CLASS}: leave it out (drop_classes) or count it as "
                 f"another (labels), or set other parts ({keeps_classes(data)})."
             )

@@ -93,11 +93,11 @@ class Feed:
         self.room = padded(batch)
         inputs, lanes = columns.shape
         self.rows = max(1, segment // (4 * inputs * lanes * batch)) * batch
-        self.response = part.y.astype(np.float32)
+        self.response = np.ascontiguousarray(part.y.astype(np.float32).reshape(len(part), -1))
         self.table = np.ascontiguousarray(part.x)
 
     def segments(self, order: NDArray[np.int32]) -> Iterator[tuple[Any, Any, int]]:
-        """Inputs [rows + room, inputs, lanes], responses [rows + room, lanes] and rows of every segment.
+        """Inputs [rows + room, inputs, lanes], responses [rows + room, responses, lanes] and rows of every segment.
 
         Args:
             order: the rows in the order of each lane [rows, lanes].
@@ -105,7 +105,8 @@ class Feed:
         inputs, lanes = self.columns.shape
         for start in range(0, len(order), self.rows):
             here = np.ascontiguousarray(order[start : start + self.rows])
-            x, y = aligned(len(here) + self.room, inputs, lanes), aligned(len(here) + self.room, lanes)
+            room = len(here) + self.room
+            x, y = aligned(room, inputs, lanes), aligned(room, self.response.shape[1], lanes)
             gather(self.table, self.response, here, self.columns, x, y)
             yield x, y, len(here)
 

@@ -37,7 +37,7 @@ def mlp_kernels(
     def epoch(x, y, rows, weights, m, v, sizes, penalty, class_weights, loss, score):
         """Steps through `rows` rows in batches.
 
-        x [rows + room, inputs, LANES], y [rows + room, LANES], any finite numbers in the last `room` rows;
+        x [rows + room, inputs, LANES], y [rows + room, responses, LANES], any finite numbers in the last `room` rows;
         weights, m, v [parameters, LANES], moved on;
         sizes: Adam's step sizes, one per batch; penalty: weight of the sum of a batch's hidden activations in its
         loss; class_weights: float32 [outputs], read if `weighted`; loss, score: float64 [LANES], added to.
@@ -59,7 +59,7 @@ def mlp_kernels(
             elif classification:
                 lost, scored = cross_entropy(z, ys, size, share, lost, scored, outputs)
             else:
-                lost, scored = squared_error(z, ys, size, share, lost, scored)
+                lost, scored = squared_error(z, ys, size, share, lost, scored, outputs)
             if penalty > f32(0.0):
                 lost += total(h, size * hidden) * spread(penalty * f32(size))
             clear(z, size * outputs, room * outputs)
@@ -88,7 +88,7 @@ def mlp_kernels(
             if classification:
                 lost, scored = cross_entropy(z, ys, size, f32(1.0), lost, scored, outputs)
             else:
-                lost, scored = squared_error(z, ys, size, f32(1.0), lost, scored)
+                lost, scored = squared_error(z, ys, size, f32(1.0), lost, scored, outputs)
             accumulate(loss, lost)
             accumulate(score, scored)
 

@@ -73,15 +73,23 @@ def weighted_cross_entropy(z, y, class_weights, rows, share, loss, score, classe
 
 
 @part_of_loop
-def squared_error(z, y, rows, share, loss, score):
-    """Squared error: z becomes its derivative, squared and absolute errors are added up; see `cross_entropy`."""
-    twice = spread(f32(2.0) * share)
-    for s in range(rows):
+def squared_error(z, y, rows, share, loss, score, responses):
+    """Squared error: z becomes its derivative, squared and absolute errors are added up; see `cross_entropy`.
+
+    Of several responses the mean of their errors.
+
+    Args:
+        z, y: [rows, responses] values.
+    """
+    each = f32(1.0) / f32(responses)
+    twice = spread(f32(2.0) * share * each)
+    squares = errors = number(0.0)
+    for s in range(rows * responses):
         e = get(z, s) - get(y, s)
-        loss += e * e
-        score += magnitude(e)
+        squares += e * e
+        errors += magnitude(e)
         put(z, s, e * twice)
-    return loss, score
+    return loss + squares * spread(each), score + errors * spread(each)
 
 
 @part_of_loop

@@ -11,21 +11,23 @@ from precip_sae.models.engine.lanes import (
 
 @compiled(**STRICT)
 def gather(table, response, order, columns, x, y):
-    """Lays rows out: x[i, k, lane] = table[order[i, lane], columns[k, lane]], y[i, lane] = response[order[i, lane]].
+    """Lays rows out: x[i, k, lane] = table[order[i, lane], columns[k, lane]], y[i, :, lane] = response[order[i, lane]].
 
     Args:
-        table: float32 [rows, columns]; response: float32 [rows].
+        table: float32 [rows, columns]; response: float32 [rows, responses], or class numbers [rows, 1].
         order: which rows, int32 [n, LANES]; columns: which inputs, int64 [inputs, LANES].
-        x: [n or more, inputs, LANES]; y: [n or more, LANES]; written up to n.
+        x: [n or more, inputs, LANES]; y: [n or more, responses, LANES]; written up to n.
     """
     flat, width = table.reshape(-1), np.uint32(table.shape[1])
+    told, several = response.reshape(-1), np.uint32(response.shape[1])
     for i in range(len(order)):
         for k in range(len(columns)):
             for lane in range(LANES):
                 # unsigned: an index that may count from the end would keep this from being a vector loop
                 x[i, k, lane] = flat[np.uint32(order[i, lane]) * width + np.uint32(columns[k, lane])]
-        for lane in range(LANES):
-            y[i, lane] = response[np.uint32(order[i, lane])]
+        for k in range(response.shape[1]):
+            for lane in range(LANES):
+                y[i, k, lane] = told[np.uint32(order[i, lane]) * several + np.uint32(k)]
 
 
 @compiled(**STRICT)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from precip_sae.errors import NetworkError, SettingsError
 from precip_sae.models.exchange.network import Input, Layer, Network, activation_named, named_inputs, with_outputs
 from precip_sae.settings import Section, Transform, parse, read_yaml
+from precip_sae.settings.kinds import Positive
 
 BESIDE = (".yaml", ".yml")  # endings of a description
 
@@ -18,7 +20,7 @@ class Description(Section):
     """The keys of the file; `mean`, `scale` and `units` are in the order of `inputs`."""
 
     inputs: list[str] = Field(min_length=1, description="columns that the network takes, in its order")
-    outputs: list[str] = Field(min_length=1, description="the classes in the order of the outputs, or the response")
+    outputs: list[str] = Field(min_length=1, description="the classes, or the responses, in the order of the outputs")
     kind: Literal["classification", "regression"] | None = Field(
         None, description="null: a regression with one output, else a classification"
     )
@@ -26,8 +28,12 @@ class Description(Section):
     mean: list[float] | None = Field(None, description="of the transformed inputs, taken off; null: none")
     scale: list[float] | None = Field(None, description="what they are then divided by; null: nothing")
     units: list[str] | None = Field(None, description="of the inputs")
-    response_mean: float = Field(0.0, description="regression: added to the output, after it is multiplied")
-    response_scale: float = Field(1.0, gt=0, description="regression: the output is multiplied by it")
+    response_mean: float | list[float] = Field(
+        0.0, description="regression: added to the outputs, after they are multiplied; one number, or one per output"
+    )
+    response_scale: Positive | list[Positive] = Field(
+        1.0, description="regression: the outputs are multiplied by it; one number, or one per output"
+    )
     activation: str | list[str] = Field("relu", description="of all hidden layers, or one for each")
     last: Literal["softmax", "sigmoid", "identity"] = Field("identity", description="behind the last layer")
     layers: list[str] | None = Field(
@@ -41,6 +47,10 @@ class Description(Section):
             values = getattr(self, key)
             if values is not None and len(values) != len(self.inputs):
                 raise ValueError(f"{key} has {len(values)} entries, expected {len(self.inputs)}, one per input")
+        for key in ("response_mean", "response_scale"):
+            values = getattr(self, key)
+            if isinstance(values, list) and len(values) != len(self.outputs):
+                raise ValueError(f"{key} has {len(values)} entries, expected {len(self.outputs)}, one per output")
         if unknown := [name for name in self.transforms if name not in self.inputs]:
             raise ValueError(f"transforms names {unknown[0]}, which is not among the inputs")
         return self
@@ -73,8 +83,10 @@ class Description(Section):
         """
         kind = self.kind or ("regression" if len(self.outputs) == 1 else "classification")
         made, responses = with_outputs(source, layers, kind, self.outputs, last or self.last)
-        response = (self.response_mean, self.response_scale) if kind == "regression" else (0.0, 1.0)
-        return Network(source, self.named, made, responses, kind, *response)
+        mean, scale = (
+            tuple(given) if isinstance(given, list) else given for given in (self.response_mean, self.response_scale)
+        )
+        return Network(source, self.named, made, responses, kind, *((mean, scale) if kind == "regression" else ()))
 
 
 def describe(network: Network) -> dict[str, Any]:
@@ -87,8 +99,8 @@ def describe(network: Network) -> dict[str, Any]:
         "mean": [given.mean for given in network.inputs],
         "scale": [given.scale for given in network.inputs],
         "units": [given.unit for given in network.inputs],
-        "response_mean": network.response_mean,
-        "response_scale": network.response_scale,
+        "response_mean": np.asarray(network.response_mean).tolist(),
+        "response_scale": np.asarray(network.response_scale).tolist(),
         "activation": [layer.activation for layer in network.hidden_layers],
     }
 

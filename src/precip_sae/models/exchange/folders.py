@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,9 @@ def read_folder(folder: Path, seed: int | None = None) -> Network:
     try:
         data = config["data"]
         inputs = named_inputs(data["predictors"], data["transforms"], config["mean"], config["scale"])
-        responses = tuple(data["classes"] or [data["response"]])
-        response = float(config.get("response_mean", 0.0)), float(config.get("response_scale", 1.0))
+        named = data["response"]
+        responses = tuple(data["classes"] or ([named] if isinstance(named, str) else named))
+        response = _scaling(config.get("response_mean", 0.0)), _scaling(config.get("response_scale", 1.0))
         kind = data["kind"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NetworkError(
@@ -43,6 +45,11 @@ def read_folder(folder: Path, seed: int | None = None) -> Network:
         Layer(arrays["output.weight"], arrays["output.bias"], "identity"),
     )
     return Network(str(folder), inputs, layers, responses, kind, *response)
+
+
+def _scaling(given: Any) -> float | tuple[float, ...]:
+    """One number, or one for each response."""
+    return tuple(map(float, given)) if isinstance(given, list) else float(given)
 
 
 def as_arrays(network: Network) -> dict[str, np.ndarray]:

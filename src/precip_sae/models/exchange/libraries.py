@@ -26,7 +26,7 @@ def from_sklearn(model: Any, inputs: Sequence[str] | None = None, response: str 
 
     Args:
         inputs: names of the columns; None: those of the table that it was fitted on, else x1, x2, ...
-        response: name of a regression's response; the classes are the model's own.
+        response: name of a regression's response; of several they are numbered. The classes are the model's own.
 
     Raises:
         NetworkError: the model is not fitted, or it is another one.
@@ -54,10 +54,12 @@ def from_sklearn(model: Any, inputs: Sequence[str] | None = None, response: str 
         for k, name in enumerate(names)
     )
     classifies = kinds[-1] == "MLPClassifier"
-    responses = [str(label) for label in network.classes_] if classifies else [response]
+    outputs = network.n_outputs_
+    called = [response] if outputs == 1 else [f"{response} {k + 1}" for k in range(outputs)]
+    responses = [str(label) for label in network.classes_] if classifies else called
     last = activation_named(network.out_activation_, source) if network.out_activation_ != "softmax" else "softmax"
-    if network.n_outputs_ > 1 and (not classifies or last != "softmax"):
-        raise NetworkError(f"{source}: predicts {network.n_outputs_} responses at once, expected one or classes.")
+    if classifies and outputs > 1 and last != "softmax":
+        raise NetworkError(f"{source}: gives {outputs} labels at once, expected classes of which one holds.")
     activation = activation_named(network.activation, source)
     layers = [
         Layer(np.asarray(weight, dtype=float), np.asarray(bias, dtype=float), activation)
@@ -72,7 +74,7 @@ def from_keras(model: Any, inputs: Sequence[str], outputs: Sequence[str], **desc
     """A Keras model of Dense layers in one chain.
 
     Args:
-        inputs: names of the columns; outputs: the classes in the order of the outputs, or the one response.
+        inputs: names of the columns; outputs: the classes, or the responses, in the order of the outputs.
         described_by: more of `Description`: kind, transforms, mean, scale, units, response_mean, response_scale.
 
     Raises:

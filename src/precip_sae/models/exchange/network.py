@@ -136,9 +136,10 @@ class Network:
         source: where it comes from, for sentences.
         inputs: in their order.
         layers: one or more hidden layers and that of the outputs.
-        responses: the classes in the order of the outputs, or the one response.
+        responses: the classes, or the responses, in the order of the outputs.
         kind: classification or regression.
-        response_mean, response_scale: of a regression: what the output is multiplied by (scale) and moved by (mean).
+        response_mean, response_scale: of a regression: what the outputs are multiplied by (scale) and moved by (mean),
+            one number for all, or one for each.
         history: of its training.
 
     Raises:
@@ -150,8 +151,8 @@ class Network:
     layers: tuple[Layer, ...]
     responses: tuple[str, ...]
     kind: str
-    response_mean: float = 0.0
-    response_scale: float = 1.0
+    response_mean: float | tuple[float, ...] = 0.0
+    response_scale: float | tuple[float, ...] = 1.0
     history: History = field(default_factory=History)
 
     def __post_init__(self) -> None:
@@ -166,11 +167,8 @@ class Network:
                 yield f"{what} are named {list(names)!r:.60}, expected a name of printable characters for each"
             if len(set(names)) < len(names):
                 yield f"{what} are named {list(names)!r:.60}, expected different names"
-        if (len(self.responses) == 1) != (self.kind == "regression"):
-            yield (
-                f"a {self.kind} has {len(self.responses)} outputs ({', '.join(self.responses)[:60]}), expected one of "
-                "a regression, several of classes"
-            )
+        if self.kind == "classification" and len(self.responses) == 1:
+            yield f"a classification has 1 output ({self.responses[0][:60]}), expected one for each of several classes"
         for given in self.inputs:
             if given.transform is not None and given.transform not in TRANSFORMS:
                 known = closest(str(given.transform), TRANSFORMS)
@@ -180,8 +178,15 @@ class Network:
                     f"input {given.name} has the mean {given.mean:g} and the scale {given.scale:g}, expected finite "
                     "numbers, the scale above 0"
                 )
-        if not (math.isfinite(self.response_mean) and math.isfinite(self.response_scale) and self.response_scale > 0):
-            yield f"the response's scale is {self.response_scale:g}, expected a number above 0"
+        for what, told in (("means", self.response_mean), ("scales", self.response_scale)):
+            if isinstance(told, tuple) and len(told) != len(self.responses):
+                yield f"{len(told)} {what} of responses are given, and {len(self.responses)} outputs are named"
+        for mean in np.atleast_1d(self.response_mean):
+            if not math.isfinite(mean):
+                yield f"a response's mean is {mean:g}, expected a finite number"
+        for scale in np.atleast_1d(self.response_scale):
+            if not (math.isfinite(scale) and scale > 0):
+                yield f"the response's scale is {scale:g}, expected a number above 0"
         if len(self.layers) < 2:
             yield f"has {len(self.layers)} layers, expected a hidden one and that of the outputs"
         for number, layer in enumerate(self.layers, start=1):
@@ -269,14 +274,14 @@ class Network:
         return _by_rows(lambda rows: _through(front, rows), x)
 
     def logits(self, x: NDArray[Any]) -> Array:
-        """Logits of the classes (rows, classes), or the response as the last layer gives it (rows, 1)."""
+        """Logits of the classes (rows, classes), or the responses as the last layer gives them (rows, responses)."""
         return _by_rows(lambda rows: _through(self.layers, rows), x)
 
     def outputs(self, x: NDArray[Any]) -> Array:
-        """Probabilities of the classes (rows, classes), or the response in its unit (rows, 1)."""
+        """Probabilities of the classes (rows, classes), or the responses in their units (rows, responses)."""
         z = self.logits(x)
         if self.kind == "regression":
-            return z * self.response_scale + self.response_mean
+            return z * np.asarray(self.response_scale) + np.asarray(self.response_mean)
         return softmax(z)
 
 
@@ -329,7 +334,7 @@ def with_outputs(
     """The layers with that of the outputs as `Network` has it, whatever function a library puts behind it.
 
     Args:
-        kind: classification or regression; responses: the classes or the response.
+        kind: classification or regression; responses: the classes or the responses.
         last: the function behind the last layer: softmax, sigmoid or identity.
 
     Raises:

@@ -188,8 +188,8 @@ class _Chain:
 def as_onnx(network: Network) -> bytes:
     """The network as an ONNX model in float32: columns of a table, transformed, in; what `outputs` says, out.
 
-    Inputs are standardised, and a regression's response is put back in its unit, within the graph. Transforms are not
-    (they stand in the metadata): give it log10 of the columns of which the network takes it.
+    Inputs are standardised, and a regression's responses are put back in their units, within the graph. Transforms are
+    not (they stand in the metadata): give it log10 of the columns of which the network takes it.
 
     Raises:
         NetworkError: the package onnx is missing, or ONNX has no such activation.
@@ -222,8 +222,9 @@ def as_onnx(network: Network) -> bytes:
     if network.kind == "classification":
         nodes.append(node("Softmax", [at], ["outputs"], axis=1))
     else:
-        nodes.append(node("Mul", [at, constant("response_scale", [network.response_scale])], ["scaled"]))
-        nodes.append(node("Add", ["scaled", constant("response_mean", [network.response_mean])], ["outputs"]))
+        mean, scale = np.atleast_1d(network.response_mean), np.atleast_1d(network.response_scale)
+        nodes.append(node("Mul", [at, constant("response_scale", scale)], ["scaled"]))
+        nodes.append(node("Add", ["scaled", constant("response_mean", mean)], ["outputs"]))
     kind = onnx.TensorProto.FLOAT
     graph = onnx.helper.make_graph(
         nodes, "network", [onnx.helper.make_tensor_value_info("inputs", kind, [None, len(network.inputs)])],

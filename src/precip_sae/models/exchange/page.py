@@ -205,8 +205,14 @@ def as_page(network: Network) -> dict[str, Any]:
     The fields `transforms` and `response_scaling` are not the study's; its page leaves unknown fields alone.
 
     Raises:
-        NetworkError: the hidden layers have several activations, which the format cannot say.
+        NetworkError: the hidden layers have several activations, or a regression has several responses, which the
+            format cannot say.
     """
+    if network.kind == "regression" and len(network.responses) > 1:
+        raise NetworkError(
+            f"{network.source}: predicts {len(network.responses)} responses at once, expected one: the page's format "
+            "takes several outputs for classes; export to onnx or safetensors."
+        )
     activations = {layer.activation for layer in network.hidden_layers}
     if len(activations) > 1:
         raise NetworkError(
