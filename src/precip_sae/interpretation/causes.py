@@ -317,15 +317,16 @@ def steer(
         for centre in centres:
             x[:, column] = centre
             z = np.maximum(x @ w[m] + b[m], 0) @ it.weight[m] + it.bias[m]
-            curves["moved"].append(storms.redrawn_means(interventions.predictions(z, it.kind), episodes))
+            curves["moved"].append(storms.sums(interventions.predictions(z, it.kind), episodes))
         for kind in (LATENTS, RANDOM):
             row = it.rows[kind][m, unit] @ it.weight[m]
             for k in there:
                 clamped_at = interventions.steered(it.z[m], latent, row, latent[number == k].mean(), it.kind)
-                curves[kind].append(storms.redrawn_means(clamped_at, episodes))
+                curves[kind].append(storms.sums(clamped_at, episodes))
     # [draws, seeds, bins, outputs]
     moved, clamped, random = (
-        np.stack(found, axis=1).reshape(-1, len(members), len(there), classes) for found in curves.values()
+        storms.means_of_sums(np.stack(found, axis=1), episodes).reshape(-1, len(members), len(there), classes)
+        for found in curves.values()
     )
     output = int(np.ptp(moved[0].mean(axis=0), axis=0).argmax())
     drawn = {

@@ -39,10 +39,20 @@ def redrawn_means(
     values: NDArray[np.float64], episodes: NDArray[np.int64], resamples: int = RESAMPLES
 ) -> NDArray[np.float64]:
     """Mean over the rows as they are, and over those of drawn episodes: [rows, ..] -> [resamples + 1, ..]."""
+    return means_of_sums(sums(values, episodes), episodes, resamples)
+
+
+def means_of_sums(
+    summed: NDArray[np.float64], episodes: NDArray[np.int64], resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """`redrawn_means` of values whose `sums` are known: [episodes, ..] -> [resamples + 1, ..].
+
+    Drawing costs more than a mean: many curves are summed one by one, put side by side and drawn once.
+    """
     draws = weights(episodes, resamples)
     rows = draws @ np.bincount(np.unique(episodes, return_inverse=True)[1])
-    found = np.tensordot(draws, sums(values, episodes), axes=1)
-    return np.asarray(found / rows.reshape(-1, *[1] * (values.ndim - 1)))
+    found = np.tensordot(draws, summed, axes=1)
+    return np.asarray(found / rows.reshape(-1, *[1] * (summed.ndim - 1)))
 
 
 def over_both(
