@@ -182,6 +182,13 @@ def test_means_of_drawn_storms_are_those_of_the_repeated_rows() -> None:
         np.testing.assert_allclose(mean, np.repeat(values, weights[EPISODES], axis=0).mean(axis=0))
 
 
+def test_curves_that_are_drawn_together_have_the_means_of_each_alone() -> None:
+    curves = np.random.default_rng(1).normal(size=(5, 80, 3))
+    together = storms.means_of_sums(np.stack([storms.sums(c, EPISODES) for c in curves], axis=1), EPISODES, 20)
+    alone = np.stack([storms.redrawn_means(c, EPISODES, 20) for c in curves], axis=1)
+    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-15)
+
+
 def test_a_latent_that_carries_the_whole_response_is_said_to() -> None:
     curve = np.array([[[0.0], [1.0], [3.0]]])
     one = causes.Steering(1, "T", np.arange(3.0), curve[0], curve[0], curve, 0.5 * curve + 2, -curve, {})

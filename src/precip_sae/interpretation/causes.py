@@ -215,7 +215,7 @@ def summary(
         },
         "latents_less_storms": {
             "size": {
-                kind: storms.over_both(drawn[LATENTS] - drawn[kind], episodes, differing["size"], over)
+                kind: storms.over_seeds_and_draws(drawn[LATENTS] - drawn[kind], episodes, differing["size"], over)
                 for kind in by_row
                 if kind != LATENTS
             }

@@ -7,7 +7,7 @@ gets its interval.
 import numpy as np
 from numpy.typing import NDArray
 
-from precip_sae.comparisons import over_both as both
+from precip_sae.comparisons import over_both
 from precip_sae.quantities import SIGNIFICANT
 from precip_sae.spread import FEWEST_EPISODES, Spread
 
@@ -55,7 +55,7 @@ def means_of_sums(
     return np.asarray(found / rows.reshape(-1, *[1] * (summed.ndim - 1)))
 
 
-def over_both(
+def over_seeds_and_draws(
     drawn: NDArray[np.float64], episodes: NDArray[np.int64], form: str = SIGNIFICANT, over: str = "storms"
 ) -> Spread:
     """`comparisons.over_both` of a statistic of the observations and of resamples [resamples + 1, seeds].
@@ -63,7 +63,7 @@ def over_both(
     With fewer than FEWEST_EPISODES episodes the interval is left open.
     """
     enough = len(np.unique(episodes)) >= FEWEST_EPISODES
-    return both(drawn[0], drawn[1:] if enough else np.full_like(drawn[1:], np.nan), form, over)
+    return over_both(drawn[0], drawn[1:] if enough else np.full_like(drawn[1:], np.nan), form, over)
 
 
 def interval(

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from precip_sae.files import read_json
-from precip_sae.interpretation.compared import OF_CORRELATIONS, redrawn_measures
+from precip_sae.interpretation.compared import redrawn_measures
 from precip_sae.interpretation.dictionaries import hidden_units, latents
+from precip_sae.interpretation.redrawn import OF_CORRELATIONS
 from precip_sae.interpretation.responses import Inputs
 from precip_sae.interpretation.sensitivity import correlations, reduction
 from precip_sae.models import engine
