@@ -3,11 +3,12 @@
 Each replicate stands beside the task's own model of the same seed, so that differences are due to that thing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -24,7 +25,6 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings, SimulationSettings
-from precip_sae.simulation.simulate import simulate
 from precip_sae.tasks.episodes import Episodes
 from precip_sae.tasks.prepare import Prepared, prepare
 
@@ -150,17 +150,22 @@ def own_table_of(settings: SimulationSettings, source: Path, table: str) -> bool
 
 
 def simulated(
-    data: DataSettings, study: Study, records: int, table_seeds: Sequence[int], seeds: Sequence[int]
+    data: DataSettings,
+    study: Study,
+    table: Callable[[int], pd.DataFrame],
+    table_seeds: Sequence[int],
+    seeds: Sequence[int],
 ) -> list[Reductions]:
     """The same models on other simulated tables, one entry per table.
 
     Args:
-        data: of the task; its table is a simulation of `records` rows.
+        data: of the task.
+        table: gives the simulation of a seed, as long as the task's own.
         table_seeds: of the simulations; seeds: of the models.
     """
 
     def work(table_seed: int) -> Reductions:
-        prepared = prepare(simulate(records, table_seed), data)
+        prepared = prepare(table(table_seed), data)
         networks, _ = engine.train_mlps(
             prepared.train, prepared.validation, data.kind, data.outputs, study.mlp, seeds, threads=1
         )
