@@ -87,15 +87,17 @@ def regression_scores(predicted: NDArray[np.floating], y: NDArray[np.floating]) 
 
 def skill_by_part(stack: MLP | Taken, prepared: Prepared) -> dict[str, dict[str, dict]]:
     """Scores of every part, spread over seeds: {part: {score: see `over_seeds`}}; errors in the table's unit."""
-    scores = {}
-    for name, part in prepared.parts.items():
-        z = predict(stack, part)
-        if prepared.data.kind == "classification":
-            values = classification_scores(z, part.y)
-        else:
-            values = regression_scores(prepared.response(z[..., 0]), prepared.response(part.y))
-        scores[name] = {score: over_seeds(per_model, FORMS[score]) for score, per_model in values.items()}
-    return scores
+    return {name: skill_on(part, stack, prepared) for name, part in prepared.parts.items()}
+
+
+def skill_on(part: Part, stack: MLP | Taken, prepared: Prepared) -> dict[str, dict]:
+    """Scores of one part of `prepared`, spread over seeds: {score: see `over_seeds`}; errors in the table's unit."""
+    z = predict(stack, part)
+    if prepared.data.kind == "classification":
+        values = classification_scores(z, part.y)
+    else:
+        values = regression_scores(prepared.response(z[..., 0]), prepared.response(part.y))
+    return {score: over_seeds(per_model, FORMS[score]) for score, per_model in values.items()}
 
 
 def baselines(prepared: Prepared) -> dict[str, dict[str, float | None]]:
