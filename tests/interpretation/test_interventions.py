@@ -177,16 +177,9 @@ def test_what_latents_do_more_than_controls_has_an_interval_over_seeds_and_storm
 
 def test_means_of_drawn_storms_are_those_of_the_repeated_rows() -> None:
     values = np.random.default_rng(1).normal(size=(80, 2))
-    drawn = storms.redrawn_means(values, EPISODES, 3)
-    for weights, mean in zip(storms.weights(EPISODES, 3).astype(int), drawn, strict=True):
+    draws = storms.weights(EPISODES, 3)
+    for weights, mean in zip(draws.astype(int), storms.redrawn_means(values, EPISODES, draws), strict=True):
         np.testing.assert_allclose(mean, np.repeat(values, weights[EPISODES], axis=0).mean(axis=0))
-
-
-def test_curves_that_are_drawn_together_have_the_means_of_each_alone() -> None:
-    curves = np.random.default_rng(1).normal(size=(5, 80, 3))
-    together = storms.means_of_sums(np.stack([storms.sums(c, EPISODES) for c in curves], axis=1), EPISODES, 20)
-    alone = np.stack([storms.redrawn_means(c, EPISODES, 20) for c in curves], axis=1)
-    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-15)
 
 
 def test_a_latent_that_carries_the_whole_response_is_said_to() -> None:

@@ -36,23 +36,16 @@ def sums(values: NDArray[np.float64], episodes: NDArray[np.int64]) -> NDArray[np
 
 
 def redrawn_means(
-    values: NDArray[np.float64], episodes: NDArray[np.int64], resamples: int = RESAMPLES
+    values: NDArray[np.float64], episodes: NDArray[np.int64], draws: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Mean over the rows as they are, and over those of drawn episodes: [rows, ..] -> [resamples + 1, ..]."""
-    return means_of_sums(sums(values, episodes), episodes, resamples)
+    """Mean over the rows as they are, and over those of drawn episodes: [rows, ..] -> [resamples + 1, ..].
 
-
-def means_of_sums(
-    summed: NDArray[np.float64], episodes: NDArray[np.int64], resamples: int = RESAMPLES
-) -> NDArray[np.float64]:
-    """`redrawn_means` of values whose `sums` are known: [episodes, ..] -> [resamples + 1, ..].
-
-    Drawing costs more than a mean: many curves are summed one by one, put side by side and drawn once.
+    Args:
+        draws: see `weights`; to make them takes longer than a mean, so many means share them.
     """
-    draws = weights(episodes, resamples)
-    rows = draws @ np.bincount(np.unique(episodes, return_inverse=True)[1])
-    found = np.tensordot(draws, summed, axes=1)
-    return np.asarray(found / rows.reshape(-1, *[1] * (summed.ndim - 1)))
+    rows = draws @ sums(np.ones(len(values)), episodes)
+    found = np.tensordot(draws, sums(values, episodes), axes=1)
+    return np.asarray(found / rows.reshape(-1, *[1] * (values.ndim - 1)))
 
 
 def over_seeds_and_draws(
