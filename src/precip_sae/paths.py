@@ -75,6 +75,11 @@ class Paths:
         return self.root / ".search" / task
 
     @property
+    def simulated(self) -> Path:
+        """Tables that tasks share (see `noise.tables`); no stage rests on them."""
+        return self.root / ".simulated"
+
+    @property
     def figures(self) -> Path:
         return self.root / "figures"
 

@@ -1,5 +1,7 @@
 """Controls: decompositions beside scikit-learn, chance beside shifts done by hand, and the comparison as a whole."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import signal
@@ -11,6 +13,7 @@ from precip_sae.interpretation.compared import redrawn_measures
 from precip_sae.interpretation.measures import MEASURES
 from precip_sae.interpretation.responses import Inputs, follow
 from precip_sae.interpretation.sensitivity import correlations
+from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings
 from precip_sae.simulation.simulate import simulate
 from precip_sae.tasks.episodes import Episodes
@@ -51,6 +54,17 @@ def test_non_negative_components_rebuild_the_activations(hidden):
     assert (coded >= 0).all()
     left = np.square(coded @ fitted.model.components_ - hidden).sum() / np.square(hidden).sum()
     assert left < 0.02
+
+
+def test_fits_side_by_side_are_those_one_by_one_and_hide_no_later_warning(hidden):
+    def fit(seed: int) -> np.ndarray:
+        return decompositions.NonNegative(hidden, 6, seed).activations(hidden)
+
+    shown = list(warnings.filters)
+    side = side_by_side(fit, range(8), threads=4)
+    assert list(warnings.filters) == shown
+    for seed, found in enumerate(side):
+        np.testing.assert_array_equal(found, fit(seed))
 
 
 def test_random_directions_fire_as_often_as_the_sae(hidden):

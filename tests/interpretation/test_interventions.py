@@ -177,8 +177,8 @@ def test_what_latents_do_more_than_controls_has_an_interval_over_seeds_and_storm
 
 def test_means_of_drawn_storms_are_those_of_the_repeated_rows() -> None:
     values = np.random.default_rng(1).normal(size=(80, 2))
-    drawn = storms.redrawn_means(values, EPISODES, 3)
-    for weights, mean in zip(storms.weights(EPISODES, 3).astype(int), drawn, strict=True):
+    draws = storms.weights(EPISODES, 3)
+    for weights, mean in zip(draws.astype(int), storms.redrawn_means(values, EPISODES, draws), strict=True):
         np.testing.assert_allclose(mean, np.repeat(values, weights[EPISODES], axis=0).mean(axis=0))
 
 

@@ -1,6 +1,7 @@
 """Noise floors: models that differ in one thing alone, and the standard deviations that follow."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_a_replicate_of_the_sae_alone_stands_on_the_tasks_own_network(task):
 
 def test_models_on_the_tasks_own_simulation_are_the_tasks_models(task):
     prepared, networks, saes = task
-    same, other = replicates.simulated(DATA, STUDY, 600, [3, 4], SEEDS)
+    same, other = replicates.simulated(DATA, STUDY, partial(simulate, 600), [3, 4], SEEDS)
     base = replicates.reductions(networks, saes, prepared.test.x)
     assert same["effective"].tolist() == base["effective"].tolist()
     assert other["effective"].tolist() != base["effective"].tolist()

@@ -1,6 +1,9 @@
 """Dictionaries of hidden activations that are no SAE: principal, independent, non-negative components, random ones."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,20 @@ Values = NDArray[np.float64]
 
 NOTHING = 1e-9  # of the largest variance: what rounding leaves of a direction that does not vary
 NMF_ROWS = 2000  # evenly out of all rows: its dictionary has a few dozen numbers
+_FITTING = Lock()
+
+
+@contextmanager
+def _unsettled() -> Iterator[None]:
+    """Lets scikit-learn stop before it has converged: what it has then is a dictionary as well.
+
+    One thread at a time: which warnings are shown is the whole process's affair.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with _FITTING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def principal(hidden: NDArray[np.floating]) -> Layer:
@@ -38,15 +55,12 @@ def independent(hidden: NDArray[np.floating], seed: int) -> Layer:
         hidden: activations to fit on [rows, hidden]; seed: of the initial rotation.
     """
     from sklearn.decomposition import FastICA
-    from sklearn.exceptions import ConvergenceWarning
 
     first = principal(hidden)
     scores = hidden.astype(np.float64) @ first.weight + first.bias
     if scores.shape[1] < 2:
         return first
-    with warnings.catch_warnings():
-        # components that have not settled after 200 steps are a dictionary as well
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with _unsettled():
         found = FastICA(whiten="unit-variance", random_state=seed, max_iter=200).fit(scores)
     turn = found.components_.T
     return Layer(first.weight @ turn, (first.bias - found.mean_) @ turn, relu=False)
@@ -63,20 +77,15 @@ class NonNegative:
 
     def __init__(self, hidden: NDArray[np.floating], components: int, seed: int) -> None:
         from sklearn.decomposition import NMF
-        from sklearn.exceptions import ConvergenceWarning
 
         rows = np.linspace(0, len(hidden) - 1, min(len(hidden), NMF_ROWS)).round().astype(int)
         self.model = NMF(components, init="random", random_state=seed, max_iter=200, tol=1e-3)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with _unsettled():
             self.model.fit(hidden[rows].astype(np.float64))
 
     def activations(self, hidden: NDArray[np.floating]) -> Values:
         """[rows, hidden] -> [rows, components]."""
-        from sklearn.exceptions import ConvergenceWarning
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with _unsettled():
             return self.model.transform(hidden.astype(np.float64))
 
 

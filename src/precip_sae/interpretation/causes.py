@@ -182,7 +182,8 @@ def summary(
         {kinds: {kind: {size, size_storms, strongest, doubled, tied}}, latents_less: {size: {control: ..}, tied: ..},
         latents_less_storms: {size: {control: ..}}}; the last with intervals over seeds and episodes.
     """
-    drawn = {kind: storms.redrawn_means(values.T, episodes) for kind, values in by_row.items()}
+    draws = storms.weights(episodes)
+    drawn = {kind: storms.redrawn_means(values.T, episodes, draws) for kind, values in by_row.items()}
     living = table[table["active"] > 0]
     grouped = living.groupby(["kind", "seed"])
     # a unit that does more counts for more: what does nothing is tied to nothing
@@ -215,7 +216,7 @@ def summary(
         },
         "latents_less_storms": {
             "size": {
-                kind: storms.over_both(drawn[LATENTS] - drawn[kind], episodes, differing["size"], over)
+                kind: storms.over_seeds_and_draws(drawn[LATENTS] - drawn[kind], episodes, differing["size"], over)
                 for kind in by_row
                 if kind != LATENTS
             }
@@ -308,7 +309,7 @@ def steer(
     classes = it.z.shape[2]
     truth = np.eye(classes)[part.y] if it.kind == "classification" else part.y.astype(np.float64)[:, None]
     w, b = _array(networks.hidden_weight), _array(networks.hidden_bias)
-    network = np.zeros((len(there), classes))
+    draws, network = storms.weights(episodes), np.zeros((len(there), classes))
     curves: dict[str, list[Values]] = {"moved": [], LATENTS: [], RANDOM: []}
     for m, unit in members.items():
         latent = -it.changes[LATENTS][m, :, unit].astype(np.float64)
@@ -318,12 +319,12 @@ def steer(
         for centre in centres:
             x[:, column] = centre
             z = np.maximum(x @ w[m] + b[m], 0) @ it.weight[m] + it.bias[m]
-            curves["moved"].append(storms.redrawn_means(interventions.predictions(z, it.kind), episodes))
+            curves["moved"].append(storms.redrawn_means(interventions.predictions(z, it.kind), episodes, draws))
         for kind in (LATENTS, RANDOM):
             row = it.rows[kind][m, unit] @ it.weight[m]
             for k in there:
                 clamped_at = interventions.steered(it.z[m], latent, row, latent[number == k].mean(), it.kind)
-                curves[kind].append(storms.redrawn_means(clamped_at, episodes))
+                curves[kind].append(storms.redrawn_means(clamped_at, episodes, draws))
     # [draws, seeds, bins, outputs]
     moved, clamped, random = (
         np.stack(found, axis=1).reshape(-1, len(members), len(there), classes) for found in curves.values()

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from precip_sae.comparisons import episode_draws, few_digits, holm, over_both, t_test
 from precip_sae.interpretation.dictionaries import OfModel
 from precip_sae.interpretation.measures import MEASURES
-from precip_sae.interpretation.redrawn import OF_CORRELATIONS as OF_CORRELATIONS
-from precip_sae.interpretation.redrawn import OF_DRAWS, Drawn
+from precip_sae.interpretation.redrawn import OF_CORRELATIONS, OF_DRAWS, Drawn
 from precip_sae.interpretation.sensitivity import reduction
 from precip_sae.quantities import PERCENT, POINTS, quantity
+from precip_sae.scheduling import side_by_side
 from precip_sae.spread import FEWEST_EPISODES, Spread, over_seeds
 from precip_sae.tasks.episodes import Episodes
 
@@ -76,16 +76,20 @@ def redrawn_measures(
     enough = draws.shape[1] >= FEWEST_EPISODES
     # the rows as they are are one draw more
     draws = np.vstack([np.ones((1, draws.shape[1])), draws])
-    found: dict[str, dict[str, list[Values]]] = {name: {} for name in measures}
-    for variant, of_model in dictionaries.items():
-        for model in range(models):
-            redrawn = Drawn(of_model(model), episodes.number, draws)
-            for name in measures:
-                found[name].setdefault(variant, []).append(OF_DRAWS[name](redrawn))
+
+    def of(piece: tuple[str, int]) -> list[Values]:
+        variant, model = piece
+        drawn = Drawn(dictionaries[variant](model), episodes.number, draws)
+        return [OF_DRAWS[name](drawn) for name in measures]
+
+    # one model after the other: dictionaries of a kind may have to be fitted one at a time
+    found = side_by_side(of, [(variant, model) for model in range(models) for variant in dictionaries])
+    by_place = np.array(found).round(9).reshape(models, len(dictionaries), len(measures), len(draws))
     result: dict[str, dict[str, tuple[Values, Values]]] = {name: {} for name in measures}
-    for name, of in found.items():
-        for variant, columns in of.items():
-            values: Values = np.stack(columns, axis=1).round(9)
+    for k, variant in enumerate(dictionaries):
+        # [measures, draws, models]
+        of_variant = np.ascontiguousarray(by_place[:, k].transpose(1, 2, 0))
+        for name, values in zip(measures, of_variant, strict=True):
             result[name][variant] = values[0], values[1:] if enough else np.full(values[1:].shape, np.nan)
     return result
 

@@ -8,9 +8,10 @@ from precip_sae.interpretation.sensitivity import correlations_from_sums
 
 def sums_by_episode(values: NDArray[np.float64], episodes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Sums over the rows of each episode, [rows, columns] -> [episodes, columns]; episodes numbered from 0."""
-    order = np.argsort(episodes, kind="stable")
-    starts = np.searchsorted(episodes[order], np.arange(episodes.max() + 1))
-    return np.add.reduceat(values[order], starts, axis=0)
+    if (np.diff(episodes) < 0).any():  # rows mostly come in time order, and to sort them takes a copy
+        order = np.argsort(episodes, kind="stable")
+        values, episodes = values[order], episodes[order]
+    return np.add.reduceat(values, np.searchsorted(episodes, np.arange(episodes[-1] + 1)), axis=0)
 
 
 def redrawn_correlations(
@@ -32,7 +33,9 @@ def redrawn_correlations(
     a, x = units.astype(np.float64), inputs.astype(np.float64)
     number, width = a.shape[1], x.shape[1]
     cross = (a[:, :, None] * x[:, None, :]).reshape(len(a), -1)
-    sums = sums_by_episode(np.column_stack([np.ones(len(a)), a, a * a, x, x * x, cross]), episodes)
+    sums = np.column_stack(
+        [np.bincount(episodes), *(sums_by_episode(values, episodes) for values in (a, a * a, x, x * x, cross))]
+    )
     means = draws @ sums
     means = means[:, 1:] / means[:, :1]
     a, aa, x, xx, ax = np.split(means, np.cumsum([number, number, width, width]), axis=1)

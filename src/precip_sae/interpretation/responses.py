@@ -158,13 +158,17 @@ def gradients_of(inputs: Inputs, layers: Sequence[Layer]) -> NDArray[np.floating
     The derivative of a ReLU at 0 is taken as 0.
     """
     computed = [z for z, _ in sums(inputs, layers)]
-    found = np.broadcast_to(
-        np.eye(layers[-1].weight.shape[1], dtype=computed[-1].dtype), (*computed[-1].shape, computed[-1].shape[1])
-    )
-    for layer, z in zip(layers[::-1], computed[::-1], strict=True):
-        passing = found * (z > 0)[:, None, :] if layer.relu else found
-        found = _back(passing, layer.weight)
+    last = layers[-1]
+    passing = (computed[-1] > 0).astype(computed[-1].dtype) if last.relu else np.ones_like(computed[-1])
+    found = _own(passing, last.weight)
+    for layer, z in zip(layers[-2::-1], computed[-2::-1], strict=True):
+        found = _back(found * (z > 0)[:, None, :] if layer.relu else found, layer.weight)
     return found
+
+
+def _own(values: NDArray[np.floating], weight: NDArray[np.floating]) -> NDArray[np.floating]:
+    """`_back` of what each unit holds for itself alone: [rows, units] -> [rows, units, in]."""
+    return values[:, :, None] * weight.T
 
 
 def _back(values: NDArray[np.floating], weight: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -182,11 +186,12 @@ def relevance_of(inputs: Inputs, layers: Sequence[Layer], epsilon: float = EPSIL
     """
     computed = sums(inputs, layers)
     below = [inputs.values, *(a for _, a in computed[:-1])]
-    units = computed[-1][1]
-    found = units[:, None, :] * np.eye(units.shape[1], dtype=units.dtype)
-    for layer, x, (z, _) in zip(layers[::-1], below[::-1], computed[::-1], strict=True):
-        found = (
-            _back(found / (z + np.where(z < 0, -epsilon, epsilon).astype(z.dtype))[:, None, :], layer.weight)
-            * x[:, None, :]
-        )
+
+    def kept_from_zero(z: NDArray[np.floating]) -> NDArray[np.floating]:
+        return z + np.where(z < 0, -epsilon, epsilon).astype(z.dtype)
+
+    z, units = computed[-1]
+    found = _own(units / kept_from_zero(z), layers[-1].weight) * below[-1][:, None, :]
+    for layer, x, (z, _) in zip(layers[-2::-1], below[-2::-1], computed[-2::-1], strict=True):
+        found = _back(found / kept_from_zero(z)[:, None, :], layer.weight) * x[:, None, :]
     return found

@@ -7,7 +7,7 @@ gets its interval.
 import numpy as np
 from numpy.typing import NDArray
 
-from precip_sae.comparisons import over_both as both
+from precip_sae.comparisons import over_both
 from precip_sae.quantities import SIGNIFICANT
 from precip_sae.spread import FEWEST_EPISODES, Spread
 
@@ -36,16 +36,19 @@ def sums(values: NDArray[np.float64], episodes: NDArray[np.int64]) -> NDArray[np
 
 
 def redrawn_means(
-    values: NDArray[np.float64], episodes: NDArray[np.int64], resamples: int = RESAMPLES
+    values: NDArray[np.float64], episodes: NDArray[np.int64], draws: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Mean over the rows as they are, and over those of drawn episodes: [rows, ..] -> [resamples + 1, ..]."""
-    draws = weights(episodes, resamples)
-    rows = draws @ np.bincount(np.unique(episodes, return_inverse=True)[1])
+    """Mean over the rows as they are, and over those of drawn episodes: [rows, ..] -> [resamples + 1, ..].
+
+    Args:
+        draws: see `weights`; to make them takes longer than a mean, so many means share them.
+    """
+    rows = draws @ sums(np.ones(len(values)), episodes)
     found = np.tensordot(draws, sums(values, episodes), axes=1)
     return np.asarray(found / rows.reshape(-1, *[1] * (values.ndim - 1)))
 
 
-def over_both(
+def over_seeds_and_draws(
     drawn: NDArray[np.float64], episodes: NDArray[np.int64], form: str = SIGNIFICANT, over: str = "storms"
 ) -> Spread:
     """`comparisons.over_both` of a statistic of the observations and of resamples [resamples + 1, seeds].
@@ -53,7 +56,7 @@ def over_both(
     With fewer than FEWEST_EPISODES episodes the interval is left open.
     """
     enough = len(np.unique(episodes)) >= FEWEST_EPISODES
-    return both(drawn[0], drawn[1:] if enough else np.full_like(drawn[1:], np.nan), form, over)
+    return over_both(drawn[0], drawn[1:] if enough else np.full_like(drawn[1:], np.nan), form, over)
 
 
 def interval(

@@ -91,20 +91,20 @@ def skill_by_part(stack: MLP | Taken, prepared: Prepared) -> dict[str, dict[str,
 
     Of several responses {part: {response: {score: ..}}}, each in its own unit.
     """
+    return {name: skill_on(part, stack, prepared) for name, part in prepared.parts.items()}
+
+
+def skill_on(part: Part, stack: MLP | Taken, prepared: Prepared) -> dict[str, dict]:
+    """Scores of one part of `prepared`; see `skill_by_part`."""
 
     def spread(values: dict[str, NDArray[np.float64]]) -> dict[str, dict]:
         return {score: over_seeds(per_model, FORMS[score]) for score, per_model in values.items()}
 
-    scores = {}
-    for name, part in prepared.parts.items():
-        z = predict(stack, part)
-        if prepared.data.kind == "classification":
-            scores[name] = spread(classification_scores(z, part.y))
-        else:
-            values = by_response(regression_scores, prepared.data, prepared.said(z), prepared.response(part.y))
-            scores[name] = {response: spread(own) for response, own in values.items()}
-            scores[name] = plainly(scores[name], prepared.data)
-    return scores
+    z = predict(stack, part)
+    if prepared.data.kind == "classification":
+        return spread(classification_scores(z, part.y))
+    values = by_response(regression_scores, prepared.data, prepared.said(z), prepared.response(part.y))
+    return plainly({response: spread(own) for response, own in values.items()}, prepared.data)
 
 
 def by_response(

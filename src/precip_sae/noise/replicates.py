@@ -3,17 +3,19 @@
 Each replicate stands beside the task's own model of the same seed, so that differences are due to that thing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from precip_sae.files import read_json
-from precip_sae.interpretation.compared import OF_CORRELATIONS, redrawn_measures
+from precip_sae.interpretation.compared import redrawn_measures
 from precip_sae.interpretation.dictionaries import hidden_units, latents
+from precip_sae.interpretation.redrawn import OF_CORRELATIONS
 from precip_sae.interpretation.responses import Inputs
 from precip_sae.interpretation.sensitivity import correlations, reduction
 from precip_sae.models import engine
@@ -24,7 +26,6 @@ from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings, SimulationSettings
-from precip_sae.simulation.simulate import simulate
 from precip_sae.tasks.episodes import Episodes
 from precip_sae.tasks.prepare import Prepared, prepare
 
@@ -150,17 +151,22 @@ def own_table_of(settings: SimulationSettings, source: Path, table: str) -> bool
 
 
 def simulated(
-    data: DataSettings, study: Study, records: int, table_seeds: Sequence[int], seeds: Sequence[int]
+    data: DataSettings,
+    study: Study,
+    table: Callable[[int], pd.DataFrame],
+    table_seeds: Sequence[int],
+    seeds: Sequence[int],
 ) -> list[Reductions]:
     """The same models on other simulated tables, one entry per table.
 
     Args:
-        data: of the task; its table is a simulation of `records` rows.
+        data: of the task.
+        table: gives the simulation of a seed, as long as the task's own.
         table_seeds: of the simulations; seeds: of the models.
     """
 
     def work(table_seed: int) -> Reductions:
-        prepared = prepare(simulate(records, table_seed), data)
+        prepared = prepare(table(table_seed), data)
         networks, _ = engine.train_mlps(
             prepared.train, prepared.validation, data.kind, data.outputs, study.mlp, seeds, threads=1
         )

@@ -24,7 +24,8 @@ EVERY_TASK = "every_task"
 
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
-    ".git", ".venv", ".venv-jax", ".venv-keras", ".earlier", ".search", ".hypothesis", ".pytest_cache", ".ruff_cache",
+    ".git", ".venv", ".venv-jax", ".venv-keras", ".earlier", ".search", ".simulated", ".hypothesis", ".pytest_cache",
+    ".ruff_cache",
     "__pycache__", ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results",
     "figures", "supplement", "reports", "reference.json", "build",
 }  # fmt: skip
