@@ -151,6 +151,16 @@ def test_who_waits_for_a_process_takes_it_along(around):
     process.communicate()
 
 
+def test_a_kernel_whose_stage_was_killed_before_it_started_ends(around, tmp_path):
+    # what Jupyter names as the parent is another process than that which is left
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    (tmp_path / "ipykernel_launcher.py").write_text(WAITS)
+    process = start(around, "ipykernel_launcher", PYTHONPATH=str(tmp_path), JPY_PARENT_PID=str(killed.pid))
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+
+
 def test_the_forked_process_imports_the_sources_as_they_are(around):
     module = Path(around["PYTHONPATH"]) / "edited.py"
     for word in ("before", "after!"):

@@ -17,6 +17,7 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(place: str, module: str, *arguments: str) -> int:
     """Has `module` run with `arguments`, in this folder and environment and on these streams; returns its status."""
+    starter = _starter(module)
     folder = os.getcwd()  # noqa: PTH109 (pathlib takes longer to import than the rest of this)
     request = {"module": module, "arguments": arguments, "folder": folder, "environment": dict(os.environ)}
     content = json.dumps(request).encode()
@@ -32,16 +33,21 @@ def main(place: str, module: str, *arguments: str) -> int:
             _run_here(module, arguments)
         for number in PASSED_ON:
             signal.signal(number, lambda number, _: os.kill(pid, number))
-        parent = os.getppid()
         connection.settimeout(1.0)
         # a starter that was killed takes its process with it: the server sees that this connection closes
-        while os.getppid() == parent:
+        while os.getppid() == starter:
             try:
                 answer = connection.recv(NUMBER)
             except TimeoutError:
                 continue
             return _as_that(int.from_bytes(answer, "big", signed=True)) if answer else 1
     return 1
+
+
+def _starter(module: str) -> int:
+    """The process that started this one, even if it was killed before this one could ask."""
+    told = os.environ.get("JPY_PARENT_PID") if module == "ipykernel_launcher" else None
+    return int(told) if told else os.getppid()
 
 
 def _as_that(code: int) -> int:

@@ -25,9 +25,8 @@ EVERY_TASK = "every_task"
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
     ".git", ".venv", ".venv-jax", ".venv-keras", ".earlier", ".search", ".simulated", ".hypothesis", ".pytest_cache",
-    ".ruff_cache",
-    "__pycache__", ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results",
-    "figures", "supplement", "reports", "reference.json", "build",
+    ".ruff_cache", "__pycache__", ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock",
+    "models", "results", "figures", "supplement", "reports", "reference.json", "build",
 }  # fmt: skip
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
 _LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
