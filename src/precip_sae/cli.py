@@ -233,8 +233,8 @@ def archive(
     from precip_sae.publication.archive import write_archive
 
     target = write_archive(locate(), out)
-    size = f"{target.stat().st_size / 1e6:.0f} MB"
-    typer.echo(f"{target}: {size}; unpacked, `precip-sae verify --quick` says whether it is whole.")
+    size = target.stat().st_size / 1e6
+    typer.echo(f"{target}: {size:.0f} MB; unpacked, `precip-sae verify --quick` says whether it is whole.")
 
 
 @app.command()
@@ -308,8 +308,8 @@ def explain(
     from precip_sae.explanation.explain import explain as explained
     from precip_sae.explanation.tables import inputs_of
 
-    names = columns.split(",") if columns else None
-    found = explained(model, inputs_of(model, table, names), layer, seeds, latents=latents, epochs=epochs)
+    inputs = inputs_of(model, table, columns.split(",") if columns else None)
+    found = explained(model, inputs, layer, seeds, latents=latents, epochs=epochs)
     for note in found.source.notes:
         typer.echo(note)
     typer.echo(f"{found.save(out) / 'report.pdf'}: the report; figures and tables lie beside it.")
@@ -344,8 +344,7 @@ def task_run(
 
     run_task(file, out, shipped(), smoke, typer.echo, table)
     report = out / "paper" / "reports" / f"{file.stem}.pdf"
-    folds = out / FOLDS
-    led = folds if folds.is_dir() else out / "paper" / "supplement"
+    led = out / FOLDS if (out / FOLDS).is_dir() else out / "paper" / "supplement"
     typer.echo(f"{report}: the report on one page; what led to it is in {led}.")
 
 

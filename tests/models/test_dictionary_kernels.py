@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from precip_sae.models.engine.dictionary_kernels import add_outer, add_products, keep_largest
+from precip_sae.models.engine.dictionary_kernels import keep_largest
+from precip_sae.models.engine.matrices import add_outer, add_products
 
 RANGES = [(0, 16), (0, 37), (5, 37), (3, 3), (16, 32), (30, 37)]
 

@@ -12,8 +12,9 @@ from numba import njit
 
 from precip_sae.models.engine.arithmetic import STRICT
 from precip_sae.models.engine.cache import compiled
-from precip_sae.models.engine.lanes import LANES, get, put, spread
+from precip_sae.models.engine.lanes import LANES
 from precip_sae.models.engine.layers import STEPS_TO_FORGET
+from precip_sae.models.engine.matrices import add_outer, add_products, add_rows
 from precip_sae.models.variants import AUXILIARY, BANDWIDTH
 
 PUBLISHED, L1, TOPK, BATCH_TOPK, JUMPRELU, GATED = range(6)
@@ -36,76 +37,6 @@ def exponential(x):
 
 
 @njit(**STRICT)
-def add_products(out, rows, matrix, start, stop, low, high):
-    """out += rows M for the columns from low to high, M's rows from start to stop.
-
-    A sum goes from the first of M's rows to the last, and stays in a register until then.
-
-    Args:
-        out: [rows, columns]; rows: as many or more [rows, M's rows or more]; matrix: M.
-    """
-    count, vectors = len(out), (high - low) // LANES
-    for at in range(low, low + vectors * LANES, LANES):
-        for i in range(0, count - 3, 4):
-            a, b, c, d = out[i, at:], out[i + 1, at:], out[i + 2, at:], out[i + 3, at:]
-            za, zb, zc, zd = get(a, 0), get(b, 0), get(c, 0), get(d, 0)
-            for k in range(start, stop):
-                m = get(matrix[k, at:], 0)
-                za += spread(rows[i, k]) * m
-                zb += spread(rows[i + 1, k]) * m
-                zc += spread(rows[i + 2, k]) * m
-                zd += spread(rows[i + 3, k]) * m
-            put(a, 0, za)
-            put(b, 0, zb)
-            put(c, 0, zc)
-            put(d, 0, zd)
-        for i in range(count - count % 4, count):
-            a = out[i, at:]
-            za = get(a, 0)
-            for k in range(start, stop):
-                za += spread(rows[i, k]) * get(matrix[k, at:], 0)
-            put(a, 0, za)
-    for i in range(count):
-        for k in range(start, stop):
-            for j in range(low + vectors * LANES, high):
-                out[i, j] += rows[i, k] * matrix[k, j]
-
-
-@njit(**STRICT)
-def add_outer(out, left, right, low, high):
-    """out += left^T right for the columns from low to high; rows are added from the first to the last.
-
-    Args:
-        out: [units, columns]; left: [rows, units or more]; right: [rows, columns].
-    """
-    units, count, vectors = len(out), len(left), (high - low) // LANES
-    for at in range(low, low + vectors * LANES, LANES):
-        for u in range(0, units - 3, 4):
-            a, b, c, d = out[u, at:], out[u + 1, at:], out[u + 2, at:], out[u + 3, at:]
-            sa, sb, sc, sd = get(a, 0), get(b, 0), get(c, 0), get(d, 0)
-            for i in range(count):
-                r = get(right[i, at:], 0)
-                sa += spread(left[i, u]) * r
-                sb += spread(left[i, u + 1]) * r
-                sc += spread(left[i, u + 2]) * r
-                sd += spread(left[i, u + 3]) * r
-            put(a, 0, sa)
-            put(b, 0, sb)
-            put(c, 0, sc)
-            put(d, 0, sd)
-        for u in range(units - units % 4, units):
-            a = out[u, at:]
-            sa = get(a, 0)
-            for i in range(count):
-                sa += spread(left[i, u]) * get(right[i, at:], 0)
-            put(a, 0, sa)
-    for i in range(count):
-        for u in range(units):
-            for j in range(low + vectors * LANES, high):
-                out[u, j] += left[i, u] * right[i, j]
-
-
-@njit(**STRICT)
 def rectify(z, f):
     """f = ReLU(z), arrays of equal shape."""
     sums, out = z.reshape(-1), f.reshape(-1)
@@ -119,15 +50,6 @@ def where_active(f, slopes, offset, out):
     latents, given, found = f.reshape(-1), slopes.reshape(-1), out.reshape(-1)
     for p in range(len(latents)):
         found[p] = given[p] + offset if latents[p] > f32(0.0) else f32(0.0)
-
-
-@njit(**STRICT)
-def add_rows(out, rows):
-    """out += the sum of the rows, from the first to the last, [rows, columns] -> [columns]."""
-    for i in range(len(rows)):
-        row = rows[i]
-        for j in range(len(out)):
-            out[j] += row[j]
 
 
 @njit(**STRICT)
