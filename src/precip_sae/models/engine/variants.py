@@ -14,7 +14,6 @@ from torch import nn
 
 from precip_sae.models import variant_training
 from precip_sae.models.engine import dictionary_kernels as kernels
-from precip_sae.models.engine import layers
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import KerasAdam, adam_step_size, batches
 from precip_sae.models.sae import SAE
@@ -123,7 +122,7 @@ def fit_variant(
         starts = np.arange(steps + 1) * batch
         stops = sorted({0, *plan.pauses, steps})
         for first, last in pairwise(stops):
-            layers.descend(
+            kernels.descend(
                 _KINDS[name], x, orders[seeds[model]], starts[first : last + 1], paid[first:last], sizes[first:last],
                 edges, k, kind.UNIT_NORM, not kind.UNIT_NORM, silent, np.float32(plan.patience),
                 plan.slows_from - first if selecting else steps, least, own.w, own.m, own.v,
@@ -169,7 +168,7 @@ def fit_saes(
     def work(piece: tuple[float, int]) -> Arrays:
         l1, model = piece
         own = _Parameters(sae_weights(seeds[model], units, latents))
-        layers.descend(
+        kernels.descend(
             kernels.PUBLISHED, np.ascontiguousarray(h[model]), order, starts, np.float32(l1) / counts, sizes,
             np.array([latents]), 0.0, False, True, np.zeros(latents, np.float32), np.float32(np.inf), len(counts),
             np.zeros(1, np.float32), own.w, own.m, own.v,
