@@ -47,6 +47,7 @@ $(READY): requirements.lock pyproject.toml
 reproduce: $(READY) ## Redo everything, from the data to the PDF, and say which claims hold and what is as the authors got it
 	@if [ ! -e .git ]; then dvc config --local core.no_scm true; fi
 	dvc pull --quiet data.dvc
+	@rm -rf .simulated # tables that an earlier run kept
 	precip-sae repro --force
 	precip-sae verify --quick
 

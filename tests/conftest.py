@@ -52,8 +52,15 @@ column: {seeds: [0, 1]}
 """
 
 # Folders whose files are run by one process, as they share what takes long to make: a small paper, a page in a browser,
-# a large table. Any other file is run by whichever process is free.
-TOGETHER = {"review": "review", "inspector": "inspector", "observations": "records", "simulation": "records"}
+# a large table. Any other file is run by whichever process is free. Two clusters of Dask at a time would both ask for
+# the port of Dask's page.
+TOGETHER = {
+    "review": "review",
+    "inspector": "inspector",
+    "observations": "records",
+    "simulation": "records",
+    "archive/test_parallel.py": "search/test_run.py",
+}
 
 # Begun first: what is left to the end of a run on several processes should be short.
 LONG = (
@@ -98,7 +105,7 @@ print("done")
 def run_by(item: pytest.Item) -> str:
     """The name of all that one process runs with this test."""
     file = item.path.relative_to(REPOSITORY / "tests").as_posix()
-    return TOGETHER.get(file.partition("/")[0], file)
+    return TOGETHER.get(file.partition("/")[0], TOGETHER.get(file, file))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

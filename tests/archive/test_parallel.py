@@ -95,7 +95,7 @@ def test_a_dask_cluster_of_this_machine_does_the_same() -> None:
 def test_a_lost_dask_scheduler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr("precip_sae.scheduling.ANSWER_SECONDS", 1)
-    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(n_workers=1, **options) as cluster:
         results = run_days(["__import__('time').sleep(0.3)"] * 10, eval, len, cluster.scheduler_address)
         next(results)

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from precip_sae.errors import SettingsError
-from precip_sae.models.engine import train
-from precip_sae.models.engine.kernels import padded
+from precip_sae.models.engine.arithmetic import padded
+from precip_sae.models.engine.autoencoders import fit_autoencoders
+from precip_sae.models.engine.blocks import blocks, packed
+from precip_sae.models.engine.networks import NetworkShape, hidden_blocks, train_networks
 from precip_sae.search import on_device
 from precip_sae.search import plan as planning
 from precip_sae.search.measured import FITTED
@@ -75,15 +77,15 @@ def test_weights_by_pytorch_are_those_of_the_engine(trainer: str) -> None:
     unit, prepared = given.plan.units[0], given.plan.prepared[given.plan.units[0].rows]
     models = on_device.Models(unit.columns, unit.seeds, given.kind, given.outputs, on_device.device_of(trainer))
     networks = on_device.train_networks(models, prepared.train, mlp)
-    shape = train.NetworkShape(5, mlp.hidden, given.outputs, given.kind)
-    theirs = train.train_networks(prepared.train, prepared.validation, shape, mlp, unit.columns, unit.seeds)
-    assert train.packed(networks.cpu()) == pytest.approx(theirs.weights, abs=CLOSE)
+    shape = NetworkShape(5, mlp.hidden, given.outputs, given.kind)
+    theirs = train_networks(prepared.train, prepared.validation, shape, mlp, unit.columns, unit.seeds)
+    assert packed(networks.cpu()) == pytest.approx(theirs.weights, abs=CLOSE)
 
     saes, epochs = on_device.fit_saes(models, networks.to(models.device), prepared.sae, given.sae, "batch_mean")
-    pieces = train.blocks(len(models))
-    hidden = train.hidden_blocks(theirs.weights, shape, prepared.sae.x, unit.columns, pieces, padded(8))
-    fitted = train.fit_autoencoders(hidden, pieces, len(prepared.sae), given.sae, "batch_mean", unit.seeds)
-    assert train.packed(saes.cpu()) == pytest.approx(fitted.weights, abs=CLOSE)
+    pieces = blocks(len(models))
+    hidden = hidden_blocks(theirs.weights, shape, prepared.sae.x, unit.columns, pieces, padded(8))
+    fitted = fit_autoencoders(hidden, pieces, len(prepared.sae), given.sae, "batch_mean", unit.seeds)
+    assert packed(saes.cpu()) == pytest.approx(fitted.weights, abs=CLOSE)
     assert epochs.tolist() == fitted.epochs.tolist() == [4] * len(models)
 
 

@@ -190,7 +190,7 @@ def test_no_scheduler_at_the_address_is_one_sentence(work, tmp_path, monkeypatch
 def cluster(request):
     """Dask workers in processes of their own."""
     distributed = pytest.importorskip("distributed")
-    options = {"threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
     with distributed.LocalCluster(n_workers=request.param, **options) as running:
         yield running
 
@@ -231,7 +231,7 @@ def test_a_scheduler_without_workers_is_one_sentence(work, tmp_path, monkeypatch
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr("precip_sae.scheduling.WORKER_SECONDS", 0.5)
     with (
-        distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as running,
+        distributed.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as running,
         pytest.raises(SettingsError, match="has no worker, expected at least one"),
     ):
         run_search(work, tmp_path / "pieces", running.scheduler_address)
