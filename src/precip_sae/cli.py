@@ -220,8 +220,7 @@ def edition(
     from precip_sae.paths import locate
     from precip_sae.review.edition import write_edition
 
-    named = write_edition(locate(), out, review)
-    typer.echo(f"{out}: the manuscript of {named}.")
+    typer.echo(f"{out}: the manuscript of {write_edition(locate(), out, review)}.")
 
 
 @app.command()
