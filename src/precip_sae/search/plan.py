@@ -14,7 +14,7 @@ from precip_sae.tasks.prepare import Prepared, prepare, present, rows_in_time_or
 
 UNIT_MODELS = 256  # models that are trained, saved and resumed together, at most
 LEAST_MODELS = 32  # and at least, unless no more are left
-DEVICE_MODELS = 4096  # where PyTorch trains: a GPU is busy only when it is given many at once
+DEVICE_MODELS = 1 << 15  # where a GPU trains: it is busy only when it is given many at once
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from precip_sae.search.unit import Work, run_unit
 
 # What a result depends on besides settings and data.
 _CODE = (
-    "models", "search/measured.py", "search/on_device.py", "search/plan.py", "search/run.py", "search/unit.py",
+    "models", "search/plan.py", "search/run.py", "search/unit.py",
     "interpretation/sensitivity.py", "tasks",
 )  # fmt: skip
 
@@ -28,7 +28,7 @@ def code_fingerprint() -> str:
     digest = hashlib.sha256()
     for place in _CODE:
         path = package / place
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+        for file in [path] if path.is_file() else sorted((*path.rglob("*.py"), *path.rglob("*.cu"))):
             digest.update(file.relative_to(package).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()
@@ -72,10 +72,10 @@ def run_search(
 
     Raises:
         StageError: see `scheduling.as_finished`.
-        SettingsError: see `on_device.device_of`.
+        SettingsError: see `unit.run_unit`.
     """
     if work.engine != "compiled" and scheduler == "local":
-        workers = 1  # a piece fills the device
+        workers = 1  # a piece fills the device, and all threads when it is measured
     pieces = folder / fingerprint(work)[:16]
     if folder.is_dir():
         for other in folder.iterdir():

@@ -19,10 +19,8 @@ class SubsetSettings(Section):
     size: Count = Field(5, description="inputs of each network")
     transforms: dict[str, Transform] = Field({}, description="column of the pool: its transform, as in data")
     seeds: Seeds = Field(list(range(10)), description="networks trained on each subset: a list, or a number")
-    engine: Literal["compiled", "torch", "cuda"] = Field(
-        "compiled",
-        description="who trains: compiled (the engine; same bytes everywhere), torch (PyTorch on the CPU) or cuda "
-        "(PyTorch on one GPU); the latter two agree with the first up to the rounding of float32",
+    engine: Literal["compiled", "cuda"] = Field(
+        "compiled", description="who trains: compiled (the engine, on CPUs) or cuda (one GPU); the same bytes"
     )
 
     @model_validator(mode="after")

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precip_sae.models.engine import arithmetic, kernels
-from precip_sae.models.engine.blocks import Block, Feed, lanes_of
+from precip_sae.models.engine.blocks import SEGMENT_BYTES, Block, Feed, lanes_of
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.engine.networks import NetworkShape
 from precip_sae.models.engine.rows import add_products, add_residuals, add_sums
+from precip_sae.scheduling import side_by_side
 from precip_sae.tasks.prepare import Part
 
 CHUNK_BYTES = 2**20  # inputs that are looked at together, so that their activations stay in the cache
@@ -60,6 +61,7 @@ def look(
     columns: NDArray[np.int64],
     mean: NDArray[np.float64],
     pieces: Sequence[Block],
+    threads: int | None = 1,
 ) -> Looked:
     """Sums over the rows of a part for hidden units and latents.
 
@@ -68,8 +70,9 @@ def look(
         saes: packed SAEs by name [models, parameters].
         x: inputs [rows, columns]; columns: the inputs of each network [models, inputs].
         mean: mean hidden activations of the SAE part [models, hidden], for the FVU.
+        threads: blocks that are looked at at once (None: all CPUs); changes no bit.
     """
-    found = [_look_at_block(block, weights, shape, saes, x, columns, mean) for block in pieces]
+    found = side_by_side(lambda block: _look_at_block(block, weights, shape, saes, x, columns, mean), pieces, threads)
     return Looked(
         units={
             name: Sums(len(x), *(np.concatenate([f.units[name].__dict__[field] for f in found]) for field in _FIELDS))
@@ -159,14 +162,24 @@ def score_networks(
     part: Part,
     columns: NDArray[np.int64],
     pieces: Sequence[Block],
+    threads: int | None = 1,
+    batch: int = arithmetic.ROWS,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean loss, and accuracy or mean absolute error, of every network on a part: [models], [models]."""
-    losses, scores = [], []
-    for block in pieces:
-        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), arithmetic.ROWS, CHUNK_BYTES)
+    """Mean loss, and accuracy or mean absolute error, of every network on a part: [models], [models].
+
+    Args:
+        threads: see `look`.
+        batch: rows whose errors are added up in float32; with that of the training these are its `val_loss` and
+            `val_score` to the last bit.
+    """
+
+    def scores(block: Block) -> NDArray[np.float64]:
+        segment = CHUNK_BYTES if batch == arithmetic.ROWS else SEGMENT_BYTES
+        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), batch, segment)
         lanes, loss, score = lanes_of(weights, block), np.zeros(LANES), np.zeros(LANES)
         for x, y, rows in feed.in_time_order():
-            shape.kernels(arithmetic.ROWS).evaluate(x, y, rows, lanes, loss, score)
-        losses.append(loss[: block.used] / len(part))
-        scores.append(score[: block.used] / len(part))
-    return np.concatenate(losses), np.concatenate(scores)
+            shape.kernels(batch).evaluate(x, y, rows, lanes, loss, score)
+        return np.stack([loss, score])[:, : block.used] / len(part)
+
+    loss, score = np.concatenate(side_by_side(scores, pieces, threads), axis=1)
+    return loss, score
