@@ -134,5 +134,5 @@ docs: $(READY) $(DOCS)/.ready ## Build docs/site from the README, the settings a
 
 .PHONY: clean
 clean: ## Remove the environment and what tools leave behind; results stay
-	@rm -rf $(VENV) $(KERAS) $(DOCS) docs/pages docs/site .pytest_cache .ruff_cache .mypy_cache .hypothesis .earlier .search .simulated build src/*.egg-info precip-sae-error.log
+	@rm -rf $(VENV) $(KERAS) $(JAX) $(DOCS) docs/pages docs/site .pytest_cache .ruff_cache .mypy_cache .hypothesis .earlier .search .simulated build src/*.egg-info precip-sae-error.log
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

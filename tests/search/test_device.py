@@ -1,5 +1,6 @@
 """A search trained by a GPU, or by its source on a CPU, finds what the compiled engine finds, to the last byte."""
 
+import platform
 import sys
 from functools import partial
 from pathlib import Path
@@ -7,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from precip_sae.errors import SettingsError
 from precip_sae.models.device.cuda import Cuda, Device
 from precip_sae.models.device.training import Trainer
 from precip_sae.models.engine.arithmetic import padded
 from precip_sae.models.engine.autoencoders import fit_autoencoders
-from precip_sae.models.engine.blocks import Feed, blocks
+from precip_sae.models.engine.blocks import Feed, blocks, pack
 from precip_sae.models.engine.networks import NetworkShape, hidden_blocks, train_networks
+from precip_sae.models.initial import mlp_weights
 from precip_sae.search import plan as planning
 from precip_sae.search.plan import plan
 from precip_sae.search.run import run_search
@@ -100,12 +103,40 @@ def test_weights_by_a_gpu_are_those_of_the_engine(device: Device) -> None:
     assert epochs.tolist() == fitted.epochs.tolist()
 
 
+def shrinking(device: Device) -> tuple[NDArray, NDArray]:
+    """SAEs of networks with a dead unit, by a device and by the engine.
+
+    Weights to the dead unit shrink towards zero and grow again: the smallest numbers decide what they grow to.
+    """
+    given = work("cuda", "regression", MLPSettings(), SAESettings(epochs=1500, learning_rate=0.01))
+    unit, part = given.plan.units[1], given.plan.prepared[given.plan.units[1].rows].sae
+    shape, pieces = NetworkShape(5, 6, 1, "regression"), blocks(len(unit.seeds))
+    networks = pack([mlp_weights(int(seed), 5, 6, 1) for seed in unit.seeds])
+    networks[:, 30] = -100.0
+    hidden = hidden_blocks(networks, shape, part.x, unit.columns, pieces, padded(8))
+    theirs = fit_autoencoders(hidden, pieces, len(part), given.sae, "keras3", unit.seeds).weights
+    trainer = Trainer(device, shape, given.mlp, given.sae, unit.columns, unit.seeds)
+    return trainer.autoencoders(networks, part, "keras3")[0], theirs
+
+
+def test_weights_that_shrink_to_nothing_and_grow_again_are_the_same_bytes(device: Device) -> None:
+    ours, theirs = shrinking(device)
+    assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the flag that flushes denormal numbers is x86's")
+def test_a_device_that_takes_the_smallest_numbers_for_zero_would_be_found_out(tmp_path: Path) -> None:
+    ours, theirs = shrinking(DeviceOnCPU(tmp_path, flush=True))
+    assert ours.tobytes() != theirs.tobytes()
+
+
 def test_a_table_too_long_to_be_laid_out_at_once_gives_the_same_bytes(
     device: Device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The engine counts the batches of each piece anew, and clears vanishing moments by that count."""
     rows = 40 * 4
     monkeypatch.setattr("precip_sae.models.engine.networks.Feed", partial(Feed, segment=4 * 5 * 16 * rows))
+    monkeypatch.setattr("precip_sae.models.device.training.segment_rows", lambda inputs, batch: rows)
     given = work("cuda", "regression", MLPSettings(epochs=30, batch=4, learning_rate=0.1), SAESettings(epochs=1))
     unit, prepared = given.plan.units[1], given.plan.prepared[given.plan.units[1].rows]
     assert len(prepared.train) > rows

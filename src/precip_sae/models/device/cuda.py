@@ -7,11 +7,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from precip_sae.errors import SettingsError
+from precip_sae.errors import SettingsError, StageError
 
 SOURCE = Path(__file__).with_name("loops.cu")
 THREADS = 64  # models of a block: few, so that the blocks of some ten thousand models spread over the whole GPU
 STRICT = ("--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
+DENORMAL = np.float32(1e-38), np.float32(0.1)  # their product
 Start = Callable[..., None]  # start(name of a kernel, models, its arguments ...)
 
 
@@ -56,10 +57,29 @@ class Cuda:
         return self.cupy.asnumpy(array)
 
     def loops(self, sizes: dict[str, int]) -> Start:
+        """See `Device`.
+
+        Raises:
+            StageError: what was compiled takes denormal numbers for zero.
+        """
+        from cupy.cuda.compiler import compile_using_nvrtc
+        from cupy.cuda.function import Module
+
         options = STRICT + tuple(f"-D{name}={size}" for name, size in sizes.items())
-        module = self.cupy.RawModule(code=SOURCE.read_text(), options=options)
+        # cupy.RawModule compiles with --ftz=true, whatever it is told: weights that shrink towards zero, and grow
+        # again, would not be the same.
+        compiled, _ = compile_using_nvrtc(SOURCE.read_text(), options, filename=SOURCE.name)
+        module = Module()
+        module.load(compiled if isinstance(compiled, bytes) else compiled.encode())
 
         def start(name: str, models: int, *arguments: Any) -> None:
             module.get_function(name)((-(-models // THREADS),), (THREADS,), arguments)
 
+        out = self.array(np.zeros(1, np.float32))
+        start("product", 1, *DENORMAL, out)
+        if self.numpy(out)[0] != DENORMAL[0] * DENORMAL[1]:
+            raise StageError(
+                "search: engine is cuda, and this GPU's code takes the smallest numbers for zero, so that its weights "
+                "would not be the engine's; expected compiled."
+            )
         return start

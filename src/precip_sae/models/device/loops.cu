@@ -1,19 +1,23 @@
 // The training loops of engine.kernels for one model per thread.
 //
-// The same float32 operations in the same order as there: compiled without fused multiply-adds and with division and
-// root rounded as IEEE 754 says, a model's weights are the same bytes. Derivatives are added up row by row, which is
+// The same float32 operations in the same order as there: compiled without fused multiply-adds, with division and root
+// rounded as IEEE 754 says and with denormal numbers kept, a model's weights are the same bytes. Derivatives are added up row by row, which is
 // the order of the engine's sums; only losses that nobody reads are left out.
 //
 // Sizes are macros, so that loops unroll and parameters lie in registers: INPUTS, HIDDEN, OUTPUTS, CLASSIFICATION,
 // WEIGHTED, MLP_BATCH of networks; HIDDEN, LATENTS, SAE_BATCH of SAEs.
 
 #define NUMBER(x) ((float)(x)) // as numpy rounds a constant
+#define LANES 32               // models whose values lie side by side, for threads that run together
 #define STEPS_TO_FORGET 64     // see layers.forget
 
 static const int SECOND = (INPUTS + 1) * HIDDEN; // where the output layer's parameters start
 static const int NETWORK = SECOND + (HIDDEN + 1) * OUTPUTS;
 static const int DECODER = (HIDDEN + 1) * LATENTS; // where the decoder's parameters start
 static const int AUTOENCODER = DECODER + (LATENTS + 1) * HIDDEN;
+
+// where a model's values start in [groups of models, size, LANES]
+__device__ static inline size_t place(int model, int size) { return (size_t)(model / LANES) * size * LANES + model % LANES; }
 
 __device__ static inline float larger(float a, float b) { return a > b ? a : b; }
 
@@ -74,9 +78,9 @@ __device__ static inline void add_slopes(const float *inputs, const float *delta
 __device__ static inline float first_moment(float m, float slope) { return m + (slope - m) * NUMBER(0.1); }
 __device__ static inline float second_moment(float v, float slope) { return v + (slope * slope - v) * NUMBER(0.001); }
 
-// layers.adam of all parameters of a layer, three at a time; m, v: a value of every model per parameter
+// layers.adam of all parameters of a layer, three at a time; m, v: LANES values per parameter
 template <int INS, int OUTS>
-__device__ static inline void descend(float *w, const float *slopes, float *m, float *v, size_t models, float size)
+__device__ static inline void descend(float *w, const float *slopes, float *m, float *v, float size)
 {
 #pragma unroll
     for (int k = 0; k <= INS; k++)
@@ -90,8 +94,8 @@ __device__ static inline void descend(float *w, const float *slopes, float *m, f
             float second[3];
 #pragma unroll
             for (int i = 0; i < 3; i++) {
-                first[i] = first_moment(m[p[i] * models], slopes[p[i]]);
-                second[i] = second_moment(v[p[i] * models], slopes[p[i]]);
+                first[i] = first_moment(m[p[i] * LANES], slopes[p[i]]);
+                second[i] = second_moment(v[p[i] * LANES], slopes[p[i]]);
                 root[i] = sqrtf(second[i]) + NUMBER(1e-7);
             }
             float two = root[0] * root[1];
@@ -104,8 +108,8 @@ __device__ static inline void descend(float *w, const float *slopes, float *m, f
             };
 #pragma unroll
             for (int i = 0; i < 3; i++) {
-                m[p[i] * models] = first[i];
-                v[p[i] * models] = second[i];
+                m[p[i] * LANES] = first[i];
+                v[p[i] * LANES] = second[i];
                 w[p[i]] = moved[i];
             }
         }
@@ -113,14 +117,14 @@ __device__ static inline void descend(float *w, const float *slopes, float *m, f
 
 // layers.forget
 template <int PARAMETERS>
-__device__ static inline void forget(float *m, float *v, size_t models, int step)
+__device__ static inline void forget(float *m, float *v, int step)
 {
     if (step % STEPS_TO_FORGET)
         return;
     for (int p = 0; p < PARAMETERS; p++) {
-        float first = m[p * models], second = v[p * models];
-        m[p * models] = fabsf(first) > NUMBER(1e-30) ? first : 0.0f;
-        v[p * models] = second > NUMBER(1e-32) ? second : 0.0f;
+        float first = m[p * LANES], second = v[p * LANES];
+        m[p * LANES] = fabsf(first) > NUMBER(1e-30) ? first : 0.0f;
+        v[p * LANES] = second > NUMBER(1e-32) ? second : 0.0f;
     }
 }
 
@@ -154,28 +158,30 @@ __device__ static inline void derivative(float *z, const float *y, float share, 
 #endif
 }
 
-__device__ static inline void read(float *here, const float *values, int size, size_t models)
+__device__ static inline void read(float *here, const float *values, int size)
 {
 #pragma unroll
     for (int p = 0; p < size; p++)
-        here[p] = values[p * models];
+        here[p] = values[p * LANES];
 }
 
-__device__ static inline void write(float *values, const float *here, int size, size_t models)
+__device__ static inline void write(float *values, const float *here, int size)
 {
 #pragma unroll
     for (int p = 0; p < size; p++)
-        values[p * models] = here[p];
+        values[p * LANES] = here[p];
 }
 
 // One epoch of every network.
 //
 // table [rows, width], response [rows, responses]; orders [seeds, rows]: the rows in the order of each seed;
-// seed_of [models]; columns [INPUTS, models]: which of the table's are a model's inputs; sizes: Adam's, one per batch; weights,
-// m, v [parameters, models], moved on.
+// seed_of [models]; columns [groups of models, INPUTS, LANES]: which of the table's are a model's inputs; sizes:
+// Adam's, one per batch; segment: rows that the engine lays out at a time, whose batches it counts from zero; weights,
+// m, v [groups, parameters, LANES], moved on.
+// m, v [groups, parameters, LANES], moved on.
 extern "C" __global__ void train_networks(
     const float *table, int width, const float *response, int responses, const int *orders, const int *seed_of,
-    const int *columns, const float *sizes, const float *class_weights, int rows, int models,
+    const int *columns, const float *sizes, const float *class_weights, int rows, int segment, int models,
     float *weights, float *m, float *v)
 {
     int model = blockIdx.x * blockDim.x + threadIdx.x;
@@ -184,11 +190,12 @@ extern "C" __global__ void train_networks(
     const int *order = orders + (size_t)seed_of[model] * rows;
     float w[NETWORK], slopes[NETWORK], x[INPUTS], h[HIDDEN], dh[HIDDEN], z[OUTPUTS];
     int column[INPUTS];
+    columns += place(model, INPUTS);
 #pragma unroll
     for (int k = 0; k < INPUTS; k++)
-        column[k] = columns[k * (size_t)models + model];
-    weights += model, m += model, v += model;
-    read(w, weights, NETWORK, models);
+        column[k] = columns[k * LANES];
+    weights += place(model, NETWORK), m += place(model, NETWORK), v += place(model, NETWORK);
+    read(w, weights, NETWORK);
     for (int start = 0; start < rows; start += MLP_BATCH) {
         int size = rows - start < MLP_BATCH ? rows - start : MLP_BATCH;
         float share = 1.0f / (float)size;
@@ -207,18 +214,17 @@ extern "C" __global__ void train_networks(
             add_slopes<HIDDEN, OUTPUTS>(h, z, slopes + SECOND);
             add_slopes<INPUTS, HIDDEN>(x, dh, slopes);
         }
-        forget<NETWORK>(m, v, models, start / MLP_BATCH);
+        forget<NETWORK>(m, v, start % segment / MLP_BATCH);
         float step = sizes[start / MLP_BATCH];
-        descend<HIDDEN, OUTPUTS>(
-            w + SECOND, slopes + SECOND, m + SECOND * (size_t)models, v + SECOND * (size_t)models, models, step);
-        descend<INPUTS, HIDDEN>(w, slopes, m, v, models, step);
+        descend<HIDDEN, OUTPUTS>(w + SECOND, slopes + SECOND, m + SECOND * LANES, v + SECOND * LANES, step);
+        descend<INPUTS, HIDDEN>(w, slopes, m, v, step);
     }
-    write(weights, w, NETWORK, models);
+    write(weights, w, NETWORK);
 }
 
 // One epoch of every SAE that still runs, on the hidden activations of its network.
 //
-// networks [parameters, models]; running [models]; by_batch: whether the penalty's sum is divided by the rows of a
+// networks [groups, parameters, LANES]; running [models]; by_batch: whether the penalty's sum is divided by the rows of a
 // batch; loss [models]: of the epoch, a sum over rows; else as in train_networks.
 extern "C" __global__ void fit_autoencoders(
     const float *table, int width, const int *columns, const float *networks, const int *running, const float *sizes,
@@ -230,12 +236,13 @@ extern "C" __global__ void fit_autoencoders(
     float network[SECOND], w[AUTOENCODER], slopes[AUTOENCODER];
     float x[INPUTS], h[HIDDEN], f[LATENTS], df[LATENTS], z[HIDDEN];
     int column[INPUTS];
+    columns += place(model, INPUTS);
 #pragma unroll
     for (int k = 0; k < INPUTS; k++)
-        column[k] = columns[k * (size_t)models + model];
-    networks += model, weights += model, m += model, v += model;
-    read(network, networks, SECOND, models);
-    read(w, weights, AUTOENCODER, models);
+        column[k] = columns[k * LANES];
+    weights += place(model, AUTOENCODER), m += place(model, AUTOENCODER), v += place(model, AUTOENCODER);
+    read(network, networks + place(model, NETWORK), SECOND);
+    read(w, weights, AUTOENCODER);
     double lost = 0.0;
     for (int start = 0; start < rows; start += SAE_BATCH) {
         int size = rows - start < SAE_BATCH ? rows - start : SAE_BATCH;
@@ -266,12 +273,14 @@ extern "C" __global__ void fit_autoencoders(
             add_slopes<HIDDEN, LATENTS>(h, df, slopes);
         }
         lost += (double)(squares * (1.0f / (float)HIDDEN) + activity * (penalty * (float)size));
-        forget<AUTOENCODER>(m, v, models, start / SAE_BATCH);
+        forget<AUTOENCODER>(m, v, start / SAE_BATCH);
         float step = sizes[start / SAE_BATCH];
-        descend<LATENTS, HIDDEN>(
-            w + DECODER, slopes + DECODER, m + DECODER * (size_t)models, v + DECODER * (size_t)models, models, step);
-        descend<HIDDEN, LATENTS>(w, slopes, m, v, models, step);
+        descend<LATENTS, HIDDEN>(w + DECODER, slopes + DECODER, m + DECODER * LANES, v + DECODER * LANES, step);
+        descend<HIDDEN, LATENTS>(w, slopes, m, v, step);
     }
-    write(weights, w, AUTOENCODER, models);
+    write(weights, w, AUTOENCODER);
     loss[model] = lost;
 }
+
+// a times b
+extern "C" __global__ void product(float a, float b, float *out) { *out = a * b; }

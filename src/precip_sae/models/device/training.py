@@ -1,6 +1,7 @@
 """Trains many networks and SAEs on a device, each the same bytes as by `engine`."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +9,22 @@ from numpy.typing import NDArray
 from precip_sae.errors import SettingsError
 from precip_sae.models.class_weights import class_weights
 from precip_sae.models.device.cuda import Device, Start
-from precip_sae.models.engine.blocks import pack, step_sizes
+from precip_sae.models.engine.blocks import pack, segment_rows, step_sizes
 from precip_sae.models.engine.networks import NetworkShape
 from precip_sae.models.initial import mlp_weights, row_order, sae_weights
 from precip_sae.settings import MLPSettings, SAESettings
 from precip_sae.tasks.prepare import Part
 
+LANES = 32  # see `loops.cu`
 MOST_PARAMETERS = 4096  # of a network or SAE: a thread keeps them, and their derivatives, in memory of its own
 i32, f32 = np.int32, np.float32
+
+
+def _in_lanes(values: NDArray) -> NDArray:
+    """[models, values] -> [groups of models, values, LANES]; the last model fills the last group."""
+    models, size = values.shape
+    filled = values[np.minimum(np.arange(-(-models // LANES) * LANES), models - 1)]
+    return np.ascontiguousarray(filled.reshape(-1, LANES, size).transpose(0, 2, 1))
 
 
 class Trainer:
@@ -50,7 +59,7 @@ class Trainer:
         # threads that run together read the same rows if their models share a seed
         self.sorted = np.argsort(seeds, kind="stable")
         self.seeds = seeds[self.sorted]
-        self.columns = device.array(columns[self.sorted].T.astype(i32))
+        self.columns = device.array(_in_lanes(columns[self.sorted].astype(i32)))
         self.models = len(seeds)
         self.several: dict[bool, Start] = {}
 
@@ -64,16 +73,17 @@ class Trainer:
             self.several[weighted] = self.device.loops(sizes)
         return self.several[weighted]
 
-    def _state(self, start: NDArray[np.float32]) -> tuple[NDArray, NDArray, NDArray]:
-        """Weights [parameters, models] and moments of Adam on the device."""
-        nothing = np.zeros_like(start.T)
-        return self.device.array(start.T), self.device.array(nothing), self.device.array(nothing)
+    def _state(self, start: NDArray[np.float32]) -> tuple[Any, Any, Any]:
+        """Weights and the moments of Adam on the device, from weights [models, parameters]."""
+        laid_out = _in_lanes(start)
+        nothing = np.zeros_like(laid_out)
+        return tuple(self.device.array(values) for values in (laid_out, nothing, nothing))
 
-    def _in_order(self, values: NDArray) -> NDArray:
-        """What was found for the sorted models [..., models] -> [models, ...] as they were given."""
-        given = np.empty_like(np.moveaxis(values, -1, 0))
-        given[self.sorted] = np.moveaxis(values, -1, 0)
-        return given
+    def _given(self, weights: Any) -> NDArray[np.float32]:
+        """A device's weights as [models, parameters], the models in the order in which they were given."""
+        groups = self.device.numpy(weights)
+        found = groups.transpose(0, 2, 1).reshape(-1, groups.shape[1])[: self.models]
+        return found[np.argsort(self.sorted)]
 
     def networks(self, train: Part) -> NDArray[np.float32]:
         """Trains the networks; returns their packed weights [models, parameters], those of `engine.train_networks`."""
@@ -86,6 +96,7 @@ class Trainer:
         weights, m, v = self._state(pack(initial)[seed_of])
         response = train.y.astype(f32).reshape(rows, -1)
         table, told, which = device.array(train.x), device.array(response), device.array(seed_of.astype(i32))
+        segment = segment_rows(shape.inputs, settings.batch)
         sizes = self._sizes(settings.learning_rate, settings.epochs, rows, settings.batch)
         for epoch in range(settings.epochs):
             if epoch == 0 or settings.shuffle == "per_epoch":
@@ -93,10 +104,10 @@ class Trainer:
                 order = device.array(orders.astype(i32))
             start(
                 "train_networks", self.models, table, i32(train.x.shape[1]), told, i32(response.shape[1]), order, which,
-                self.columns, device.array(sizes[epoch]), by_class, i32(rows), i32(self.models),
+                self.columns, device.array(sizes[epoch]), by_class, i32(rows), i32(segment), i32(self.models),
                 weights, m, v,
             )  # fmt: skip
-        return self._in_order(device.numpy(weights))
+        return self._given(weights)
 
     def autoencoders(
         self, networks: NDArray[np.float32], part: Part, convention: str
@@ -113,7 +124,7 @@ class Trainer:
         start = self._loops(False)
         seeds, seed_of = np.unique(self.seeds, return_inverse=True)
         weights, m, v = self._state(pack([sae_weights(int(s), hidden, settings.latents) for s in seeds])[seed_of])
-        table, trained = device.array(part.x), device.array(networks[self.sorted].T)
+        table, trained = device.array(part.x), device.array(_in_lanes(networks[self.sorted]))
         sizes = self._sizes(settings.learning_rate, settings.epochs, rows, settings.batch)
         best, waited = np.full(self.models, math.inf), np.zeros(self.models, np.int64)
         ran, running = np.zeros(self.models, np.int64), np.ones(self.models, bool)
@@ -131,7 +142,7 @@ class Trainer:
             running &= waited < (settings.patience or math.inf)
             if not running.any():
                 break
-        return self._in_order(device.numpy(weights)), self._in_order(ran)
+        return self._given(weights), ran[np.argsort(self.sorted)]
 
     @staticmethod
     def _sizes(learning_rate: float, epochs: int, rows: int, batch: int) -> NDArray[np.float32]:

@@ -78,6 +78,11 @@ def lanes_of(weights: NDArray[np.float32], block: Block) -> NDArray[np.float32]:
     return np.ascontiguousarray(weights[block.models].T)
 
 
+def segment_rows(inputs: int, batch: int, segment: int = SEGMENT_BYTES) -> int:
+    """How many rows a `Feed` lays out at a time: whole batches of about `segment` bytes of inputs."""
+    return max(1, segment // (4 * inputs * LANES * batch)) * batch
+
+
 class Feed:
     """Rows of a part laid out for the lanes of a block, a segment at a time.
 
@@ -91,8 +96,7 @@ class Feed:
     def __init__(self, part: Part, columns: NDArray[np.int64], batch: int, segment: int = SEGMENT_BYTES) -> None:
         self.part, self.columns = part, columns
         self.room = padded(batch)
-        inputs, lanes = columns.shape
-        self.rows = max(1, segment // (4 * inputs * lanes * batch)) * batch
+        self.rows = segment_rows(len(columns), batch, segment)
         self.response = np.ascontiguousarray(part.y.astype(np.float32).reshape(len(part), -1))
         self.table = np.ascontiguousarray(part.x)
 

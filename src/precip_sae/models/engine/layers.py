@@ -113,8 +113,9 @@ def adam(w, m, v, places, slopes, size):
 def forget(m, v, step, parameters):
     """Sets the vanishing moments to zero, now and then.
 
-    The moments of a unit that died shrink until they are denormal, which processors compute many times slower. No
-    weight can tell a first moment below 1e-30 from zero, or a second one below 1e-32.
+    The moments of a unit that died shrink until they are denormal, which processors compute many times slower. Few
+    weights can tell a first moment below 1e-30 from zero, but those that shrink towards zero as well, such as an SAE's
+    to a hidden unit that is dead, may grow again from there: whatever trains the same models has to count steps alike.
     """
     if step % STEPS_TO_FORGET == 0:
         zero = number(0.0)
