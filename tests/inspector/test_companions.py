@@ -3,15 +3,17 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from precip_sae.cli import app
-from precip_sae.errors import NetworkError, StageError
+from precip_sae.errors import NetworkError, StageError, TableError
 from precip_sae.inspector.companions import best_inputs, load_companions, save_companions, train_companions
 from precip_sae.inspector.own import own_page
 from precip_sae.models import engine
 from precip_sae.models.engine.blocks import packed
+from precip_sae.models.exchange import read_network
 from precip_sae.settings import CompanionSettings, SubsetSettings
 
 
@@ -81,6 +83,16 @@ def test_a_page_is_made_of_anybodys_networks(study, tmp_path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(NetworkError, match="is not JSON"):
         own_page([tmp_path / "broken.json"], None)
+
+
+def test_a_table_without_a_row_to_show_is_refused_and_so_is_an_unknown_response(repository, tmp_path):
+    classifier, table = repository.published / "classifier.json", tmp_path / "t.csv"
+    names = read_network(classifier).predictors
+    pd.DataFrame({name: np.linspace(1, 2, 60) for name in names} | {"what": "hail"}).to_csv(table, index=False)
+    with pytest.raises(TableError, match=r"t\.csv: no row holds every input and 'what' as "):
+        own_page([classifier], table, "what")
+    with pytest.raises(TableError, match=r"t\.csv: has no column 'waht'; did you mean 'what'\?"):
+        own_page([classifier], table, "waht")
 
 
 def test_a_page_of_anybodys_networks_opens(look, study, tmp_path):

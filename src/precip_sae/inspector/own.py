@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from precip_sae.errors import NetworkError
+from precip_sae.errors import NetworkError, TableError, closest
 from precip_sae.inspector import content
 from precip_sae.inspector.bundle import page
 from precip_sae.inspector.pack import Packer
@@ -157,8 +157,14 @@ def _stored(packer: Packer, path: Path, stack: MLP, config: dict[str, Any]) -> l
 
 
 def _asked(data: DataSettings, table: Path, response: str | None) -> DataSettings:
-    """The settings with the table, what is observed in it, and times if it has a column of that name."""
+    """The settings with the table, what is observed in it, and times if it has a column of that name.
+
+    Raises:
+        TableError: the table cannot be read, or has no column of the response that is asked for.
+    """
     names = open_table(table_files(table)[0], data.file).names
+    if response is not None and response not in names:
+        raise TableError(f"{table}: has no column '{response}'; {closest(response, names)}.")
     observed = response or next((name for name in data.responses if name in names), None)
     time = data.time if data.time in names else ("time" if "time" in names else None)
     changed = {
@@ -171,7 +177,11 @@ def _asked(data: DataSettings, table: Path, response: str | None) -> DataSetting
 
 
 def _records(data: DataSettings, table: Path) -> tuple[pd.DataFrame, Any, NDArray[np.float32]]:
-    """The table's columns, the records that are shown, and what was observed in them (NaN where nothing was)."""
+    """The table's columns, the records that are shown, and what was observed in them (NaN where nothing was).
+
+    Raises:
+        TableError: the table cannot be read, or no row can be shown.
+    """
     names = open_table(table_files(table)[0], data.file).names
     (observed,) = data.responses
     known = observed in names
@@ -183,6 +193,9 @@ def _records(data: DataSettings, table: Path) -> tuple[pd.DataFrame, Any, NDArra
         asked = asked.model_copy(update={"other_labels": "drop"})
     frame = read_table(table, asked)
     usable = present(frame, asked).all(axis=1)
+    if not usable.any():
+        classes = f" as {', '.join(data.classes)}" if known and data.kind == "classification" else ""
+        raise TableError(f"{table}: no row holds every input{f' and {observed!r}{classes}' if known else ''}.")
     records = choose(frame, [frame.index[usable]], asked.time, InspectorSettings().records)
     if not known:
         return frame, records, np.full(len(records.frame), np.nan, np.float32)
