@@ -14,7 +14,7 @@ from precip_sae.settings import DataSettings, MLPSettings
 from precip_sae.tables import values as columns
 from precip_sae.tables.read import BAD_ROWS
 from precip_sae.tasks.folds import fold_name, fold_rows
-from precip_sae.tasks.parts import NETWORK_SHARE, VALIDATION_SHARE, block_rows, keeps_classes, part_rows
+from precip_sae.tasks.parts import SHARES, block_rows, keeps_classes, part_rows
 
 MINIMUM_CLASS = 5  # rows of the training part
 MOST_LABELS = 60  # named in one sentence
@@ -374,7 +374,7 @@ def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
             if np.ptp(column) == 0:
                 raise TableError(f"{data.table}: response '{name}' is constant in the training part.")
         return
-    whose = f"{NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows" if data.folds is None else fold_name(data)
+    whose = f"{SHARES[0]:.0%} of the rows" if data.folds is None else fold_name(data)
     for number, name in enumerate(data.classes):
         if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(
