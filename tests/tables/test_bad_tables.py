@@ -360,6 +360,9 @@ BAD = {
     "such a time among the columns": Bad(
         netcdf(when=HOURS), r"column 'when' cannot be read \(time values outside", {"time": "when"}
     ),
+    "a category of a column that is not there": Bad(
+        csv(), r"no column 'q' \(for 'q=hail'\); known", {"predictors": ["a", "q=hail"]}
+    ),
     "an entry that is not there": Bad(
         netcdf(Ze=(("time", "range"), np.ones((ROWS, 3)))),
         r"no column 'Ze\[3\]' \(data\.file\.columns names it for 'b'\)",
