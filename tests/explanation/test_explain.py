@@ -172,6 +172,8 @@ def test_the_study_s_classifier_is_that_of_a_hand_and_agrees_with_the_labels(
         ({"inputs": table()[:20]}, (NetworkError, TableError), "rows"),
         ({"inputs": table().assign(wet="a")}, TableError, "column wet holds no numbers"),
         ({"inputs": np.ones(4)}, TableError, r"an array \(4,\) of float64"),
+        ({"inputs": table().set_axis(["a", "b", "a"], axis=1)}, TableError, "inputs are named a more than once"),
+        ({"inputs": table().to_numpy(), "names": ["a", "b", "b"]}, TableError, "inputs are named b more than once"),
         ({"inputs": table().to_numpy(), "names": ["a"]}, TableError, "1 inputs are named, and the array has 3"),
     ],
 )
