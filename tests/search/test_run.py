@@ -124,6 +124,12 @@ def test_pieces_of_other_settings_are_not_taken_for_these(work, expected, tmp_pa
     assert [path.name for path in folder.iterdir()] == [fingerprint(work)[:16]]
 
 
+def test_a_file_that_a_file_manager_left_among_the_pieces_stops_nothing(work, expected, tmp_path):
+    (tmp_path / "pieces").mkdir()
+    (tmp_path / "pieces" / ".DS_Store").write_text("")
+    assert digest(run_search(work, tmp_path / "pieces"), tmp_path) == expected
+
+
 def test_pieces_with_losses_in_another_unit_are_not_taken_for_these(work, tmp_path):
     data = DATA.model_copy(update={"standardise_response": True})
 

@@ -81,7 +81,7 @@ def run_search(
     pieces = folder / fingerprint(work)[:16]
     if folder.is_dir():
         for other in folder.iterdir():
-            if other != pieces:
+            if other.is_dir() and other != pieces:
                 shutil.rmtree(other)
     units = work.plan.units
     files = [pieces / f"{number:05d}.parquet" for number in range(len(units))]
