@@ -11,6 +11,8 @@ from precip_sae.cli import app
 from precip_sae.errors import NetworkError, StageError, TableError
 from precip_sae.inspector.companions import best_inputs, load_companions, save_companions, train_companions
 from precip_sae.inspector.own import own_page
+from precip_sae.inspector.pack import Packer
+from precip_sae.inspector.study import _published_set, _records
 from precip_sae.models import engine
 from precip_sae.models.engine.blocks import packed
 from precip_sae.models.exchange import read_network
@@ -93,6 +95,14 @@ def test_a_table_without_a_row_to_show_is_refused_and_so_is_an_unknown_response(
         own_page([classifier], table, "what")
     with pytest.raises(TableError, match=r"t\.csv: has no column 'waht'; did you mean 'what'\?"):
         own_page([classifier], table, "waht")
+
+
+def test_a_published_network_of_a_standardised_response_is_shown_in_the_unit_of_the_table(study):
+    task, packer = study.tasks["shipped_regressor"], Packer()
+    network = read_network(study.paths.published / "regressor.json")
+    network = dataclasses.replace(network, response_mean=2.0, response_scale=3.0)
+    found = _published_set(packer, network, task, _records([task], 100), 0)
+    assert (found["response"]["mean"], found["response"]["scale"]) == (2.0, 3.0)
 
 
 def test_a_page_of_anybodys_networks_opens(look, study, tmp_path):

@@ -65,11 +65,7 @@ def _set(
             raise NetworkError(f"{path}: has the hidden layers {shape}, expected one of ReLUs, which the page draws.")
         _refuse_several(path, len(network.responses) if network.kind == "regression" else 1)
         data = content.published_data(network, _bare(network))
-        title, (mean, scale), scaled = (
-            path.stem,
-            content.scaler(network),
-            (np.asarray(network.response_mean).item(), np.asarray(network.response_scale).item()),
-        )
+        title, (mean, scale), scaled = path.stem, content.scaler(network), content.response_scaler(network)
         models = [content.published_model(packer, network, {}, 0) | {"seed": 0}]
     frame, positions, y = pd.DataFrame(), np.zeros(0, np.int32), np.zeros(0, np.float32)
     place = None
