@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from precip_sae.cli import app
 from precip_sae.errors import NetworkError, StageError, TableError
 from precip_sae.inspector.companions import best_inputs, load_companions, save_companions, train_companions
-from precip_sae.inspector.own import own_page
+from precip_sae.inspector.own import _settings, own_page
 from precip_sae.inspector.pack import Packer
 from precip_sae.inspector.study import _published_set, _records
 from precip_sae.models import engine
@@ -95,6 +95,17 @@ def test_a_table_without_a_row_to_show_is_refused_and_so_is_an_unknown_response(
         own_page([classifier], table, "what")
     with pytest.raises(TableError, match=r"t\.csv: has no column 'waht'; did you mean 'what'\?"):
         own_page([classifier], table, "waht")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"mean": ["x"]}, {"scale": None}, {"response_mean": "x"}, {"response_scale": [1.0]}]
+)
+def test_a_scaling_that_is_no_number_is_one_sentence(tmp_path, changed):
+    data = {"table": "t.csv", "predictors": ["a"], "response": "y", "kind": "regression"}
+    config = {"data": data, "mean": [0.0], "scale": [1.0]}
+    assert _settings(tmp_path, config).predictors == ["a"]
+    with pytest.raises(NetworkError, match=rf"config\.json: {next(iter(changed))} is "):
+        _settings(tmp_path, config | changed)
 
 
 def test_a_published_network_of_a_standardised_response_is_shown_in_the_unit_of_the_table(study):

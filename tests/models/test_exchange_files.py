@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import save as save_safetensors
@@ -27,6 +28,8 @@ from precip_sae.models.exchange.libraries import from_keras, from_sklearn, from_
 from precip_sae.models.exchange.network import ACTIVATIONS
 from precip_sae.models.exchange.recorded import read_activations, record
 from precip_sae.models.exchange.write import export_network
+from precip_sae.models.initial import mlp_weights
+from precip_sae.models.mlp import MLP
 from precip_sae.models.store import save_models
 from precip_sae.paths import Paths
 
@@ -107,6 +110,19 @@ def test_the_study_s_network_keeps_every_epoch_in_the_page_s_format(repository: 
     x = rows(20)
     assert np.array_equal(again.at(3).outputs(x), ours.at(3).outputs(x))
     assert np.array_equal(again.loss, ours.loss)
+
+
+@pytest.mark.parametrize("mean", [None, [], [1.0], "x"])
+def test_a_folder_that_lost_its_means_is_not_read_as_one_that_has_none(tmp_path: Path, mean: Any) -> None:
+    folder = tmp_path / "mlp"
+    stack = MLP.of([mlp_weights(0, 2, 4, 1)])
+    data = {"predictors": ["a", "b"], "transforms": {}, "response": "y", "classes": [], "kind": "regression"}
+    config = {"seeds": [0], "data": data, "mean": [1.0, 2.0], "scale": [1.0, 2.0]}
+    save_models(folder, stack, config, pd.DataFrame({"seed": [0], "epoch": [1]}))
+    assert [given.mean for given in read_network(folder).inputs] == [1.0, 2.0]
+    save_models(folder, stack, config | {"mean": mean}, pd.DataFrame({"seed": [0], "epoch": [1]}))
+    with pytest.raises(NetworkError, match=r"config\.json: does not say the inputs and outputs of its networks"):
+        read_network(folder)
 
 
 def test_our_own_folder_is_read_and_its_seed_chosen(tmp_path: Path) -> None:

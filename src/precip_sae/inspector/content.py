@@ -138,7 +138,9 @@ def scaler(network: Network) -> tuple[list[float], list[float]]:
 
 
 def response_scaler(network: Network) -> tuple[float, float]:
-    """Mean and scale of the one response that a network's outputs are put back with."""
+    """Mean and scale of the one response that a network's outputs are put back with; 0 and 1 of classes."""
+    if network.kind == "classification":
+        return 0.0, 1.0
     return np.asarray(network.response_mean).item(), np.asarray(network.response_scale).item()
 
 

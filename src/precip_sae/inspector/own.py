@@ -102,11 +102,19 @@ def _settings(path: Path, config: dict[str, Any]) -> DataSettings:
         ) from None
     _refuse_several(path, len(data.responses))
     for key in ("mean", "scale"):
-        if not isinstance(config.get(key), list) or len(config[key]) != len(data.predictors):
+        given = config.get(key)
+        if not isinstance(given, list) or len(given) != len(data.predictors) or not all(map(_is_number, given)):
             raise NetworkError(
                 f"{path / 'config.json'}: {key} is not a list of {len(data.predictors)} numbers, one per input."
             )
+    for key in ("response_mean", "response_scale"):
+        if not _is_number(config.get(key, 0.0)):
+            raise NetworkError(f"{path / 'config.json'}: {key} is {config[key]!r:.40}, expected a number.")
     return data
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _refuse_several(path: Path, responses: int) -> None:
