@@ -51,15 +51,16 @@ SHARE = {"stages": 0.5, "repro": 0.1, "task": 0.1, "ingest": 0.2, "search": 0.05
 
 SEARCH = """\
 import sys
-from pathlib import Path
-import numpy as np, pandas as pd
-from precip_sae.files import write_parquet
-from precip_sae.search import plan as planning
-from precip_sae.search.run import clear, run_search
-from precip_sae.search.unit import Work
-from precip_sae.settings import DataSettings, MLPSettings, SAESettings, SubsetSettings
 
-if __name__ == "__main__":
+def search():
+    from pathlib import Path
+    import numpy as np, pandas as pd
+    from precip_sae.files import write_parquet
+    from precip_sae.search import plan as planning
+    from precip_sae.search.run import clear, run_search
+    from precip_sae.search.unit import Work
+    from precip_sae.settings import DataSettings, MLPSettings, SAESettings, SubsetSettings
+
     pool = list("abcdef")
     data = DataSettings(table="t.csv", predictors=pool[:5], response="y", kind="regression")
     subsets = SubsetSettings(table="t.csv", pool=pool, size=3, seeds=list(range(8)))
@@ -71,6 +72,13 @@ if __name__ == "__main__":
     found = run_search(work, Path(".search/rain"), sys.argv[1], 1)
     write_parquet(Path("search.parquet"), found)
     clear(Path(".search/rain"))
+
+if __name__ == "__main__":
+    try:
+        search()
+    except KeyboardInterrupt:
+        # as `precip-sae` ends; Python itself would print where it was, among its imports most of the time
+        sys.exit(130)
 """
 TASK = """\
 title: Rain rate

@@ -1,5 +1,6 @@
 """Runs independent pieces of work here on threads or processes, or on a Dask cluster; the results are the same."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from precip_sae.errors import SettingsError, StageError
@@ -115,7 +117,8 @@ def in_processes(
         with warnings.catch_warnings():
             # Python 3.12 and later warn of any thread; those of libraries are not used in the processes, see `_inherit`
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            numbers = {pool.submit(_of_inherited, number): number for number in range(len(pieces))}
+            with unheard_interrupts():
+                numbers = {pool.submit(_of_inherited, number): number for number in range(len(pieces))}
         for future in as_completed(numbers):
             found[numbers.pop(future)] = future.result()
             tell(len(found), len(pieces))
@@ -141,6 +144,34 @@ def _inherit(work: Callable[[Any], Any], pieces: Sequence[Any]) -> None:
 def _of_inherited(number: int) -> Any:
     work, pieces = _inherited  # type: ignore[misc]
     return work(pieces[number])
+
+
+@contextmanager
+def unheard_interrupts() -> Iterator[None]:
+    """Threads and processes that are started within never hear an interrupt; this one hears it at the end.
+
+    A worker that is still importing when Ctrl-C reaches the whole group has not called `follow_parent` yet.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # the first spawned process starts the tracker of resources, which takes the mask away from the thread that does so
+    resource_tracker.ensure_running()
+    came: list[tuple[Any, ...]] = []
+    heard = signal.getsignal(signal.SIGINT)
+    # the mask is inherited, and alone would leave the interrupt to other threads of this process
+    defer = callable(heard) and threading.current_thread() is threading.main_thread()
+    if defer:
+        signal.signal(signal.SIGINT, lambda *what: came.append(what))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if defer:
+            signal.signal(signal.SIGINT, heard)
+    if came and callable(heard):
+        heard(*came[0])
 
 
 def follow_parent() -> None:
@@ -185,7 +216,9 @@ def _on_dask(
                 yield numbers.pop(future), result
                 future.release()
         except KilledWorker as error:
-            raise StageError(f"{scheduler}: a piece of work lost its Dask worker again and again.") from error
+            raise StageError(
+                f"{scheduler}: a piece of work lost its Dask worker again and again; has memory run out?"
+            ) from error
         except (CancelledError, OSError) as error:
             raise StageError(f"{scheduler}: the Dask scheduler was lost; run again to go on.") from error
 
@@ -203,7 +236,7 @@ def dask_client(scheduler: str, workers: int | None) -> Iterator[Any]:
     """
     try:
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError as error:
         raise SettingsError(f"{scheduler}: needs Dask, `pip install dask distributed`; or use local.") from error
     with ExitStack() as stack:
@@ -211,9 +244,7 @@ def dask_client(scheduler: str, workers: int | None) -> Iterator[Any]:
         stack.enter_context(dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}))
         address: Any = scheduler
         if scheduler == "local-cluster":
-            count = workers or available_threads()
-            cluster = LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None)
-            address = stack.enter_context(cluster)
+            address = stack.enter_context(_local_cluster(workers or available_threads()))
         try:
             client = stack.enter_context(Client(address, timeout=ANSWER_SECONDS))
         except (OSError, TimeoutError) as error:
@@ -223,6 +254,26 @@ def dask_client(scheduler: str, workers: int | None) -> Iterator[Any]:
         except TimeoutError as error:
             raise SettingsError(f"{scheduler}: the Dask scheduler has no worker, expected at least one.") from error
         yield client
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[Any]:
+    """A Dask cluster of processes on this machine, without a dashboard; interrupts are the business of this process."""
+    from distributed import LocalCluster
+
+    with ExitStack() as stack:
+        with unheard_interrupts():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                # without an address Dask asks for port 8787, which another cluster may hold
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                # what Dask says of work that an interrupt threw away is not news, and what fails is raised
+                silence_logs=logging.CRITICAL,
+            )
+            stack.callback(unheard_interrupts()(cluster.close))
+        yield cluster
 
 
 def _refuse_other_code(client: Any, same_code: Callable[[], str]) -> None:

@@ -1,6 +1,10 @@
 """Work in parallel: everything comes back once, whatever a worker dies of."""
 
+import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -90,6 +94,71 @@ def test_no_days_are_no_work() -> None:
 def test_a_dask_cluster_of_this_machine_does_the_same() -> None:
     pytest.importorskip("distributed")
     assert sorted(run_days(["1 + 1", "2 + 2", "3 + 3"], eval, repr, "local-cluster", workers=2)) == [2, 4, 6]
+
+
+def test_a_cluster_starts_beside_whatever_holds_the_port_of_dasks_page() -> None:
+    pytest.importorskip("distributed")
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            held.bind(("127.0.0.1", 8787))
+            held.listen()
+        except OSError:
+            pass  # another program holds it already
+        # a warning of Dask's would be an error here
+        assert list(run_days(["1 + 1"], eval, repr, "local-cluster", workers=1)) == [2]
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from precip_sae import cli
+from precip_sae.archive.parallel import run_days
+
+if __name__ == "__main__":
+    # a shell starts what runs behind it deaf to interrupts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    cli.app.command("days")(lambda: list(run_days(["1"] * 9, eval, repr, sys.argv[1], workers=2)))
+    sys.exit(cli.main(["days"]))
+
+# this is a worker, which has not come further than its imports
+try:
+    Path("interrupted").touch(exist_ok=False)
+except FileExistsError:
+    pass
+else:
+    os.killpg(0, signal.SIGINT)
+"""
+
+
+def members(session: int) -> list[str]:
+    """Processes of a session that still run."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, of = (place / "stat").read_text().rpartition(")")[2].split()[:4]
+            if int(of) == session and state != "Z":
+                found.append((place / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are listed in /proc")
+@pytest.mark.parametrize("scheduler", ["local", "local-cluster"])
+def test_an_interrupt_while_workers_import_is_one_sentence_and_ends_them(tmp_path: Path, scheduler: str) -> None:
+    if scheduler == "local-cluster":
+        pytest.importorskip("distributed")
+    (tmp_path / "days.py").write_text(INTERRUPTED)
+    command = [sys.executable, "days.py", scheduler]
+    around = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=around, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        _, said = run.communicate(timeout=120)
+    assert said == "Interrupted; run the same command again to continue.\n"
+    assert run.returncode == 130
+    until(lambda: not members(run.pid))
 
 
 def test_a_lost_dask_scheduler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Anybody's network explained: what is found is what was put in, and a slip is one sentence."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from precip_sae.explanation.explain import Explanation
 from precip_sae.explanation.source import source_of
 from precip_sae.interpretation.responses import Inputs
 from precip_sae.models import engine, fitting, reference
+from precip_sae.models.exchange.network import Layer, Network, named_inputs
+from precip_sae.models.exchange.page import as_page
 from precip_sae.settings import SAESettings
 
 QUICK = SAESettings(latents=6, epochs=3, l1=0.05, l1_conventions=["batch_mean"])
@@ -160,12 +163,17 @@ def test_the_study_s_classifier_is_that_of_a_hand_and_agrees_with_the_labels(
         ({"seeds": [1, 1]}, SettingsError, "different seeds"),
         ({"threshold": 1.5}, SettingsError, "threshold is 1.5, expected a number between"),
         ({"test_share": 0.0}, SettingsError, "test_share is 0.0, expected"),
+        ({"test_share": 0.99}, SettingsError, "test_share is 0.99, which leaves 4 of 400 rows to learn from"),
+        ({"latents": 100_000}, SettingsError, "explain: latents is 100000, but input should be less than or equal"),
+        ({"latents": 0}, SettingsError, "explain: latents is 0, but input should be greater"),
         ({"model": "none.json"}, NetworkError, "none.json: no such file"),
         ({"model": object()}, NetworkError, "object is no model that is known"),
         ({"model": np.ones((3, 2))}, NetworkError, "hold 3 rows, and the inputs 400"),
         ({"inputs": table()[:20]}, (NetworkError, TableError), "rows"),
         ({"inputs": table().assign(wet="a")}, TableError, "column wet holds no numbers"),
         ({"inputs": np.ones(4)}, TableError, r"an array \(4,\) of float64"),
+        ({"inputs": table().set_axis(["a", "b", "a"], axis=1)}, TableError, "inputs are named a more than once"),
+        ({"inputs": table().to_numpy(), "names": ["a", "b", "b"]}, TableError, "inputs are named b more than once"),
         ({"inputs": table().to_numpy(), "names": ["a"]}, TableError, "1 inputs are named, and the array has 3"),
     ],
 )
@@ -186,6 +194,30 @@ def test_from_the_command_line_activations_beside_a_table(tmp_path: Path, monkey
     assert (tmp_path / "out" / "report.pdf").is_file()
     assert main(["explain", "a.npy", "t.csv", "--out", "other", "--columns", "warmth,rain"]) == 1
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("model", ["a.npy", "n.json"])
+def test_a_column_that_stands_there_twice_is_never_chosen_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", activations(table(120)))
+    layers = (Layer(np.eye(3), np.ones(3), "relu"), Layer(np.ones((3, 1)), np.zeros(1), "identity"))
+    network = Network("n", named_inputs(["warmth", "wet", "wind"]), layers, ("y",), "regression")
+    Path("n.json").write_text(json.dumps(as_page(network)))
+    frame = table(120)
+    pd.concat([frame, frame["wet"] * 2], axis=1).to_csv("t.csv", index=False)
+    assert main(["explain", model, "t.csv", "--out", "out"]) == 1
+    assert capsys.readouterr().err == "t.csv: has 2 columns 'wet', expected one.\n"
+    frame.to_csv("t.csv", index=False)
+    assert main(["explain", model, "t.csv", "--out", "out", "--columns", "wet,wet,wind"]) == 1
+    assert capsys.readouterr().err == "The columns name 'wet' more than once, expected different inputs.\n"
+
+
+def test_a_file_that_is_no_array_is_not_answered_with_how_to_load_a_pickle(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"hello")
+    with pytest.raises(NetworkError, match=r"a\.npy: cannot be read as activations \(it does not begin as"):
+        precip_sae.explain(tmp_path / "a.npy", table(), progress=False)
 
 
 # Who trains

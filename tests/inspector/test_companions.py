@@ -3,15 +3,19 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from precip_sae.cli import app
-from precip_sae.errors import NetworkError, StageError
+from precip_sae.errors import NetworkError, StageError, TableError
 from precip_sae.inspector.companions import best_inputs, load_companions, save_companions, train_companions
-from precip_sae.inspector.own import own_page
+from precip_sae.inspector.own import _settings, own_page
+from precip_sae.inspector.pack import Packer
+from precip_sae.inspector.study import _published_set, _records
 from precip_sae.models import engine
 from precip_sae.models.engine.blocks import packed
+from precip_sae.models.exchange import read_network
 from precip_sae.settings import CompanionSettings, SubsetSettings
 
 
@@ -81,6 +85,35 @@ def test_a_page_is_made_of_anybodys_networks(study, tmp_path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(NetworkError, match="is not JSON"):
         own_page([tmp_path / "broken.json"], None)
+
+
+def test_a_table_without_a_row_to_show_is_refused_and_so_is_an_unknown_response(repository, tmp_path):
+    classifier, table = repository.published / "classifier.json", tmp_path / "t.csv"
+    names = read_network(classifier).predictors
+    pd.DataFrame({name: np.linspace(1, 2, 60) for name in names} | {"what": "hail"}).to_csv(table, index=False)
+    with pytest.raises(TableError, match=r"t\.csv: no row holds every input and 'what' as "):
+        own_page([classifier], table, "what")
+    with pytest.raises(TableError, match=r"t\.csv: has no column 'waht'; did you mean 'what'\?"):
+        own_page([classifier], table, "waht")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"mean": ["x"]}, {"scale": None}, {"response_mean": "x"}, {"response_scale": [1.0]}]
+)
+def test_a_scaling_that_is_no_number_is_one_sentence(tmp_path, changed):
+    data = {"table": "t.csv", "predictors": ["a"], "response": "y", "kind": "regression"}
+    config = {"data": data, "mean": [0.0], "scale": [1.0]}
+    assert _settings(tmp_path, config).predictors == ["a"]
+    with pytest.raises(NetworkError, match=rf"config\.json: {next(iter(changed))} is "):
+        _settings(tmp_path, config | changed)
+
+
+def test_a_published_network_of_a_standardised_response_is_shown_in_the_unit_of_the_table(study):
+    task, packer = study.tasks["shipped_regressor"], Packer()
+    network = read_network(study.paths.published / "regressor.json")
+    network = dataclasses.replace(network, response_mean=2.0, response_scale=3.0)
+    found = _published_set(packer, network, task, _records([task], 100), 0)
+    assert (found["response"]["mean"], found["response"]["scale"]) == (2.0, 3.0)
 
 
 def test_a_page_of_anybodys_networks_opens(look, study, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.numpy import save as save_safetensors
@@ -27,6 +28,8 @@ from precip_sae.models.exchange.libraries import from_keras, from_sklearn, from_
 from precip_sae.models.exchange.network import ACTIVATIONS
 from precip_sae.models.exchange.recorded import read_activations, record
 from precip_sae.models.exchange.write import export_network
+from precip_sae.models.initial import mlp_weights
+from precip_sae.models.mlp import MLP
 from precip_sae.models.store import save_models
 from precip_sae.paths import Paths
 
@@ -107,6 +110,19 @@ def test_the_study_s_network_keeps_every_epoch_in_the_page_s_format(repository: 
     x = rows(20)
     assert np.array_equal(again.at(3).outputs(x), ours.at(3).outputs(x))
     assert np.array_equal(again.loss, ours.loss)
+
+
+@pytest.mark.parametrize("mean", [None, [], [1.0], "x"])
+def test_a_folder_that_lost_its_means_is_not_read_as_one_that_has_none(tmp_path: Path, mean: Any) -> None:
+    folder = tmp_path / "mlp"
+    stack = MLP.of([mlp_weights(0, 2, 4, 1)])
+    data = {"predictors": ["a", "b"], "transforms": {}, "response": "y", "classes": [], "kind": "regression"}
+    config = {"seeds": [0], "data": data, "mean": [1.0, 2.0], "scale": [1.0, 2.0]}
+    save_models(folder, stack, config, pd.DataFrame({"seed": [0], "epoch": [1]}))
+    assert [given.mean for given in read_network(folder).inputs] == [1.0, 2.0]
+    save_models(folder, stack, config | {"mean": mean}, pd.DataFrame({"seed": [0], "epoch": [1]}))
+    with pytest.raises(NetworkError, match=r"config\.json: does not say the inputs and outputs of its networks"):
+        read_network(folder)
 
 
 def test_our_own_folder_is_read_and_its_seed_chosen(tmp_path: Path) -> None:
@@ -316,6 +332,19 @@ def test_what_differs_from_the_own_library_is_named() -> None:
     assert "gives 3 numbers of 50 rows, expected 2 of 50" in differs(one, x, np.ones((50, 3)))
 
 
+def test_the_unit_of_a_response_does_not_decide_whether_predictions_agree() -> None:
+    """A response in m/s is of the order of 1e-7, one in Pa of 1e5; both are checked to the same digits."""
+    one, x = network(), columns()
+    units = np.array([1e-7, 1e5])
+    outputs = Layer(one.layers[-1].weight * units, one.layers[-1].bias * units, "identity")
+    both = Network("made", one.inputs, (*one.layers[:-1], outputs), ("rate", "pressure"), "regression")
+    theirs = said(both, x)
+    assert differs(both, x, theirs * (1 + 1e-6)) == ""
+    assert "predictions differ from its library's by up to" in differs(both, x, theirs * [2.0, 1.0])
+    assert "predictions differ from its library's by up to" in differs(both, x, theirs * [1.0, 1.001])
+    assert "if the outputs are pressure, rate, in this order" in differs(both, x, theirs[:, ::-1])
+
+
 def test_inputs_in_another_unit_are_told_from_the_table_alone() -> None:
     one, x = network(), columns()
     assert far_inputs(one, x) == []
@@ -436,7 +465,8 @@ def test_a_graph_that_is_no_feed_forward_network_is_named_by_its_node(tmp_path: 
     onnx = pytest.importorskip("onnx")
     make, file = onnx.helper.make_node, tmp_path / "m.onnx"
     (tmp_path / "m.yaml").write_text(TWO)
-    weights = [onnx.numpy_helper.from_array(np.ones((2, 2), np.float32), "w")]
+    shapes = {"w": (2, 2), "two": (2,), "three": (3,)}
+    weights = [onnx.numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in shapes.items()]
     one = [make("MatMul", ["x", "w"], ["a"])]
     for nodes, sentence in (
         ([make("Sin", ["x"], ["y"])], "holds a node Sin, expected a feed-forward network"),
@@ -445,6 +475,7 @@ def test_a_graph_that_is_no_feed_forward_network_is_named_by_its_node(tmp_path: 
         ([*one, make("Relu", ["a"], ["b"]), make("Add", ["a", "b"], ["y"])], "goes into Add and Relu, expected one ch"),
         ([*one, make("Softmax", ["a"], ["b"]), make("Relu", ["b"], ["y"])], "a Relu follows its softmax"),
         ([make("Identity", ["x"], ["y"])], "holds no layer"),
+        ([make("Mul", ["x", "two"], ["a"]), make("Mul", ["a", "three"], ["y"])], "constants of a Mul do not fit each"),
     ):
         graph = onnx.helper.make_graph(
             nodes, "g", [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None, 2])],

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,25 @@ def test_pieces_of_other_settings_are_not_taken_for_these(work, expected, tmp_pa
     run_search(other, folder)
     assert digest(run_search(work, folder), tmp_path) == expected
     assert [path.name for path in folder.iterdir()] == [fingerprint(work)[:16]]
+
+
+def test_a_file_that_a_file_manager_left_among_the_pieces_stops_nothing(work, expected, tmp_path):
+    (tmp_path / "pieces").mkdir()
+    (tmp_path / "pieces" / ".DS_Store").write_text("")
+    assert digest(run_search(work, tmp_path / "pieces"), tmp_path) == expected
+
+
+def test_pieces_with_losses_in_another_unit_are_not_taken_for_these(work, tmp_path):
+    data = DATA.model_copy(update={"standardise_response": True})
+
+    def found(factor: float) -> Work:
+        frame = table()
+        return replace(work, plan=plan(frame.assign(y=frame["y"] * factor), data, SUBSETS))
+
+    in_metres, in_millimetres = found(1.0), found(1024.0)
+    # the networks see the same numbers
+    assert np.array_equal(in_metres.plan.prepared[0].train.y, in_millimetres.plan.prepared[0].train.y)
+    assert fingerprint(in_metres) != fingerprint(in_millimetres)
 
 
 def test_a_finished_search_leaves_nothing_behind(work, tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from precip_sae.interpretation.sensitivity import COUNTED
 from precip_sae.search import summary
+from precip_sae.search.names import joined, separate
 
 
 def models(published: list[list[float]], untrained: float = 0.1) -> pd.DataFrame:
@@ -113,6 +114,22 @@ def test_the_effect_of_an_input_is_the_difference_that_it_makes_seed_by_seed():
     assert found.loc["a", "low"] < found.loc["a", "difference"] < found.loc["a", "high"]
     assert found.loc["a", "high"] - found.loc["a", "low"] == pytest.approx(12.706, rel=1e-3)
     assert np.isnan(found.loc["e", "difference"])
+
+
+def test_inputs_whose_names_hold_spaces_are_told_apart():
+    pool = ["wind speed", "speed", "type=wet snow"]
+    inputs = [joined(some) for some in combinations(pool, 2)]
+    assert [separate(text) for text in inputs] == [list(some) for some in combinations(pool, 2)]
+    rows = [
+        {"subset": k, "inputs": text, "seed": seed, "r": float(k)} for k, text in enumerate(inputs) for seed in (0, 1)
+    ]
+    found = summary.input_effects(pd.DataFrame(rows), pool, "r").set_index("input")["difference"]
+    assert found.to_dict() == {"wind speed": 0.5 - 2.0, "speed": 1.0 - 1.0, "type=wet snow": 1.5 - 0.0}
+
+
+@pytest.mark.parametrize(("inputs", "row"), [(["a", "c"], 1), (["c", "a"], 1), (["a"], None), (["a", "d"], None)])
+def test_the_tasks_own_subset_is_found_in_whatever_order_it_names_its_inputs(inputs, row):
+    assert summary.own_subset(pd.DataFrame({"inputs": ["a b", "a c", "b c"]}), inputs) == row
 
 
 def test_the_tasks_own_subset_is_placed_among_the_others():

@@ -341,7 +341,10 @@ BAD = {
     ),
     "no label": Bad(csv(label=np.nan), r"0 usable rows of 200, expected at least 84", base=CLASSIFICATION),
     "a constant response": Bad(csv(y=1.0), r"response 'y' is constant in the training part"),
-    "no response": Bad(csv(y=np.nan), r"response 'y' holds no number"),
+    "no response": Bad(csv(y=np.nan), r"response 'y' holds no number\."),
+    "response beyond float32": Bad(
+        csv(y=good()["y"] * 1e300 + 1e300), r"response 'y' holds no number within the range of"
+    ),
     # rows and groups
     "too few rows": Bad(as_csv()(good().head(60)), r"60 usable rows of 60, expected at least 84"),
     "one group": Bad(
@@ -356,6 +359,9 @@ BAD = {
     ),
     "such a time among the columns": Bad(
         netcdf(when=HOURS), r"column 'when' cannot be read \(time values outside", {"time": "when"}
+    ),
+    "a category of a column that is not there": Bad(
+        csv(), r"no column 'q' \(for 'q=hail'\); known", {"predictors": ["a", "q=hail"]}
     ),
     "an entry that is not there": Bad(
         netcdf(Ze=(("time", "range"), np.ones((ROWS, 3)))),

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TypeVar
 
 from precip_sae.errors import SettingsError, StageError
-from precip_sae.scheduling import available_threads, dask_client, follow_parent
+from precip_sae.scheduling import available_threads, dask_client, follow_parent, unheard_interrupts
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -90,7 +90,9 @@ def _until_a_worker_dies(
         while given or (waiting and not broken):
             while waiting and not broken and len(given) < limit:
                 try:
-                    future = pool.submit(work, waiting[0])
+                    # the pool starts its processes as it is given work
+                    with unheard_interrupts():
+                        future = pool.submit(work, waiting[0])
                 except BrokenProcessPool:
                     broken = True
                 else:

@@ -156,6 +156,11 @@ def explain(
     source = source_of(model, inputs, layer, names)
     count = len(source.hidden)
     fit = count - max(FEWEST_TEST, round(test_share * count))
+    if fit < FEWEST_TEST:
+        raise SettingsError(
+            f"test_share is {test_share!r:.20}, which leaves {max(fit, 0)} of {count} rows to learn from, expected at "
+            f"least {FEWEST_TEST}."
+        )
     size = float(np.sqrt(np.square(source.hidden[:fit], dtype=np.float64).mean())) or 1.0
     hidden = (source.hidden / np.float32(size)).astype(np.float32)
     settings = sae or measure.settings_for(hidden.shape[1], latents, epochs)

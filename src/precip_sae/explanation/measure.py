@@ -17,7 +17,7 @@ from precip_sae.interpretation.units import untrained_saes
 from precip_sae.models import fitting
 from precip_sae.models.reference import Progress
 from precip_sae.models.sae import SAE
-from precip_sae.settings import L1Convention, SAESettings
+from precip_sae.settings import L1Convention, SAESettings, parse
 
 COLUMNS = 256  # latents whose correlations are taken at a time
 MATCHED_ROWS = 2000
@@ -63,12 +63,15 @@ def settings_for(units: int, latents: int | None = None, epochs: int | None = No
 
     The penalty keeps its weight against the error of one unit: the study's, 8 x 0.01 on the mean over 6 units, is 0.48
     on their sum. Wide SAEs take fewer and larger steps.
+
+    Raises:
+        SettingsError: more latents than an SAE may have.
     """
-    count = latents or 2 * units
+    count = 2 * units if latents is None else latents
     l1 = 0.48 / units
     steps = {} if fitting.by_engine(units, count) else {"epochs": 10, "batch": 256}
     steps |= {} if epochs is None else {"epochs": epochs}
-    return SAESettings(latents=count, l1=l1, l1_conventions=["batch_mean"], **steps)
+    return parse(SAESettings, {"latents": count, "l1": l1, "l1_conventions": ["batch_mean"], **steps}, "explain")
 
 
 def fitted(

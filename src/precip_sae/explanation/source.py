@@ -122,6 +122,8 @@ def _table(inputs: Any, names: Sequence[str] | None) -> tuple[pd.DataFrame, list
         if missing := [name for name in names if name not in inputs.columns]:
             raise TableError(f"The table has no column {missing[0]}; {closest(missing[0], inputs.columns)}.")
         inputs = inputs[list(names)]
+    if len(repeated := inputs.columns[inputs.columns.duplicated()]):
+        raise TableError(f"The inputs are named {repeated[0]} more than once, expected different names.")
     if text := [str(name) for name in inputs.columns if not pd.api.types.is_numeric_dtype(inputs[name])]:
         raise TableError(f"The table's column {text[0]} holds no numbers, expected a number for every input.")
     return inputs.astype(float), [str(name) for name in inputs.columns]

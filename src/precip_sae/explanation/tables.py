@@ -29,8 +29,10 @@ def inputs_of(model: Path, table: Path, names: Sequence[str] | None = None) -> p
 
     Raises:
         NetworkError: the network cannot be read.
-        TableError: the table cannot be read, or lacks a column.
+        TableError: the table cannot be read, lacks a column or has it twice, or a column is named twice.
     """
+    if repeated := next((name for name in names or () if list(names or ()).count(name) > 1), None):
+        raise TableError(f"The columns name '{repeated}' more than once, expected different inputs.")
     opened = [open_table(file, FileSettings()) for file in table_files(table)]
     alone = model.suffix in ENDINGS
     asked = list(names or ([] if alone else read_network(model).predictors)) or list(opened[0].names)
@@ -38,6 +40,8 @@ def inputs_of(model: Path, table: Path, names: Sequence[str] | None = None) -> p
     for file in opened:
         if missing := [name for name in asked if name not in file.names]:
             raise TableError(f"{file.path}: has no column '{missing[0]}'; {closest(missing[0], file.names)}.")
+        if repeated := next((name for name in asked if file.names.count(name) > 1), None):
+            raise TableError(f"{file.path}: has {file.names.count(repeated)} columns '{repeated}', expected one.")
         pieces = [piece.frame for piece in file.pieces(asked)]
         if not pieces:
             raise TableError(f"{file.path}: has columns but no rows.")

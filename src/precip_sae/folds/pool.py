@@ -124,19 +124,17 @@ def pooled_skill(all_rows: AllRows, data: DataSettings) -> dict[str, Any]:
     """
     predicted, observed, others = all_rows.predicted, all_rows.observed, all_rows.forecasts
     gain_over = {"gain_over": skill.gains(predicted, observed, others, all_rows.episodes, data)}
-    if not data.several:
-        scores, baselines, by_fold = _pooled(all_rows.fold, predicted, observed, others, all_rows.median, data.kind)
-        return {"skill": {"test": scores}, "baselines": baselines, **gain_over, "by_fold": by_fold}
+    by_baseline = {name: skill.one_by_one(y, data) for name, y in others.items()}
+    columns = (skill.one_by_one(values, data) for values in (predicted, observed, all_rows.median))
     each = {
-        name: _pooled(all_rows.fold, predicted[..., k], observed[:, k], {b: y[:, k] for b, y in others.items()},
-                      all_rows.median[:, k], data.kind)
-        for k, name in enumerate(data.responses)
-    }  # fmt: skip
+        name: _pooled(all_rows.fold, z, y, {b: found[k] for b, found in by_baseline.items()}, median, data.kind)
+        for k, (name, z, y, median) in enumerate(zip(data.responses, *columns, strict=True))
+    }
     return {
-        "skill": {"test": {name: scores for name, (scores, _, _) in each.items()}},
-        "baselines": {b: {name: baselines[b] for name, (_, baselines, _) in each.items()} for b in others},
+        "skill": {"test": skill.plainly({name: scores for name, (scores, _, _) in each.items()}, data)},
+        "baselines": {b: skill.plainly({name: one[b] for name, (_, one, _) in each.items()}, data) for b in others},
         **gain_over,
-        "by_fold": {name: by_fold for name, (_, _, by_fold) in each.items()},
+        "by_fold": skill.plainly({name: by_fold for name, (_, _, by_fold) in each.items()}, data),
     }
 
 

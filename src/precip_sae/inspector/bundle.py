@@ -65,7 +65,7 @@ def page(content: dict[str, Any], numbers: str) -> str:
     """The whole page.
 
     Args:
-        content: what the page shows, see `content.gather`.
+        content: what the page shows, see `content.gathered`.
         numbers: the arrays that it refers to, see `pack.Packer.text`.
     """
     folder = sources()

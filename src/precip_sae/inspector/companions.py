@@ -21,7 +21,7 @@ from precip_sae.models.engine.blocks import pack, packed, unpack
 from precip_sae.models.engine.networks import NetworkShape, train_networks
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
-from precip_sae.models.reference import SCORE, Progress
+from precip_sae.models.reference import Progress, mlp_history
 from precip_sae.models.store import load_config, load_history
 from precip_sae.settings import CompanionSettings, DataSettings, MLPSettings, SAESettings, SubsetSettings
 from precip_sae.tasks.prepare import Part, Prepared
@@ -109,12 +109,7 @@ def _train(
     )
     stack = unpack(done.weights, mlp_weights(0, inputs, mlp.hidden, data.outputs), MLP)
     trained, untrained = fit_saes(stack, prepared.sae, sae, latents, seeds)
-    score, epochs = SCORE[data.kind], mlp.epochs
-    values = {"loss": done.loss, "val_loss": done.val_loss, score: done.score, f"val_{score}": done.val_score}
-    history = pd.DataFrame(
-        {"seed": np.repeat(seeds, epochs), "epoch": np.tile(np.arange(1, epochs + 1), len(seeds))}
-        | {name: value.T.ravel() for name, value in values.items()}
-    )
+    history = mlp_history(data.kind, seeds, done.loss, done.score, done.val_loss, done.val_score)
     networks = np.ascontiguousarray(done.course.transpose(1, 0, 2))
     return Companions(mlp.hidden, latents, hidden_l1, networks, trained, untrained, history)
 

@@ -137,6 +137,13 @@ def scaler(network: Network) -> tuple[list[float], list[float]]:
     return [given.mean for given in network.inputs], [given.scale for given in network.inputs]
 
 
+def response_scaler(network: Network) -> tuple[float, float]:
+    """Mean and scale of the one response that a network's outputs are put back with; 0 and 1 of classes."""
+    if network.kind == "classification":
+        return 0.0, 1.0
+    return np.asarray(network.response_mean).item(), np.asarray(network.response_scale).item()
+
+
 def published_data(network: Network, data: DataSettings) -> DataSettings:
     """A task's settings as the published network with the same inputs would have them."""
     changed = {

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from precip_sae.errors import NetworkError
+from precip_sae.errors import NetworkError, TableError, closest
 from precip_sae.inspector import content
 from precip_sae.inspector.bundle import page
 from precip_sae.inspector.pack import Packer
@@ -65,11 +65,7 @@ def _set(
             raise NetworkError(f"{path}: has the hidden layers {shape}, expected one of ReLUs, which the page draws.")
         _refuse_several(path, len(network.responses) if network.kind == "regression" else 1)
         data = content.published_data(network, _bare(network))
-        title, (mean, scale), scaled = (
-            path.stem,
-            content.scaler(network),
-            (np.asarray(network.response_mean).item(), np.asarray(network.response_scale).item()),
-        )
+        title, (mean, scale), scaled = path.stem, content.scaler(network), content.response_scaler(network)
         models = [content.published_model(packer, network, {}, 0) | {"seed": 0}]
     frame, positions, y = pd.DataFrame(), np.zeros(0, np.int32), np.zeros(0, np.float32)
     place = None
@@ -106,11 +102,19 @@ def _settings(path: Path, config: dict[str, Any]) -> DataSettings:
         ) from None
     _refuse_several(path, len(data.responses))
     for key in ("mean", "scale"):
-        if not isinstance(config.get(key), list) or len(config[key]) != len(data.predictors):
+        given = config.get(key)
+        if not isinstance(given, list) or len(given) != len(data.predictors) or not all(map(_is_number, given)):
             raise NetworkError(
                 f"{path / 'config.json'}: {key} is not a list of {len(data.predictors)} numbers, one per input."
             )
+    for key in ("response_mean", "response_scale"):
+        if not _is_number(config.get(key, 0.0)):
+            raise NetworkError(f"{path / 'config.json'}: {key} is {config[key]!r:.40}, expected a number.")
     return data
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _refuse_several(path: Path, responses: int) -> None:
@@ -157,8 +161,14 @@ def _stored(packer: Packer, path: Path, stack: MLP, config: dict[str, Any]) -> l
 
 
 def _asked(data: DataSettings, table: Path, response: str | None) -> DataSettings:
-    """The settings with the table, what is observed in it, and times if it has a column of that name."""
+    """The settings with the table, what is observed in it, and times if it has a column of that name.
+
+    Raises:
+        TableError: the table cannot be read, or has no column of the response that is asked for.
+    """
     names = open_table(table_files(table)[0], data.file).names
+    if response is not None and response not in names:
+        raise TableError(f"{table}: has no column '{response}'; {closest(response, names)}.")
     observed = response or next((name for name in data.responses if name in names), None)
     time = data.time if data.time in names else ("time" if "time" in names else None)
     changed = {
@@ -171,7 +181,11 @@ def _asked(data: DataSettings, table: Path, response: str | None) -> DataSetting
 
 
 def _records(data: DataSettings, table: Path) -> tuple[pd.DataFrame, Any, NDArray[np.float32]]:
-    """The table's columns, the records that are shown, and what was observed in them (NaN where nothing was)."""
+    """The table's columns, the records that are shown, and what was observed in them (NaN where nothing was).
+
+    Raises:
+        TableError: the table cannot be read, or no row can be shown.
+    """
     names = open_table(table_files(table)[0], data.file).names
     (observed,) = data.responses
     known = observed in names
@@ -183,6 +197,9 @@ def _records(data: DataSettings, table: Path) -> tuple[pd.DataFrame, Any, NDArra
         asked = asked.model_copy(update={"other_labels": "drop"})
     frame = read_table(table, asked)
     usable = present(frame, asked).all(axis=1)
+    if not usable.any():
+        classes = f" as {', '.join(data.classes)}" if known and data.kind == "classification" else ""
+        raise TableError(f"{table}: no row holds every input{f' and {observed!r}{classes}' if known else ''}.")
     records = choose(frame, [frame.index[usable]], asked.time, InspectorSettings().records)
     if not known:
         return frame, records, np.full(len(records.frame), np.nan, np.float32)

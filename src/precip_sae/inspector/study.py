@@ -185,7 +185,7 @@ def _published_set(packer: Packer, network: Network, task: Task, records: Record
         "own": network.layers[0].units,
         "published": True,
         "table": table,
-        **content.described(data, *content.scaler(network), task.frame),
+        **content.described(data, *content.scaler(network), task.frame, content.response_scaler(network)),
         **content.records_of(packer, *_observed(task, records)),
         "models": [content.published_model(packer, network, _saes_of(network, task, latents), latents)],
     }

@@ -26,7 +26,7 @@ def compared(table: pd.DataFrame, trained: Sequence[str], base: str = BASE, cont
     """By measure: the values of every variant, reductions from `base`, and gains beyond the reduction of `control`.
 
     Args:
-        table: variant, seed, measure, value; see `dictionaries.measured`.
+        table: variant, seed, measure, value; one row of each.
         trained: variants whose gain is tested. The p-values of all measures are corrected together (Holm).
 
     Returns:

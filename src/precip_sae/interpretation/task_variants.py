@@ -48,7 +48,7 @@ def variant_table(
 
     Args:
         threshold: of the study's measure.
-        judges: further measures, see `dictionaries.Judge`.
+        judges: further measures, see `variant_grid.Judge`.
     """
     measures = [published_sensitivity(threshold), *judges]
     frames = [

@@ -139,8 +139,7 @@ def train_mlps(
     val_y = torch.from_numpy(validation.y).expand(len(seeds), *validation.y.shape)
     given = class_weights(settings, train, outputs)
     weights = None if given is None else torch.from_numpy(given)
-    score = SCORE[kind]
-    history = []
+    record = []
     for epoch in range(settings.epochs):
         if epoch == 0 or settings.shuffle == "per_epoch":
             order = np.stack([row_order(seed, len(train), epoch, settings.shuffle) for seed in seeds])
@@ -158,15 +157,31 @@ def train_mlps(
         with torch.no_grad():
             z = stack(val_x)
             val = response_loss(z, val_y, kind), response_score(z, val_y, kind)
-        losses, scores = (sums / len(train)).tolist()
-        columns = {
-            "seed": list(seeds), "epoch": epoch + 1, "loss": losses, "val_loss": val[0].tolist(),
-            score: scores, f"val_{score}": val[1].tolist(),
-        }  # fmt: skip
-        history.append(pd.DataFrame(columns))
+        record.append(np.stack([*(sums / len(train)).numpy(), *(one.numpy() for one in val)]))
         if progress:
             progress(epoch + 1, settings.epochs)
-    return stack, pd.concat(history, ignore_index=True).sort_values(["seed", "epoch"], ignore_index=True)
+    return stack, mlp_history(kind, seeds, *np.stack(record, axis=1))
+
+
+def mlp_history(
+    kind: str,
+    seeds: Sequence[int],
+    loss: NDArray[np.float64],
+    score: NDArray[np.float64],
+    val_loss: NDArray[np.float64],
+    val_score: NDArray[np.float64],
+) -> pd.DataFrame:
+    """The history that `train_mlps` returns, of what was recorded [epochs, models]."""
+    named = {"loss": loss, "val_loss": val_loss, SCORE[kind]: score, f"val_{SCORE[kind]}": val_score}
+    epochs = len(loss)
+    columns = {"seed": np.repeat(seeds, epochs), "epoch": np.tile(np.arange(1, epochs + 1), len(seeds))}
+    frame = pd.DataFrame(columns | {name: values.T.ravel() for name, values in named.items()})
+    return frame.sort_values(["seed", "epoch"], ignore_index=True)
+
+
+def sae_history(record: Sequence[tuple[int, int, float]]) -> pd.DataFrame:
+    """The history that `train_saes` returns, of the seed, epoch and loss of every epoch that an SAE ran."""
+    return pd.DataFrame(record, columns=["seed", "epoch", "loss"]).sort_values(["seed", "epoch"], ignore_index=True)
 
 
 def sae_loss(h: torch.Tensor, sae: Dictionary, l1: float | torch.Tensor, convention: str) -> torch.Tensor:
@@ -243,5 +258,4 @@ def train_saes(
             break
     finished |= {int(k): stack[position] for position, k in enumerate(running)}
     trained = SAE.of([finished[k].arrays(0) for k in range(len(seeds))])
-    frame = pd.DataFrame(history, columns=["seed", "epoch", "loss"])
-    return trained, frame.sort_values(["seed", "epoch"], ignore_index=True)
+    return trained, sae_history(history)

@@ -120,10 +120,13 @@ def by_response(
         predicted: [models, rows] of one response, [models, rows, responses] of several; observed: likewise without
             models.
     """
-    if not data.several:
-        return {data.responses[0]: score(predicted, observed)}
-    columns = (np.ascontiguousarray(np.moveaxis(values, -1, 0)) for values in (predicted, observed))
-    return {name: score(*own) for name, *own in zip(data.responses, *columns, strict=True)}
+    each = zip(data.responses, one_by_one(predicted, data), one_by_one(observed, data), strict=True)
+    return {name: score(*own) for name, *own in each}
+
+
+def one_by_one(values: NDArray[Any], data: DataSettings) -> list[NDArray[Any]]:
+    """An array for each response: of one the values as they are, of several those along the last axis."""
+    return list(np.ascontiguousarray(np.moveaxis(values, -1, 0))) if data.several else [values]
 
 
 def plainly(by_name: dict[str, Any], data: DataSettings) -> Any:
@@ -209,10 +212,8 @@ def forecasts(prepared: Prepared) -> dict[str, NDArray[np.float64]]:
         }
 
     y = prepared.response(train.y).astype(np.float64)
-    if not prepared.data.several:
-        return forecast(y)
-    each = [forecast(column) for column in np.ascontiguousarray(y.T)]
-    return {name: np.column_stack([one[name] for one in each]) for name in each[0]}
+    each = [forecast(one) for one in one_by_one(y, prepared.data)]
+    return {name: np.stack([one[name] for one in each], axis=-1).reshape(len(test), *y.shape[1:]) for name in each[0]}
 
 
 def gain_over_baselines(stack: MLP | Taken, prepared: Prepared, episodes: Episodes) -> dict[str, dict[str, dict]]:
@@ -247,23 +248,27 @@ def gains(
         observed: class numbers or responses [rows], of several responses [rows, responses].
         others: see `forecasts`.
     """
-    if data.several:
-        each = {
-            name: gains(predicted[..., k], observed[:, k], {b: y[:, k] for b, y in others.items()}, episodes,
-                        data.one(name))
-            for k, name in enumerate(data.responses)
-        }  # fmt: skip
-        return {baseline: {name: found[baseline] for name, found in each.items()} for baseline in others}
+
+    def gain(own: NDArray[np.float64], other: NDArray[np.float64], score: str) -> dict[str, dict]:
+        return {score: over_episodes(own - other, episodes.number, GAIN_FORMS[score], episodes.name)}
+
     if data.kind == "classification":
-        score, own = "accuracy", (predicted.argmax(axis=2) == observed).mean(axis=0)
-        others = {name: (p.argmax(axis=1) == observed) * 1.0 for name, p in others.items()}
-    else:
-        observed = observed.astype(np.float64)
-        score, own = "mse", -np.square(predicted - observed).mean(axis=0)
-        others = {name: -np.square(y - observed) for name, y in others.items()}
+        hits = (predicted.argmax(axis=2) == observed).mean(axis=0)
+        return {name: gain(hits, (p.argmax(axis=1) == observed) * 1.0, "accuracy") for name, p in others.items()}
+
+    def error(y: NDArray[Any], seen: NDArray[Any]) -> NDArray[np.float64]:
+        return -np.square(y - seen.astype(np.float64)).mean(axis=0)
+
+    own = by_response(error, data, predicted, observed)
     return {
-        name: {score: over_episodes(own - other, episodes.number, GAIN_FORMS[score], episodes.name)}
-        for name, other in others.items()
+        name: plainly(
+            {
+                response: gain(own[response], found, "mse")
+                for response, found in by_response(error, data, y[None], observed).items()
+            },
+            data,
+        )
+        for name, y in others.items()
     }
 
 

@@ -41,7 +41,7 @@ class Tables:
         self.records, self.folder = records, folder / fingerprint()[:16]
         if folder.is_dir():
             for other in folder.iterdir():
-                if other != self.folder:
+                if other.is_dir() and other != self.folder:
                     shutil.rmtree(other)
 
     def __call__(self, seed: int) -> pd.DataFrame:

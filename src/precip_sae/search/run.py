@@ -12,7 +12,7 @@ import pandas as pd
 import precip_sae
 from precip_sae.files import write_parquet
 from precip_sae.scheduling import as_finished
-from precip_sae.search.plan import Plan
+from precip_sae.search.names import joined
 from precip_sae.search.unit import Work, run_unit
 
 # What a result depends on besides settings and data.
@@ -46,6 +46,8 @@ def fingerprint(work: Work) -> str:
         for part in prepared.parts.values():
             digest.update(np.ascontiguousarray(part.x).tobytes())
             digest.update(np.ascontiguousarray(part.y).tobytes())
+        # losses are in the table's unit, which a standardised response does not show
+        digest.update(np.asarray(prepared.response_scale).tobytes())
     for unit in work.plan.units:
         digest.update(unit.columns.tobytes() + unit.seeds.tobytes() + unit.subsets.tobytes())
     return digest.hexdigest()
@@ -68,7 +70,7 @@ def run_search(
 
     Returns:
         One row per model (see `unit.run_unit`), in the order of subsets and seeds, with the subset's inputs in
-        the column `inputs`.
+        the column `inputs` (see `names.joined`).
 
     Raises:
         StageError: see `scheduling.as_finished`.
@@ -79,7 +81,7 @@ def run_search(
     pieces = folder / fingerprint(work)[:16]
     if folder.is_dir():
         for other in folder.iterdir():
-            if other != pieces:
+            if other.is_dir() and other != pieces:
                 shutil.rmtree(other)
     units = work.plan.units
     files = [pieces / f"{number:05d}.parquet" for number in range(len(units))]
@@ -95,7 +97,7 @@ def run_search(
             progress(done, work.plan.models)
     frame = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
     frame = frame.sort_values(["subset", "seed"], ignore_index=True)
-    frame.insert(1, "inputs", [inputs_name(work.plan, number) for number in frame["subset"]])
+    frame.insert(1, "inputs", [joined(work.plan.names[number]) for number in frame["subset"]])
     return frame
 
 
@@ -104,8 +106,3 @@ def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if folder.parent.is_dir() and not any(folder.parent.iterdir()):
         folder.parent.rmdir()
-
-
-def inputs_name(plan: Plan, subset: int) -> str:
-    """The inputs of a subset as one word per input: `n0 Fs Dm T RH`."""
-    return " ".join(plan.names[subset])

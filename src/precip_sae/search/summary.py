@@ -16,6 +16,7 @@ from scipy.special import gammaln
 from precip_sae.interpretation.sensitivity import COUNTED
 from precip_sae.models.reference import SCORE
 from precip_sae.quantities import PERCENT, POINTS, quantity
+from precip_sae.search.names import separate
 from precip_sae.spread import Spread, crossed, over_seeds
 
 # The column by which a search is judged, by the kind of the response.
@@ -48,6 +49,14 @@ def by_subset(models: pd.DataFrame, score: str) -> pd.DataFrame:
             f"gain_{counted}": (f"gain_{counted}", "mean"),
         }
     return frame.groupby("subset", sort=True).agg(**columns).reset_index()
+
+
+def own_subset(subsets: pd.DataFrame, inputs: Sequence[str]) -> int | None:
+    """The row of `by_subset` that holds a task's own inputs, in whatever order the pool names them; None: no row."""
+    for row, text in subsets["inputs"].items():
+        if set(separate(text)) == set(inputs):
+            return int(row)
+    return None
 
 
 def over_subsets(models: pd.DataFrame, column: str, form: str) -> Spread:
@@ -126,7 +135,7 @@ def input_effects(models: pd.DataFrame, pool: Sequence[str], column: str) -> pd.
         where all subsets or none hold the input, or one seed leaves the interval open.
     """
     values = by_seed(models, column)
-    held = [set(inputs.split(" ")) for inputs in models.groupby("subset", sort=True)["inputs"].first()]
+    held = [set(separate(inputs)) for inputs in models.groupby("subset", sort=True)["inputs"].first()]
     rows = []
     for name in pool:
         has = np.array([name in inputs for inputs in held], dtype=bool)
@@ -157,13 +166,13 @@ def summarise(models: pd.DataFrame, score: str, inputs: Sequence[str], published
         and the task's own subset.
     """
     subsets = by_subset(models, score)
-    own = subsets.index[subsets["inputs"] == " ".join(inputs)]
+    own = own_subset(subsets, inputs)
     result: dict[str, Any] = {
         "models": len(models),
         "subsets": len(subsets),
         "seeds": int(models["seed"].nunique()),
         "draws": min(DRAWN, len(subsets)),
-        "includes_own": bool(len(own)),
+        "includes_own": own is not None,
         "fvu": over_subsets(models, "fvu", PERCENT),
         "epochs": over_subsets(models, "epochs", ".1f"),
         "counted": {},
@@ -201,12 +210,12 @@ def summarise(models: pd.DataFrame, score: str, inputs: Sequence[str], published
             "selection_bias": quantity(best["expected"] - float(single.mean()), POINTS),
             "rank_correlation": quantity(_rank_correlation(defined[column], defined[score]), ".2f"),
             **{
-                name: {"inputs": defined["inputs"][k].split(" "), "reduction": quantity(defined[column][k], PERCENT)}
+                name: {"inputs": separate(defined["inputs"][k]), "reduction": quantity(defined[column][k], PERCENT)}
                 for name, k in ranked.items()
             },
         }
-        if len(own) and np.isfinite(subsets[column][own[0]]):
-            mine = subsets.loc[own[0]]
+        if own is not None and np.isfinite(subsets[column][own]):
+            mine = subsets.loc[own]
             found["own"] = {
                 "form": PERCENT,
                 "reduction": float(mine[column]),

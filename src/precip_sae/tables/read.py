@@ -137,7 +137,8 @@ def _refuse_absent(opened: Opened, data: DataSettings, named: dict[str, str], so
     known = set(opened.names)
     for column, name in named.items():
         if name not in known:
-            asked = f"'{name}'" if name == column else f"'{name}' (data.file.columns names it for '{column}')"
+            named_by = "data.file.columns names it " if name in data.file.columns.values() else ""
+            asked = f"'{name}'" if name == column else f"'{name}' ({named_by}for '{column}')"
             if opened.kind == "CSV" and len(opened.names) == 1:
                 only = opened.names[0]
                 if mark := next((mark for mark in ";\t|," if mark in only), None):

@@ -11,6 +11,7 @@ from precip_sae.tasks.parts import (
     NETWORK_SHARE,
     PARTS,
     SAE_SHARE,
+    SHARES,
     VALIDATION_SHARE,
     blocks_held,
     dealt,
@@ -99,8 +100,7 @@ def _dealt_rows(
     block, held, order = blocks_held(times, y, data)
     _refuse_more(folds, len(held), f"blocks of {data.block_days:g} days", data)
     others = dealt(held, order, [1 / folds] * folds) != fold
-    train = NETWORK_SHARE * (1 - VALIDATION_SHARE)
-    shares = [share / (NETWORK_SHARE + SAE_SHARE) for share in (train, NETWORK_SHARE - train, SAE_SHARE)]
+    shares = [share / (NETWORK_SHARE + SAE_SHARE) for share in SHARES[:TEST]]
     place = np.cumsum(others) - 1
     part = np.full(len(held), TEST)
     part[others] = dealt(held[others], place[order[others[order]]], shares)

@@ -20,6 +20,8 @@ PARTS = ("train", "validation", "sae", "test")
 NETWORK_SHARE = 0.6
 SAE_SHARE = 0.2
 VALIDATION_SHARE = 0.2
+_TRAIN_SHARE = NETWORK_SHARE * (1 - VALIDATION_SHARE)
+SHARES = (_TRAIN_SHARE, NETWORK_SHARE - _TRAIN_SHARE, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)  # in the order of PARTS
 MINIMUM_PART = 10
 
 
@@ -100,9 +102,7 @@ def block_rows(times: pd.Series, y: NDArray[np.int64] | None, data: DataSettings
         TableError: the time column holds numbers, or a part has fewer than 10 rows.
     """
     block, held, order = blocks_held(times, y, data)
-    train = NETWORK_SHARE * (1 - VALIDATION_SHARE)
-    shares = (train, NETWORK_SHARE - train, SAE_SHARE, 1 - NETWORK_SHARE - SAE_SHARE)
-    part = dealt(held, order, shares)
+    part = dealt(held, order, SHARES)
     chosen = {name: np.flatnonzero(part[block] == k) for k, name in enumerate(PARTS)}
     sizes = np.array([len(rows) for rows in chosen.values()])
     if len(block) >= _rows_needed() and min(sizes) < MINIMUM_PART:

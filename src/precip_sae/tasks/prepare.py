@@ -14,7 +14,7 @@ from precip_sae.settings import DataSettings, MLPSettings
 from precip_sae.tables import values as columns
 from precip_sae.tables.read import BAD_ROWS
 from precip_sae.tasks.folds import fold_name, fold_rows
-from precip_sae.tasks.parts import NETWORK_SHARE, VALIDATION_SHARE, block_rows, keeps_classes, part_rows
+from precip_sae.tasks.parts import SHARES, block_rows, keeps_classes, part_rows
 
 MINIMUM_CLASS = 5  # rows of the training part
 MOST_LABELS = 60  # named in one sentence
@@ -300,9 +300,7 @@ def _responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Any, Any, dict[
     (response,) = data.responses
     if data.kind == "regression":
         y = columns.numbers(frame[response], response, data.table)
-        kept = np.abs(y) <= np.finfo(np.float32).max
-        if not kept.any():
-            raise TableError(f"{data.table}: response '{response}' holds no number.")
+        kept = _trainable(y, response, data)
         if not data.standardise_response and (most := np.abs(y[kept]).max()) > LARGEST_RESPONSE:
             raise TableError(
                 f"{data.table}: response '{response}' holds numbers as large as {most:.3g}, expected at most "
@@ -331,14 +329,23 @@ def _several_responses(frame: pd.DataFrame, data: DataSettings) -> tuple[Values,
         TableError: a response holds no number, or no row has all.
     """
     y = np.column_stack([columns.numbers(frame[name], name, data.table) for name in data.responses])
-    there = np.asarray(np.abs(y) <= np.finfo(np.float32).max)
-    for k, name in enumerate(data.responses):
-        if not there[:, k].any():
-            raise TableError(f"{data.table}: response '{name}' holds no number.")
-    kept = np.asarray(there.all(axis=1))
+    kept = np.all([_trainable(y[:, k], name, data) for k, name in enumerate(data.responses)], axis=0)
     if not kept.any():
         raise TableError(f"{data.table}: no row holds all responses ({', '.join(data.responses)}).")
     return y, kept, {"dropped, a response missing": int((~kept).sum())}
+
+
+def _trainable(y: Values, response: str, data: DataSettings) -> NDArray[np.bool_]:
+    """Which values of a response networks can learn: finite as float32, [rows].
+
+    Raises:
+        TableError: none.
+    """
+    there = np.asarray(np.abs(y) <= np.finfo(np.float32).max)
+    if not there.any():
+        beyond = " within the range of float32: take another unit (data.units)" if np.isfinite(y).any() else ""
+        raise TableError(f"{data.table}: response '{response}' holds no number{beyond}.")
+    return there
 
 
 def _others_sentence(others: pd.Series, data: DataSettings) -> str:
@@ -367,7 +374,7 @@ def _check_training_response(y: NDArray[Any], data: DataSettings) -> None:
             if np.ptp(column) == 0:
                 raise TableError(f"{data.table}: response '{name}' is constant in the training part.")
         return
-    whose = f"{NETWORK_SHARE * (1 - VALIDATION_SHARE):.0%} of the rows" if data.folds is None else fold_name(data)
+    whose = f"{SHARES[0]:.0%} of the rows" if data.folds is None else fold_name(data)
     for number, name in enumerate(data.classes):
         if (found := int((y == number).sum())) < MINIMUM_CLASS:
             raise TableError(

@@ -13,7 +13,7 @@ from precip_sae.models.engine import arithmetic, kernels
 from precip_sae.models.engine.blocks import Block, Counter, blocks, lanes_of, pack, step_sizes, unpack
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.initial import sae_weights
-from precip_sae.models.reference import Progress
+from precip_sae.models.reference import Progress, sae_history
 from precip_sae.models.sae import SAE
 from precip_sae.scheduling import available_threads, side_by_side
 from precip_sae.settings import SAESettings
@@ -166,6 +166,5 @@ def train_saes(
         for group, fitted in zip(groups, done, strict=True)
         for model, epoch, loss in fitted.losses
     ]
-    frame = pd.DataFrame(history, columns=["seed", "epoch", "loss"]).sort_values(["seed", "epoch"], ignore_index=True)
     stack = unpack(np.concatenate([d.weights for d in done]), sae_weights(0, units, settings.latents), SAE)
-    return stack, frame
+    return stack, sae_history(history)

@@ -101,7 +101,7 @@ def mlp_kernels(
 
 
 class SAEKernels:
-    """Compiled for one size of SAE: `epoch` trains, `latents` and `reconstruct` apply it."""
+    """Compiled for one size of SAE: `epoch` trains, `encode` and `decode` apply it."""
 
     def __init__(self, epoch: Callable, encode: Callable, decode: Callable) -> None:
         self.epoch, self.encode, self.decode = epoch, encode, decode

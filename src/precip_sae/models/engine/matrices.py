@@ -49,31 +49,7 @@ def add_outer(out, left, right, low, high):
     Args:
         out: [units, columns]; left: [rows, units or more]; right: [rows, columns].
     """
-    units, count, vectors = len(out), len(left), (high - low) // LANES
-    for at in range(low, low + vectors * LANES, LANES):
-        for u in range(0, units - 3, 4):
-            a, b, c, d = out[u, at:], out[u + 1, at:], out[u + 2, at:], out[u + 3, at:]
-            sa, sb, sc, sd = get(a, 0), get(b, 0), get(c, 0), get(d, 0)
-            for i in range(count):
-                r = get(right[i, at:], 0)
-                sa += spread(left[i, u]) * r
-                sb += spread(left[i, u + 1]) * r
-                sc += spread(left[i, u + 2]) * r
-                sd += spread(left[i, u + 3]) * r
-            put(a, 0, sa)
-            put(b, 0, sb)
-            put(c, 0, sc)
-            put(d, 0, sd)
-        for u in range(units - units % 4, units):
-            a = out[u, at:]
-            sa = get(a, 0)
-            for i in range(count):
-                sa += spread(left[i, u]) * get(right[i, at:], 0)
-            put(a, 0, sa)
-    for i in range(count):
-        for u in range(units):
-            for j in range(low + vectors * LANES, high):
-                out[u, j] += left[i, u] * right[i, j]
+    add_products(out, left.T, right, 0, len(left), low, high)
 
 
 @njit(**STRICT)

@@ -147,7 +147,7 @@ def _look_at_block(
 
 
 def mean_hidden(hidden: Sequence[NDArray[np.float32]], pieces: Sequence[Block], rows: int) -> NDArray[np.float64]:
-    """Mean hidden activations over the first `rows` rows of `train.hidden_blocks`, [models, hidden]."""
+    """Mean hidden activations over the first `rows` rows of `networks.hidden_blocks`, [models, hidden]."""
     found = []
     for block, h in zip(pieces, hidden, strict=True):
         sums, squares = np.zeros(h.shape[1:]), np.zeros(h.shape[1:])

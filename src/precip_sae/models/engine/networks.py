@@ -19,7 +19,7 @@ from precip_sae.models.engine.blocks import Block, Counter, Feed, blocks, lanes_
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.initial import mlp_weights, row_order
 from precip_sae.models.mlp import MLP
-from precip_sae.models.reference import SCORE, Progress
+from precip_sae.models.reference import Progress, mlp_history
 from precip_sae.scheduling import side_by_side
 from precip_sae.settings import MLPSettings
 from precip_sae.tasks.prepare import Part
@@ -188,20 +188,8 @@ def train_mlps(
     shape = NetworkShape(inputs, settings.hidden, outputs, kind)
     columns = np.tile(np.arange(inputs), (len(seeds), 1))
     done = train_networks(train, validation, shape, settings, columns, np.asarray(seeds), True, progress, threads)
-    score = SCORE[kind]
-    epochs = settings.epochs
-    history = pd.DataFrame(
-        {
-            "seed": np.repeat(seeds, epochs),
-            "epoch": np.tile(np.arange(1, epochs + 1), len(seeds)),
-            "loss": done.loss.T.ravel(),
-            "val_loss": done.val_loss.T.ravel(),
-            score: done.score.T.ravel(),
-            f"val_{score}": done.val_score.T.ravel(),
-        }
-    )
     stack = unpack(done.weights, mlp_weights(0, inputs, settings.hidden, outputs), MLP)
-    return stack, history.sort_values(["seed", "epoch"], kind="stable", ignore_index=True)
+    return stack, mlp_history(kind, seeds, done.loss, done.score, done.val_loss, done.val_score)
 
 
 def hidden_blocks(

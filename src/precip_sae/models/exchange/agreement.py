@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from precip_sae.errors import NetworkError
 from precip_sae.models.exchange.network import ACTIVATIONS, TRANSFORMS, Array, Network
 
-TOLERANCE = 1e-5  # of a probability, or of the spread of a response
+TOLERANCE = 1e-5  # of a probability, or of the size of what a response is added up from
 MOST_ORDERS = 7  # inputs or outputs of which every pair is tried in another order
 FAR = 8.0  # standard deviations at which a table's input is not the one that was learnt
 
@@ -35,11 +35,11 @@ def differs(network: Network, columns: Array, said: NDArray[Any]) -> str:
             f"{network.source}: its library gives {theirs.shape[1]} numbers of {len(theirs)} rows, expected "
             f"{len(network.responses)} of {len(columns)}."
         )
-    size = 1.0 if network.kind == "classification" else max(1.0, float(np.abs(theirs).max(initial=0.0)))
+    sizes = _sizes(network, columns)
 
     def distance(x: Array, other: Network = network) -> float:
         with np.errstate(all="ignore"):
-            found = np.abs(other.outputs(x) - theirs).max(initial=0.0) / size
+            found = (np.abs(other.outputs(x) - theirs) / sizes).max(initial=0.0)
         return float(found) if np.isfinite(found) else np.inf
 
     here = distance(network.standardised(columns))
@@ -51,14 +51,29 @@ def differs(network: Network, columns: Array, said: NDArray[Any]) -> str:
     order = permutations(range(len(network.responses)))
     if 1 < len(network.responses) <= MOST_ORDERS:
         for places in order:
-            if np.abs(network.outputs(network.standardised(columns)) - theirs[:, places]).max() <= TOLERANCE:
+            moved = np.abs(network.outputs(network.standardised(columns)) - theirs[:, places]) / sizes
+            if moved.max(initial=0.0) <= TOLERANCE:
                 return (
                     f"{network.source}: predicts what its library does if the outputs are "
                     f"{', '.join(np.array(network.responses)[np.argsort(places)])}, in this order."
                 )
     return (
-        f"{network.source}: predictions differ from its library's by up to {here * size:.3g}, expected {TOLERANCE:g}."
+        f"{network.source}: predictions differ from its library's by up to {here:.3g}"
+        f"{' of their size' if network.kind == 'regression' else ''}, expected {TOLERANCE:g}."
     )
+
+
+def _sizes(network: Network, columns: Array) -> Array:
+    """What an error of each output is measured by (outputs,): 1 of a probability; of a response, the sum of the sizes
+    of what it is added up from, so that neither its unit nor what float32 loses in the sum decides.
+    """
+    if network.kind == "classification":
+        return np.ones(len(network.responses))
+    last = network.layers[-1]
+    terms = np.abs(network.hidden(network.standardised(columns))) @ np.abs(last.weight) + np.abs(last.bias)
+    most = np.where(np.isfinite(terms), terms, 0.0).max(axis=0, initial=0.0)
+    found = most * np.asarray(network.response_scale) + np.abs(np.asarray(network.response_mean))
+    return np.where(found > 0, found, 1.0)
 
 
 def _otherwise(network: Network, columns: Array) -> Iterator[tuple[str, Array, Network]]:

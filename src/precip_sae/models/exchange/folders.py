@@ -31,7 +31,8 @@ def read_folder(folder: Path, seed: int | None = None) -> Network:
     arrays = {k: v.astype(float) for k, v in stack.arrays(seeds.index(seed) if seed is not None else 0).items()}
     try:
         data = config["data"]
-        inputs = named_inputs(data["predictors"], data["transforms"], config["mean"], config["scale"])
+        mean, scale = (list(map(float, config[key])) for key in ("mean", "scale"))
+        inputs = named_inputs(data["predictors"], data["transforms"], mean, scale)
         named = data["response"]
         responses = tuple(data["classes"] or ([named] if isinstance(named, str) else named))
         response = _scaling(config.get("response_mean", 0.0)), _scaling(config.get("response_scale", 1.0))

@@ -365,9 +365,11 @@ def named_inputs(
 ) -> tuple[Input, ...]:
     """Inputs of their names, with what is known of each; what is not given is as of a column that is taken as it is."""
     count = len(names)
-    return tuple(
-        Input(name, (transforms or {}).get(name), float(m), float(s), unit)
-        for name, m, s, unit in zip(
-            names, mean or [0.0] * count, scale or [1.0] * count, units or [""] * count, strict=True
-        )
+    given = zip(
+        names,
+        [0.0] * count if mean is None else mean,
+        [1.0] * count if scale is None else scale,
+        [""] * count if units is None else units,
+        strict=True,
     )
+    return tuple(Input(name, (transforms or {}).get(name), float(m), float(s), unit) for name, m, s, unit in given)

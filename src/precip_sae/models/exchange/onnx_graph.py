@@ -84,7 +84,12 @@ class _Chain:
             if len(following) > 1:
                 kinds = " and ".join(sorted(node.op_type for node in following))
                 raise NetworkError(f"{self.source}: {tensor:.60} goes into {kinds}, expected one chain of layers.")
-            self._take(following[0], tensor)
+            try:
+                self._take(following[0], tensor)
+            except ValueError as error:
+                raise NetworkError(
+                    f"{self.source}: the constants of a {following[0].op_type} do not fit each other ({error!s:.80})."
+                ) from error
             tensor = following[0].output[0]
         if not self.found:
             raise NetworkError(f"{self.source}: holds no layer, expected MatMul or Gemm nodes.")

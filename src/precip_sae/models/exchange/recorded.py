@@ -12,6 +12,7 @@ from precip_sae.errors import NetworkError, TableError
 from precip_sae.tables.formats import refuse_pickled
 
 ENDINGS = (".npy", ".parquet", ".nc", ".nc4", ".zarr")
+NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"  # how NumPy's files of one array and of several begin
 BLOCK = 4096  # rows that go through a module at a time
 MOST_NUMBERS = 1 << 29  # of a file: a few bytes may stand for any number of repeated or never written ones
 
@@ -117,6 +118,10 @@ def usable(found: NDArray[Any], source: str) -> NDArray[np.float32]:
 
 
 def _npy(path: Path) -> NDArray[Any]:
+    with path.open("rb") as file:
+        if not file.read(len(NPY)).startswith((NPY, NPZ)):
+            # NumPy would take it for a pickle, and say how to load one
+            raise NetworkError(f"{path}: cannot be read as activations (it does not begin as NumPy's files do).")
     # mapped, so that a header that promises terabytes costs nothing; pickles are refused
     found = np.load(path, mmap_mode="r", allow_pickle=False)
     if not isinstance(found, np.ndarray):
