@@ -232,3 +232,7 @@ def test_no_figure_of_the_paper_is_larger_than_a_journal_takes() -> None:
     figures = sorted((Path(__file__).parents[2] / "figures").rglob("*.svg"))
     assert len(figures) > 50
     assert [path.name for path in figures if path.stat().st_size > 300_000] == []
+
+
+def test_a_figure_of_nothing_is_saved_without_a_warning(tmp_path: Path) -> None:
+    assert save(Figure(layout="constrained"), tmp_path / "nothing").is_file()

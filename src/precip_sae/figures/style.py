@@ -124,7 +124,7 @@ def _settle(figure: Figure) -> None:
     The layout sums margins in an order that differs between runs, and axes with two scales then stand a last digit
     apart. Nobody sees that, but names in the SVG are hashes of exact places.
     """
-    if (layout := figure.get_layout_engine()) is not None:
+    if figure.axes and (layout := figure.get_layout_engine()) is not None:
         layout.execute(figure)
     figure.set_layout_engine("none")
     for axis in figure.axes:

@@ -30,11 +30,11 @@ NUMBER = 8  # bytes of every number that is exchanged
 IMPORTED = (
     "asyncio", "typer", "rich.progress", "ruamel.yaml", "pydantic", "nbformat", "nbclient", "papermill",
     "papermill.engines", "nbconvert", "pygments.formatters", "pygments.lexers.python", "IPython.core.interactiveshell",
-    "IPython.core.completer", "ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib_inline.backend_inline",
-    "jupyter_client.manager", "numpy", "scipy.stats", "pandas", "pyarrow.parquet", "pyarrow.csv", "xarray", "pint",
-    "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model", "matplotlib.figure",
-    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "safetensors.torch",
-    "threadpoolctl", "tqdm", "typst", "pypandoc",
+    "IPython.core.completer", "ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.debugger",
+    "matplotlib_inline.backend_inline", "jupyter_client.manager", "numpy", "scipy.stats", "pandas", "pyarrow.parquet",
+    "pyarrow.csv", "xarray", "pint", "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model",
+    "matplotlib.figure", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+    "safetensors.torch", "threadpoolctl", "tqdm", "typst", "pypandoc",
 )  # fmt: skip
 
 # Variables that decide what libraries do from their import on: a process that was given others is not forked here.
@@ -220,6 +220,8 @@ def _import_all() -> dict[str, tuple[int, int]]:
     gc.disable()
     # as in a notebook's kernel: matplotlib and pandas ask while they are imported how they will be looked at
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    # the debugger of a kernel, which nobody uses here, would say on the terminal what it cannot do
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     builtins.get_ipython = lambda: SimpleNamespace(kernel=None)  # type: ignore[attr-defined]
     for name in IMPORTED:
         with suppress(ImportError):
