@@ -1,5 +1,7 @@
 """YAML of bounded size: a file of a few lines may stand for billions of values, and is refused before they are made."""
 
+import copy
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -15,14 +17,19 @@ def load_yaml(text: str) -> Any:
     Raises:
         YAMLError: it is not YAML, is nested too deeply, or repeats its anchors too often (or within themselves).
     """
-    yaml = YAML(typ="safe", pure=True)
     try:
-        # only a value that is named and repeated makes more of a file than stands in it
-        if "&" in text and "*" in text:
-            _refuse_explosion(yaml.compose(text))
-        return YAML(typ="safe", pure=True).load(text)
+        return copy.deepcopy(_values(text))
     except RecursionError as error:
         raise YAMLError("its values are nested too deeply") from error
+
+
+@lru_cache(maxsize=8)
+def _values(text: str) -> Any:
+    """What `load_yaml` gives out copies of: a stage reads the same two files again and again."""
+    # only a value that is named and repeated makes more of a file than stands in it
+    if "&" in text and "*" in text:
+        _refuse_explosion(YAML(typ="safe", pure=True).compose(text))
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def _refuse_explosion(document: Node | None) -> None:

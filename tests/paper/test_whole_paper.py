@@ -43,7 +43,7 @@ def stages_run(said):
 
 
 @pytest.fixture(scope="module")
-def paper(tmp_path_factory, repository, forked_stages):
+def paper(tmp_path_factory, repository):
     """The small paper, made once by `precip-sae smoke`."""
     folder = tmp_path_factory.mktemp("smoke") / "paper"
     with pytest.MonkeyPatch.context() as patch:
@@ -96,7 +96,7 @@ def test_no_output_names_the_machine_it_was_made_on(paper):
 
 
 @pytest.mark.slow
-def test_redoing_everything_gives_the_same_bytes(paper):
+def test_redoing_everything_gives_the_same_bytes(paper, forked_stages):
     before = made(paper)
     said = dvc(paper, "repro", "--force")
     assert len(stages_run(said)) >= len(stages())
@@ -178,7 +178,7 @@ def test_the_number_behind_the_headline_is_the_mean_over_the_seeds(paper):
 
 
 @pytest.mark.slow
-def test_a_changed_setting_redoes_its_own_task_and_the_paper_only(paper):
+def test_a_changed_setting_redoes_its_own_task_and_the_paper_only(paper, forked_stages):
     # last of the tests on `paper`, which it changes
     tasks = list(load_settings(paper.params).tasks)
     content = paper.params.read_text()

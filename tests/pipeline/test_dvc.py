@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from precip_sae.files import write_text
 from precip_sae.pipeline.smoke import environment, make
 from precip_sae.pipeline.stages import stages
-from precip_sae.pipeline.warm import started_at_once
+from precip_sae.pipeline.warm import WARM_VARIABLE, started_at_once, warm
 
 
 def dvc(paths, *arguments, check=True):
@@ -43,7 +43,7 @@ def stages_run(said):
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory, make_project, repository, forked_stages):
+def project(tmp_path_factory, make_project, repository):
     """A git repository with the real dvc.yaml, DVC settings and sources, and stand-in notebooks; all stages ran."""
     paths = make_project(tmp_path_factory.mktemp("dvc") / "project")
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
@@ -52,13 +52,17 @@ def project(tmp_path_factory, make_project, repository, forked_stages):
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(repository.root / "src", paths.root / "src", ignore=ignore)
     git(paths.root, "init", "--quiet")
-    make(paths, started_at_once(environment(paths)), lambda _: None)
-    _, said = dvc(paths, "repro", "--force", "--dry")
-    assert stages_run(said) == ["code", *(stage.address("rain") for stage in stages().values())]
-    dvc(paths, "push", "--quiet")
-    git(paths.root, "add", "--all")
-    git(paths.root, "commit", "--quiet", "--message", "all stages ran")
-    return paths
+    with warm(environment(paths), paths.root) as around, pytest.MonkeyPatch.context() as patch:
+        # stages of all tests here are forked from a process that has imported the sources of this project
+        if WARM_VARIABLE in around:
+            patch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
+        make(paths, around, lambda _: None)
+        _, said = dvc(paths, "repro", "--force", "--dry")
+        assert stages_run(said) == ["code", *(stage.address("rain") for stage in stages().values())]
+        dvc(paths, "push", "--quiet")
+        git(paths.root, "add", "--all")
+        git(paths.root, "commit", "--quiet", "--message", "all stages ran")
+        yield paths
 
 
 @pytest.fixture(autouse=True)

@@ -43,3 +43,10 @@ def test_the_browser_shows_the_heading(html):
 
 def test_a_notebook_without_a_heading_shows_its_stage():
     assert "<title>train-rain</title>" in page(v4.new_notebook(), "train-rain")
+
+
+def test_a_page_is_the_same_whatever_pages_the_process_made_before():
+    first, second = (v4.new_notebook(cells=[v4.new_code_cell(f"x = {k}", id="a")]) for k in (1, 2))
+    pages = [page(notebook, "one") for notebook in (first, second, first)]
+    assert pages[0] == pages[2]
+    assert pages[0] != pages[1]

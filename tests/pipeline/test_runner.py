@@ -67,6 +67,16 @@ def instead(monkeypatch):
 # What a stage leaves behind
 
 
+def test_a_stage_does_not_wait_for_its_kernel_to_take_leave(project, notebook):
+    """Whoever asks a kernel to end is now and then heard of only after seconds."""
+    leave = "import atexit\nfrom pathlib import Path\natexit.register(Path('took leave').touch)"
+    source = (project.notebooks / TRAIN.notebook).read_text()
+    written = next("".join(c["source"]) for c in json.loads(source)["cells"][2:])
+    notebook(project.notebooks / TRAIN.notebook, "task = 'rain'", leave, written)
+    run_stage(TRAIN, "rain", project)
+    assert not (project.root / "took leave").exists()
+
+
 def test_a_stage_leaves_its_outputs_and_its_page_and_nothing_else(trained, snapshot):
     made = set(outputs(trained, snapshot))
     folders = tuple(TRAIN.outputs("rain"))

@@ -17,6 +17,8 @@ from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import WARM_VARIABLE, warm
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 
 # Tells how it was started.
@@ -68,7 +70,7 @@ def around(tmp_path_factory):
     (folder / "ends.py").write_text(ENDS)
     (folder / "imported.py").write_text(IMPORTED)
     (folder / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)")
-    with warm(fit_environment() | {"PYTHONPATH": str(folder)}, folder) as environment:
+    with warm(fit_environment() | {"PYTHONPATH": str(folder)}, REPOSITORY) as environment:
         yield environment
 
 
@@ -169,6 +171,40 @@ def test_the_forked_process_imports_the_sources_as_they_are(around):
         assert said == f"{word}\n"
 
 
+# Stand for the package: what the server asks it to make ready, and a module of which a process says what it found.
+STAND_INS = {
+    "paths": "def locate(): return None",
+    "pipeline/__init__": "",
+    "pipeline/beforehand": "def prepare(paths): import precip_sae.word",
+    "word": "WORD = 'before'",
+}
+ASKS = """
+import sys
+there = "precip_sae.word" in sys.modules
+from precip_sae.word import WORD
+print(there, WORD)
+"""
+
+
+def test_the_package_is_shared_until_its_sources_are_edited_or_others_are_named(tmp_path):
+    for copy, word in (("one", "before"), ("two", "another")):
+        for name, text in {"__init__": "", "asks": ASKS, **STAND_INS}.items():
+            file = tmp_path / copy / "precip_sae" / f"{name}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.replace("before", word))
+    one, two = tmp_path / "one", tmp_path / "two"
+    with warm(fit_environment() | {"PYTHONPATH": str(one)}, tmp_path) as around:
+
+        def said(**variables):
+            return start(around, "precip_sae.asks", **variables).communicate()[0]
+
+        assert said() == "True before\n"
+        assert said(PYTHONPATH=str(two)) == "False another\n"
+        assert said() == "True before\n"
+        (one / "precip_sae" / "word.py").write_text("WORD = 'after!'")
+        assert said() == "False after!\n"
+
+
 def test_nothing_is_left_when_the_block_ends(tmp_path):
     with warm(fit_environment(), tmp_path) as environment:
         folder = Path(environment[WARM_VARIABLE])
@@ -182,7 +218,8 @@ def test_nothing_is_left_when_the_block_ends(tmp_path):
 
 
 def test_all_that_should_be_imported_beforehand_is(around):
-    said, _ = start(around, "imported", *fork_server.IMPORTED).communicate()
+    ours = ["precip_sae.pipeline.runner", "precip_sae.figures.style", "precip_sae.models.engine.kernels"]
+    said, _ = start(around, "imported", *fork_server.IMPORTED, *ours).communicate()
     assert said == "[] ['python']\n", "modules that are not, and threads"
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
@@ -93,17 +95,27 @@ def save(figure: Figure, path: Path) -> Path:
         OutputError: a file cannot be written.
     """
     _settle(figure)
-    for suffix, options in (
-        (".svg", {"dpi": CLOUDS, "metadata": {"Date": None, "Creator": None}}),
-        (".png", {"dpi": 200, "metadata": {"Software": None}}),
-    ):
+    for suffix, draw in ((".svg", _svg), (".png", _png)):
         buffer = io.BytesIO()
         with mpl.rc_context({key: STYLE[key] for key in ("svg.fonttype", "svg.hashsalt", "hatch.linewidth")}):
-            figure.savefig(buffer, format=suffix[1:], **options)
+            draw(figure, buffer)
         # not with_suffix, which would cut a name at its own dot
         with replacing(path.with_name(path.name + suffix)) as beside:
             beside.write_bytes(buffer.getvalue())
     return path.with_name(path.name + ".png")
+
+
+# Not `figure.savefig`, which draws once more before it draws, to lay out what is laid out.
+def _svg(figure: Figure, buffer: io.BytesIO) -> None:
+    canvas = FigureCanvasSVG(figure)
+    figure.dpi = CLOUDS
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})
+
+
+def _png(figure: Figure, buffer: io.BytesIO) -> None:
+    canvas = FigureCanvasAgg(figure)
+    figure.dpi = 200
+    canvas.print_png(buffer, metadata={"Software": None})
 
 
 def _settle(figure: Figure) -> None:
@@ -112,7 +124,8 @@ def _settle(figure: Figure) -> None:
     The layout sums margins in an order that differs between runs, and axes with two scales then stand a last digit
     apart. Nobody sees that, but names in the SVG are hashes of exact places.
     """
-    figure.draw_without_rendering()
+    if figure.axes and (layout := figure.get_layout_engine()) is not None:
+        layout.execute(figure)
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(Bbox.from_extents(np.round(axis.get_position(original=True).extents, 6)))

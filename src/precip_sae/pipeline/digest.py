@@ -43,14 +43,16 @@ def code_digests(notebook: Path, package: Path) -> dict[str, str]:
         Dotted name: 16 hexadecimal digits, in the order of the names.
     """
     found: dict[str, str] = {}
+    seen: set[str] = set()
     waiting = [*EVERYWHERE, *_imported(ast.parse(_code(notebook)))]
     while waiting:
         name = waiting.pop()
-        file = _file(package, name)
-        if file is None or name in found or name in WITHOUT_EFFECT:
+        if name in seen or name in WITHOUT_EFFECT:
             continue
-        found[name], imported = _read(file.read_bytes())
-        waiting += imported
+        seen.add(name)
+        if (file := _file(package, name)) is not None:
+            found[name], imported = _read(file.read_bytes())
+            waiting += imported
     return dict(sorted(found.items()))
 
 

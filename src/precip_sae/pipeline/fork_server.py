@@ -1,8 +1,8 @@
 """Imports once what every stage imports, and forks a process for each command: `fork_server.py SOCKET`, the number
 of a socket that it inherits and that listens.
 
-A script: nothing of this package is imported here, so that a forked process runs the sources as they then are. It ends,
-and what it forked with it, when its standard input closes.
+A script, run by its path. What it has imported of this package is forgotten in a process that would import other
+sources: edited ones, or those of another copy. It ends, and what it forked with it, when its standard input closes.
 """
 
 import atexit
@@ -20,6 +20,7 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -29,11 +30,11 @@ NUMBER = 8  # bytes of every number that is exchanged
 IMPORTED = (
     "asyncio", "typer", "rich.progress", "ruamel.yaml", "pydantic", "nbformat", "nbclient", "papermill",
     "papermill.engines", "nbconvert", "pygments.formatters", "pygments.lexers.python", "IPython.core.interactiveshell",
-    "IPython.core.completer", "ipykernel.kernelapp", "ipykernel.zmqshell", "matplotlib_inline.backend_inline",
-    "jupyter_client.manager", "numpy", "scipy.stats", "pandas", "pyarrow.parquet", "pyarrow.csv", "xarray", "pint",
-    "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model", "matplotlib.figure",
-    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "safetensors.torch",
-    "threadpoolctl", "tqdm", "typst", "pypandoc",
+    "IPython.core.completer", "ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.debugger",
+    "matplotlib_inline.backend_inline", "jupyter_client.manager", "numpy", "scipy.stats", "pandas", "pyarrow.parquet",
+    "pyarrow.csv", "xarray", "pint", "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model",
+    "matplotlib.figure", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
+    "safetensors.torch", "threadpoolctl", "tqdm", "typst", "pypandoc",
 )  # fmt: skip
 
 # Variables that decide what libraries do from their import on: a process that was given others is not forked here.
@@ -43,6 +44,9 @@ READ_AT_IMPORT = (
 )  # fmt: skip
 
 
+PACKAGE = "precip_sae"
+
+
 @dataclass(frozen=True)
 class Command:
     """What a forked process has to run.
@@ -50,10 +54,12 @@ class Command:
     Attributes:
         request: module, arguments, folder and environment.
         streams: its standard input, output and error.
+        sources: of the package that the server has imported, see `sources`.
     """
 
     request: dict[str, Any]
     streams: list[int]
+    sources: dict[str, tuple[int, int]]
 
     def run(self) -> None:
         """Makes this process what a new one would be, and runs the module in it."""
@@ -70,6 +76,9 @@ class Command:
         os.environ.update(environment)
         sys.path[:] = _named_paths() + [place for place in sys.path if place not in before]
         os.chdir(self.request["folder"])
+        if sources() != self.sources:
+            for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+                del sys.modules[name]
         sys.argv = [self.request["module"], *self.request["arguments"]]
         runpy.run_module(self.request["module"], run_name="__main__", alter_sys=True)
 
@@ -97,6 +106,17 @@ def end_after(command: Command) -> NoReturn:
     os._exit((code or 0) & 0xFF)
 
 
+def sources() -> dict[str, tuple[int, int]]:
+    """Every source file of the package that an import would find here, with its time of change (ns) and size."""
+    specs = (finder.find_spec(PACKAGE, None) for finder in sys.meta_path)
+    folders = next((spec.submodule_search_locations for spec in specs if spec), None) or []
+    found = {}
+    for file in (file for folder in folders for file in Path(folder).rglob("*.py")):
+        with suppress(FileNotFoundError):  # an editor's
+            found[str(file)] = ((state := file.stat()).st_mtime_ns, state.st_size)
+    return found
+
+
 def _named_paths() -> list[str]:
     return [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
 
@@ -117,7 +137,7 @@ class Forked:
 
 def serve(listener: socket.socket) -> Command | None:
     """Answers requests until the standard input closes; returns in every forked process with its command."""
-    _import_all()
+    imported = _import_all()
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(0, selectors.EVENT_READ)
@@ -130,7 +150,7 @@ def serve(listener: socket.socket) -> Command | None:
                 return None
             if key.fileobj is listener:
                 connection, _ = listener.accept()
-                command = _received(connection)
+                command = _received(connection, imported)
                 if command is None:
                     connection.close()
                     continue
@@ -168,7 +188,7 @@ def _tell(selector: selectors.BaseSelector, forked: Forked) -> None:
         forked.connection.sendall(os.waitstatus_to_exitcode(status).to_bytes(NUMBER, "big", signed=True))
 
 
-def _received(connection: socket.socket) -> Command | None:
+def _received(connection: socket.socket, imported: dict[str, tuple[int, int]]) -> Command | None:
     """A request; None if it was not understood, or is not to be run here."""
     connection.settimeout(10.0)
     streams: list[int] = []
@@ -181,7 +201,7 @@ def _received(connection: socket.socket) -> Command | None:
             content += more
         request = json.loads(content)
         if len(streams) == 3 and _fits(request["environment"]):
-            return Command(request, list(streams))
+            return Command(request, list(streams), imported)
     except (OSError, ValueError):
         pass
     for stream in streams:
@@ -195,22 +215,28 @@ def _fits(environment: dict[str, str]) -> bool:
     return all(os.environ.get(name) == value for name, value in told.items())
 
 
-def _import_all() -> None:
+def _import_all() -> dict[str, tuple[int, int]]:
+    """Imports what processes share; returns the sources of this package as they were."""
     gc.disable()
     # as in a notebook's kernel: matplotlib and pandas ask while they are imported how they will be looked at
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    # the debugger of a kernel, which nobody uses here, would say on the terminal what it cannot do
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     builtins.get_ipython = lambda: SimpleNamespace(kernel=None)  # type: ignore[attr-defined]
     for name in IMPORTED:
         with suppress(ImportError):
             importlib.import_module(name)
-    del builtins.get_ipython  # type: ignore[attr-defined]
-    for prepare in (_compile, _make_page, _draw):
+    # before they are imported: what is edited meanwhile is seen to be
+    found = sources()
+    for prepare in (_compile, _prepare_stages, _draw):
         # what cannot be done here fails, or does not, where it is needed
         with suppress(Exception):
             prepare()
+    del builtins.get_ipython  # type: ignore[attr-defined]
     # what is shared with the forked processes stays shared
     gc.freeze()
     gc.enable()
+    return found
 
 
 def _compile() -> None:
@@ -220,13 +246,12 @@ def _compile() -> None:
     numba.njit(lambda number: number + 1)(1)
 
 
-def _make_page() -> None:
-    """Has nbconvert and pygments make ready what they need for any page."""
-    from nbconvert import HTMLExporter
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+def _prepare_stages() -> None:
+    """Has this package make ready what it needs for any stage of the project."""
+    from precip_sae.paths import locate
+    from precip_sae.pipeline.beforehand import prepare
 
-    cells = [new_markdown_cell("# A *page*"), new_code_cell("import this  # code")]
-    HTMLExporter(template_name="basic").from_notebook_node(new_notebook(cells=cells))
+    prepare(locate())
 
 
 def _draw() -> None:

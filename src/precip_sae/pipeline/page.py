@@ -2,6 +2,8 @@
 
 import html
 import re
+from functools import cache
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -31,12 +33,9 @@ def page(notebook: NotebookNode, title: str) -> str:
         notebook: normalised.
         title: shown by the browser; the notebook's first heading wins.
     """
-    # Imported here: nbconvert and its templates take a good part of a second.
-    from nbconvert import HTMLExporter
     from pygments.formatters import HtmlFormatter
 
-    exporter = HTMLExporter(template_name="basic", filters={"markdown2html": _markdown})
-    body, _ = exporter.from_notebook_node(notebook)
+    body, _ = _exporter().from_notebook_node(notebook)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     heading = next((m[1] for c in notebook.cells if (m := re.match(r"#\s+(.+)", c.source))), title)
     return (
@@ -45,6 +44,15 @@ def page(notebook: NotebookNode, title: str) -> str:
         f"<title>{html.escape(heading)}</title>\n<style>{_STYLE}{colours}\n</style>\n</head>\n"
         f"<body>\n{body.strip()}\n</body>\n</html>\n"
     )
+
+
+@cache
+def _exporter() -> Any:
+    """What makes the pages of this process: reading its templates takes longer than making a page."""
+    # imported here: nbconvert takes a good part of a second
+    from nbconvert import HTMLExporter
+
+    return HTMLExporter(template_name="basic", filters={"markdown2html": _markdown})
 
 
 def _markdown(source: str) -> str:

@@ -219,6 +219,9 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
                 progress_bar=sys.stderr.isatty(),
                 # ipykernel logs at every start that it listens on local sockets, and at every stop that it stops
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+                # all that a notebook makes is written when its last cell ends; now and then a kernel that is asked to
+                # end is heard of only after seconds
+                shutdown_kernel="immediate",
                 config=channels(os.environ["JUPYTER_RUNTIME_DIR"]),
             )
     except PapermillExecutionError as error:

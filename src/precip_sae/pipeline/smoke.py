@@ -15,7 +15,7 @@ from precip_sae.files import output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
 from precip_sae.pipeline.stages import read_stages, stages
-from precip_sae.pipeline.warm import warm
+from precip_sae.pipeline.warm import WARM_VARIABLE, warm
 from precip_sae.scheduling import available_threads
 from precip_sae.settings import load_settings, project_settings, read_yaml
 
@@ -123,7 +123,9 @@ def smoke(
     with paths.params.open("w", encoding="utf-8") as stream:
         yaml.dump(content, stream)
     settings = load_settings(paths.params)
-    with warm(environment(paths), paths.root) as around:
+    # a process of its own: the one that this may have been forked from has imported the sources of another folder
+    own = {name: value for name, value in environment(paths).items() if name != WARM_VARIABLE}
+    with warm(own, paths.root) as around:
         frame = validate(simulate(settings.simulation.records, settings.simulation.seed, progress))
         deposit_simulation(paths.data, frame, settings.simulation)
         write_text(paths.root / ".dvc" / "config.local", "[core]\n    no_scm = true\n")
@@ -146,14 +148,17 @@ def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> 
     """
     wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), load_settings(paths.params))
     wanted.insert(0, Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"})))
+    # before anything reads them: DVC may put links in the place of files
+    add = (sys.executable, "-m", "dvc", "add", "--quiet", "data")
+    wanted.insert(0, Job("data", add, frozenset(), frozenset({"data"})))
     ended = count(1)
 
     def run(job: Job) -> None:
         run_quietly(job, paths.root, around)
         say(f"{job.address} is done, {next(ended)} of {len(wanted)}.")
 
-    run_jobs(wanted, run, available_threads())
-    dvc(paths, around, "add", "--quiet", "data")
+    # one more than processors: while a stage's process begins or ends, another has work
+    run_jobs(wanted, run, available_threads() + 1)
     dvc(paths, around, "commit", "--quiet", "--force")
 
 
