@@ -52,14 +52,12 @@ column: {seeds: [0, 1]}
 """
 
 # Folders whose files are run by one process, as they share what takes long to make: a small paper, a page in a browser,
-# a large table. Any other file is run by whichever process is free. Two clusters of Dask at a time would both ask for
-# the port of Dask's page.
+# a large table. Any other file is run by whichever process is free.
 TOGETHER = {
     "review": "review",
     "inspector": "inspector",
     "observations": "records",
     "simulation": "records",
-    "archive/test_parallel.py": "search/test_run.py",
 }
 
 # Begun first: what is left to the end of a run on several processes should be short.
