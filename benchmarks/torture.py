@@ -68,7 +68,7 @@ def search():
     frame = pd.DataFrame(np.random.default_rng(1).normal(size=(3000, 6)), columns=pool)
     frame = frame.assign(y=frame["a"] * frame["b"] - frame["c"])
     plan = planning.plan(frame, data, subsets)
-    work = Work(plan, "regression", 1, MLPSettings(epochs=6), SAESettings(epochs=20), 0.4)
+    work = Work(plan, "regression", 1, MLPSettings(epochs=400), SAESettings(epochs=2000), 0.4)
     found = run_search(work, Path(".search/rain"), sys.argv[1], 1)
     write_parquet(Path("search.parquet"), found)
     clear(Path(".search/rain"))
