@@ -106,6 +106,7 @@ def run_by(item: pytest.Item) -> str:
     return TOGETHER.get(file.partition("/")[0], TOGETHER.get(file, file))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(run_by(item), len(LONG)))
