@@ -15,7 +15,7 @@ SMOKE_DIR ?=
 # Processes that run the tests, a file at a time, or the files that share something; 0: this one alone.
 TEST_PROCESSES ?= 2
 
-SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE = --numprocesses $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder
 
 VENV := .venv
 READY := $(VENV)/.ready

@@ -8,6 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from precip_sae.paths import Paths
 from precip_sae.pipeline.stages import stages
@@ -100,18 +102,26 @@ print("done")
 """
 
 
-def run_by(item: pytest.Item) -> str:
+def run_by(nodeid: str) -> str:
     """The name of all that one process runs with this test."""
-    file = item.path.relative_to(REPOSITORY / "tests").as_posix()
-    return TOGETHER.get(file.partition("/")[0], TOGETHER.get(file, file))
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    return TOGETHER.get(file.partition("/")[0], file)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {name: place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: places.get(run_by(item), len(LONG)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(run_by(item)))
+    items.sort(key=lambda item: places.get(run_by(item.nodeid), len(LONG)))
+
+
+class Together(LoadScopeScheduling):
+    """Which process runs a test; xdist's own groups, which are marks, are not heard of by pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return run_by(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Together:
+    return Together(config, log)
 
 
 def write_notebook(path: Path, parameters: str | None, *cells: str) -> None:
