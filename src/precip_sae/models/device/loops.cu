@@ -1,8 +1,8 @@
 // The training loops of engine.kernels for one model per thread.
 //
-// The same float32 operations in the same order as there: compiled without fused multiply-adds, with division and root
-// rounded as IEEE 754 says and with denormal numbers kept, a model's weights are the same bytes. Derivatives are added up row by row, which is
-// the order of the engine's sums; only losses that nobody reads are left out.
+// The same float32 operations in the same order as there: compiled without fused multiply-adds, with division and
+// root rounded as IEEE 754 says and with denormal numbers kept, a model's weights are the same bytes. Derivatives
+// are added up row by row, which is the order of the engine's sums; only losses that nobody reads are left out.
 //
 // Sizes are macros, so that loops unroll and parameters lie in registers: INPUTS, HIDDEN, OUTPUTS, CLASSIFICATION,
 // WEIGHTED, MLP_BATCH of networks; HIDDEN, LATENTS, SAE_BATCH of SAEs.
@@ -177,7 +177,6 @@ __device__ static inline void write(float *values, const float *here, int size)
 // table [rows, width], response [rows, responses]; orders [seeds, rows]: the rows in the order of each seed;
 // seed_of [models]; columns [groups of models, INPUTS, LANES]: which of the table's are a model's inputs; sizes:
 // Adam's, one per batch; segment: rows that the engine lays out at a time, whose batches it counts from zero; weights,
-// m, v [groups, parameters, LANES], moved on.
 // m, v [groups, parameters, LANES], moved on.
 extern "C" __global__ void train_networks(
     const float *table, int width, const float *response, int responses, const int *orders, const int *seed_of,
