@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from precip_sae.cli import main
 from precip_sae.errors import OutputError, SettingsError, StageError, TableError
-from precip_sae.files import write_text
+from precip_sae.files import WRITING, write_text
 from precip_sae.paths import Paths
 from precip_sae.pipeline import task_folder
 from precip_sae.pipeline.task_folder import run_task
@@ -182,6 +183,46 @@ def test_a_changed_table_or_notebook_is_noticed(file, tmp_path, project, ran, ch
         stream.write("\n")
     run_task(file, tmp_path / "out", project)
     assert ran[0] == "train"
+
+
+def no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_new_folder_that_cannot_be_prepared_is_left_empty(file, tmp_path, project, ran, monkeypatch):
+    monkeypatch.setattr(shutil, "copyfile", no_room)
+    with pytest.raises(OutputError, match="the disk is full"):
+        run_task(file, tmp_path / "out", project)
+    assert list((tmp_path / "out").iterdir()) == ran == []
+
+
+def test_a_folder_that_cannot_be_prepared_again_keeps_what_it_holds(file, tmp_path, project, ran, monkeypatch):
+    run_task(file, tmp_path / "out", project)
+    before = sorted((tmp_path / "out").rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copyfile", no_room)
+        with pytest.raises(OutputError, match="the disk is full"):
+            run_task(file, tmp_path / "out", project)
+    assert sorted((tmp_path / "out").rglob("*")) == before
+
+
+@pytest.mark.parametrize("function", ["_link", "_source"])
+def test_a_run_that_was_killed_while_it_prepared_its_folder_goes_on(
+    file, tmp_path, project, ran, monkeypatch, function
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(task_folder, function, lambda *_: sys.exit())
+        patch.setattr(task_folder, "_empty", lambda _: None)  # which whoever is killed does not come to
+        with pytest.raises(SystemExit):
+            run_task(file, tmp_path / "out", project)
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret", "report", "companions"]
+
+
+def test_a_run_that_was_killed_while_it_wrote_its_first_file_goes_on(file, tmp_path, project, ran):
+    write_text(tmp_path / "out" / f"{WRITING}0-1-params.yaml", "{")
+    run_task(file, tmp_path / "out", project)
+    assert ran == ["train", "fit", "interpret", "report", "companions"]
 
 
 def test_a_run_that_failed_continues_where_it_stopped(file, tmp_path, project, ran, monkeypatch):

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
-from precip_sae.files import output_error, read_json, write_json, write_text
+from precip_sae.files import WRITING, output_error, read_json, write_json, write_text
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
 from precip_sae.pipeline.alone import alone
@@ -214,7 +214,8 @@ def _own_folder(out: Path, name: str) -> Path:
     root = out.resolve()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        empty = not any(root.iterdir())
+        # what a process left that was killed while it wrote the first file is nothing
+        empty = all(place.name.startswith(WRITING) for place in root.iterdir())
     except OSError as error:
         raise output_error(Path(error.filename or root), error) from error
     if not empty and not _holds(root, name):
@@ -224,6 +225,9 @@ def _own_folder(out: Path, name: str) -> Path:
 
 def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Paths, beside: Path) -> None:
     """Puts params.yaml, the table, the network that the task names and the notebooks in place.
+
+    params.yaml is first: it says whose folder this is, so that a run that was killed here can go on. A new folder is
+    empty again if anything cannot be put there.
 
     Args:
         beside: what the network's name is relative to.
@@ -239,7 +243,10 @@ def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Pa
     for subsets in content["search"]["tasks"].values():
         subsets["table"] = inside
     paths = Paths(root)
+    new = not paths.params.exists()
     try:
+        # JSON is YAML, and leaves no doubt about quoting
+        write_json(paths.params, content)
         for folder in (paths.data, paths.notebooks, paths.paper, paths.published):
             folder.mkdir(parents=True, exist_ok=True)
         if network is not None:
@@ -250,12 +257,22 @@ def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Pa
         for stage in stages().values():
             if stage.per_task and name in stage.tasks(settings):
                 shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
+        new = False
     except FileNotFoundError as error:
         raise OutputError(f"{error.filename}: no such file.") from error
     except OSError as error:
         raise output_error(Path(error.filename or root), error) from error
-    # JSON is YAML, and leaves no doubt about quoting
-    write_json(paths.params, content)
+    finally:
+        if new:
+            _empty(root)
+
+
+def _empty(folder: Path) -> None:
+    for place in folder.iterdir():
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
 
 
 def _source(table: Path) -> dict[str, Any]:
