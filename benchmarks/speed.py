@@ -248,7 +248,7 @@ def rates(contenders: dict[str, Contender], part: Part, sae_part: Part, h: np.nd
 
 
 def sensitivity_share(part: Part, sae_part: Part) -> dict[str, float]:
-    """Time to look at the units of all models, as a share of the training it follows (32 and 75 epochs, one thread)."""
+    """Time to evaluate all models, as a share of the training it follows (32 and 75 epochs, one thread)."""
     networks = engine_networks(part, 1, 1)
     begin = time.perf_counter()
     networks = engine_networks(part, 2, 1)
@@ -261,9 +261,9 @@ def sensitivity_share(part: Part, sae_part: Part) -> dict[str, float]:
     # as the search does: fitted SAEs and untrained ones
     saes = {"fitted": fitted.weights, "untrained": np.roll(fitted.weights, 1, axis=0)}
     arguments = (networks.weights, SHAPE, saes, sae_part.x, SUBSETS, mean, pieces)
-    moments.look(*arguments)
+    moments.evaluate(*arguments)
     begin = time.perf_counter()
-    moments.look(*arguments)
+    moments.evaluate(*arguments)
     seconds = time.perf_counter() - begin
     return {"seconds": seconds, "share": seconds / (32 * epoch + 75 * sae_epoch)}
 

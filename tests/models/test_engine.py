@@ -4,11 +4,13 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 
+from precip_sae.errors import StageError
 from precip_sae.interpretation import metrics
 from precip_sae.interpretation.sensitivity import correlations, correlations_from_sums
 from precip_sae.models import engine, reference, skill
@@ -17,11 +19,12 @@ from precip_sae.models.engine.arithmetic import ROWS, padded
 from precip_sae.models.engine.blocks import Feed, blocks, packed, unpack
 from precip_sae.models.engine.lanes import LANES
 from precip_sae.models.engine.networks import NetworkShape, train_networks
+from precip_sae.models.engine.variants import fit_variant
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
 from precip_sae.models.stack import Stack
-from precip_sae.settings import MLPSettings, SAESettings
+from precip_sae.settings import DescentSettings, MLPSettings, SAESettings
 from precip_sae.tasks.prepare import Part
 
 
@@ -195,7 +198,7 @@ def test_hidden_activations_are_those_of_the_network_definition():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def looked_at(models: int = 20) -> tuple[moments.Looked, MLP, SAE, Part, np.ndarray]:
+def evaluated(models: int = 20) -> tuple[moments.Evaluation, MLP, SAE, Part, np.ndarray]:
     fit, check = parts(5, 3, "classification")
     settings = MLPSettings(epochs=2)
     stack, _ = engine.train_mlps(fit, check, "classification", 3, settings, list(range(models)))
@@ -204,12 +207,12 @@ def looked_at(models: int = 20) -> tuple[moments.Looked, MLP, SAE, Part, np.ndar
     shape = NetworkShape(5, 6, 3, "classification")
     columns = np.tile(np.arange(5), (models, 1))
     mean = h.mean(axis=1, dtype=np.float64)
-    found = moments.look(packed(stack), shape, {"sae": packed(saes)}, check.x, columns, mean, blocks(models))
+    found = moments.evaluate(packed(stack), shape, {"sae": packed(saes)}, check.x, columns, mean, blocks(models))
     return found, stack, saes, check, mean
 
 
 def test_correlations_and_fvu_of_the_search_are_those_of_the_stages():
-    found, stack, saes, check, mean = looked_at()
+    found, stack, saes, check, mean = evaluated()
     h = engine.hidden_activations(stack, check.x)
     with torch.no_grad():
         latents = saes.encode(torch.from_numpy(h)).numpy()
@@ -282,7 +285,7 @@ print(everything())
 
 def everything() -> str:
     """A digest of trained weights, losses, correlations and scores."""
-    found, stack, saes, _, _ = looked_at(18)
+    found, stack, saes, _, _ = evaluated(18)
     digest = hashlib.sha256(packed(stack).tobytes() + packed(saes).tobytes())
     fit, check = parts(5, 1, "regression")
     networks, history = engine.train_mlps(fit, check, "regression", 1, MLPSettings(epochs=2), [0])
@@ -306,3 +309,24 @@ def test_results_are_the_same_bytes_on_another_cpu(cpu):
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == everything()
+
+
+@pytest.fixture
+def flushing() -> Iterator[None]:
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor always keeps denormal numbers")
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("what", ["networks", "saes", "variants"])
+def test_nothing_is_trained_where_the_smallest_numbers_are_taken_for_zero(what: str, flushing: None) -> None:
+    fit, check = parts(5, 3, "classification", rows=100)
+    h = np.ones((1, 100, 6), np.float32)
+    train = {
+        "networks": lambda: engine.train_mlps(fit, check, "classification", 3, MLPSettings(epochs=1), [0]),
+        "saes": lambda: engine.train_saes(h, SAESettings(epochs=1), "keras3", [0]),
+        "variants": lambda: fit_variant("topk", h, 6, [2.0], DescentSettings(steps=10), [0]),
+    }
+    with pytest.raises(StageError, match="this process takes the smallest numbers for zero"):
+        train[what]()

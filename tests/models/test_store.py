@@ -89,6 +89,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         "keras3/config.json: cannot be read as JSON ("),
     "config of another": (lambda sae: (sae / "keras3/config.json").write_text("[1, 2]"),
         "keras3/config.json: has no list of seeds"),
+    "settings of another kind": (
+        lambda sae: (sae / "keras3/config.json").write_text('{"seeds": [0, 5], "settings": [1]}'),
+        "keras3/config.json: settings is [1], expected keys and values."),
     "weights cut short": (lambda sae: (sae / "keras3/weights.safetensors").write_bytes(b"half"),
         "keras3/weights.safetensors: cannot be read as safetensors ("),
     "weights of networks": (lambda sae: save_models(sae / "keras3", stack(), {"seeds": [0, 5]}, HISTORY),

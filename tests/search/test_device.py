@@ -80,7 +80,7 @@ def test_a_search_by_a_gpu_finds_the_same_bytes(case: str, device: Device) -> No
         for name in ("val_loss", "val_score", "test_loss", "test_score", "epochs"):
             assert getattr(ours, name).tobytes() == getattr(theirs, name).tobytes(), name
         for name in ("mlp", FITTED, UNTRAINED):
-            one, other = ours.looked.units[name], theirs.looked.units[name]
+            one, other = ours.evaluation.units[name], theirs.evaluation.units[name]
             assert one.a.tobytes() == other.a.tobytes()
             assert one.ax.tobytes() == other.ax.tobytes()
         if case == "regression":

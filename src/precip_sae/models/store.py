@@ -66,7 +66,7 @@ def load_config(folder: Path) -> dict[str, Any]:
     """Reads what the models of a folder are.
 
     Raises:
-        StageError: config.json is missing, damaged or without seeds.
+        StageError: config.json is missing, damaged, without seeds, or its settings are no keys and values.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -77,6 +77,8 @@ def load_config(folder: Path) -> dict[str, Any]:
         raise StageError(f"{path}: cannot be read as JSON ({error}).") from error
     if not isinstance(config, dict) or not isinstance(config.get("seeds"), list):
         raise StageError(f"{path}: has no list of seeds, expected what `save_models` writes.")
+    if not isinstance(config.get("settings", {}), dict):
+        raise StageError(f"{path}: settings is {config['settings']!r:.40}, expected keys and values.")
     return config
 
 

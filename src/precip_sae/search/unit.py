@@ -12,7 +12,7 @@ from precip_sae.models.device.training import Trainer
 from precip_sae.models.engine import arithmetic
 from precip_sae.models.engine.autoencoders import fit_autoencoders
 from precip_sae.models.engine.blocks import Block, blocks, pack
-from precip_sae.models.engine.moments import Looked, look, mean_hidden, score_networks
+from precip_sae.models.engine.moments import Evaluation, evaluate, mean_hidden, score_networks
 from precip_sae.models.engine.networks import NetworkShape, hidden_blocks, train_networks
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import SCORE
@@ -44,12 +44,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Measured:
-    """Skill of a unit's networks, and a look at the units of networks and SAEs.
+    """Skill of a unit's networks, and what their units and those of the SAEs respond to.
 
     Attributes:
         val_loss, val_score, test_loss, test_score: mean over the rows of the part, at the end of training [models].
         epochs: how many each SAE ran [models].
-        looked: at the test part; its SAEs are FITTED and UNTRAINED.
+        evaluation: on the test part; its SAEs are FITTED and UNTRAINED.
     """
 
     val_loss: NDArray[np.float64]
@@ -57,7 +57,7 @@ class Measured:
     test_loss: NDArray[np.float64]
     test_score: NDArray[np.float64]
     epochs: NDArray[np.int64]
-    looked: Looked
+    evaluation: Evaluation
 
 
 def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
     prepared = work.plan.prepared[unit.rows]
     found = _by_engine(work, unit) if work.engine == "compiled" else _by_device(work, unit, Cuda())
     score = SCORE[work.kind]
-    units = found.looked.units
+    units = found.evaluation.units
     # errors in the unit of the response, squared for the loss of a regression; of several as they are, standardised
     own = 1.0 if prepared.data.several else prepared.response_scale
     unit_of = {"loss": own**2, score: own if work.kind == "regression" else 1.0}
@@ -87,7 +87,7 @@ def run_unit(work: Work, unit: Unit) -> pd.DataFrame:
         "test_loss": found.test_loss * unit_of["loss"],
         f"test_{score}": found.test_score * unit_of[score],
         "epochs": found.epochs,
-        "fvu": found.looked.fvu[FITTED],
+        "fvu": found.evaluation.fvu[FITTED],
         "active_per_row": units[FITTED].active.sum(axis=1) / units[FITTED].rows,
         "dead_units": (units["mlp"].active == 0).sum(axis=1),
         "dead_latents": (units[FITTED].active == 0).sum(axis=1),
@@ -154,5 +154,5 @@ def _measured(
     start = {int(seed): sae_weights(int(seed), work.mlp.hidden, work.sae.latents) for seed in np.unique(unit.seeds)}
     untrained = pack([start[int(seed)] for seed in unit.seeds])
     sets = {FITTED: saes, UNTRAINED: untrained}
-    looked = look(networks, shape, sets, test.x, unit.columns, mean, pieces, threads)
-    return Measured(*val, *score_networks(networks, shape, test, unit.columns, pieces, threads), epochs, looked)
+    evaluation = evaluate(networks, shape, sets, test.x, unit.columns, mean, pieces, threads)
+    return Measured(*val, *score_networks(networks, shape, test, unit.columns, pieces, threads), epochs, evaluation)

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precip_sae.errors import SettingsError, StageError
+from precip_sae.models.engine.arithmetic import DENORMAL
 
 SOURCE = Path(__file__).with_name("loops.cu")
 THREADS = 64  # models of a block: few, so that the blocks of some ten thousand models spread over the whole GPU
 STRICT = ("--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
-DENORMAL = np.float32(1e-38), np.float32(0.1)  # their product
 Start = Callable[..., None]  # start(name of a kernel, models, its arguments ...)
 
 

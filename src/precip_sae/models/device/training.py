@@ -61,17 +61,17 @@ class Trainer:
         self.seeds = seeds[self.sorted]
         self.columns = device.array(_in_lanes(columns[self.sorted].astype(i32)))
         self.models = len(seeds)
-        self.several: dict[bool, Start] = {}
+        self.compiled: dict[bool, Start] = {}
 
     def _loops(self, weighted: bool) -> Start:
-        if weighted not in self.several:
+        if weighted not in self.compiled:
             sizes = {
                 "INPUTS": self.shape.inputs, "HIDDEN": self.shape.hidden, "OUTPUTS": self.shape.outputs,
                 "CLASSIFICATION": int(self.shape.kind == "classification"), "WEIGHTED": int(weighted),
                 "MLP_BATCH": self.mlp.batch, "LATENTS": self.sae.latents, "SAE_BATCH": self.sae.batch,
             }  # fmt: skip
-            self.several[weighted] = self.device.loops(sizes)
-        return self.several[weighted]
+            self.compiled[weighted] = self.device.loops(sizes)
+        return self.compiled[weighted]
 
     def _state(self, start: NDArray[np.float32]) -> tuple[Any, Any, Any]:
         """Weights and the moments of Adam on the device, from weights [models, parameters]."""

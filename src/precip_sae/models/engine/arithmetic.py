@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from precip_sae.errors import StageError
 from precip_sae.models.engine.lanes import (
     LANES,
     exponent,
@@ -27,6 +28,23 @@ STRICT: dict[str, Any] = {"nogil": True, "fastmath": False, "error_model": "nump
 part_of_loop = njit(forceinline=True, **STRICT)
 
 ROWS = 4  # rows that share one load of a weight
+DENORMAL = f32(1e-38), f32(0.1)  # their product
+
+
+def refuse_flushing() -> None:
+    """Checks that the thread keeps denormal numbers.
+
+    A library compiled with -ffast-math, or `torch.set_flush_denormal`, makes a thread take them for zero: weights that
+    shrink towards zero, and grow again, would not be the same.
+
+    Raises:
+        StageError: it takes them for zero.
+    """
+    if f32(DENORMAL[0] * DENORMAL[1]) == 0:
+        raise StageError(
+            "this process takes the smallest numbers for zero (torch.set_flush_denormal, or a library compiled with "
+            "-ffast-math), expected one that keeps them: its results would be others."
+        )
 
 
 def padded(rows: int) -> int:

@@ -56,6 +56,7 @@ def fit_autoencoders(
         after_epoch: called with the number of models that ran an epoch.
         start: packed initial weights instead of those of the seeds [models, parameters].
     """
+    arithmetic.refuse_flushing()
     units = hidden[0].shape[1]
     if start is None:
         initial = {int(seed): sae_weights(int(seed), units, settings.latents) for seed in np.unique(seeds)}

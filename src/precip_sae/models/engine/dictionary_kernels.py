@@ -153,7 +153,7 @@ def adam(w, m, v, g, size):
 
 @njit(**STRICT)
 def forget(m, v):
-    """Sets moments to zero that no weight can tell from it, as `layers.forget` does and for its reason."""
+    """Sets the vanishing moments to zero, as `layers.forget` does and for its reason."""
     for p in range(len(m)):
         m[p] = m[p] if abs(m[p]) > f32(1e-30) else f32(0.0)
         v[p] = v[p] if v[p] > f32(1e-32) else f32(0.0)

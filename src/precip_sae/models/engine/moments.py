@@ -1,4 +1,4 @@
-"""What is asked of many networks and SAEs at once: skill, and the sums from which sensitivities are computed."""
+"""Evaluates many networks and SAEs at once: scores, FVU, and the sums from which sensitivities are computed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from precip_sae.models.engine import arithmetic, kernels
-from precip_sae.models.engine.blocks import SEGMENT_BYTES, Block, Feed, lanes_of
+from precip_sae.models.engine.blocks import Block, Feed, lanes_of
 from precip_sae.models.engine.lanes import LANES, aligned
 from precip_sae.models.engine.networks import NetworkShape
 from precip_sae.models.engine.rows import add_products, add_residuals, add_sums
 from precip_sae.scheduling import side_by_side
 from precip_sae.tasks.prepare import Part
 
-CHUNK_BYTES = 2**20  # inputs that are looked at together, so that their activations stay in the cache
+CHUNK_BYTES = 2**20  # inputs of rows that are evaluated together, so that their activations stay in the cache
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Sums:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """One look at the units of many models.
+class Evaluation:
+    """Many models on the rows of one part.
 
     Attributes:
         units: sums by variant: `mlp`, and the SAEs by name.
@@ -53,7 +53,7 @@ class Looked:
     fvu: dict[str, NDArray[np.float64]]
 
 
-def look(
+def evaluate(
     weights: NDArray[np.float32],
     shape: NetworkShape,
     saes: Mapping[str, NDArray[np.float32]],
@@ -62,18 +62,18 @@ def look(
     mean: NDArray[np.float64],
     pieces: Sequence[Block],
     threads: int | None = 1,
-) -> Looked:
-    """Sums over the rows of a part for hidden units and latents.
+) -> Evaluation:
+    """Sums over the rows of a part for hidden units and latents, and the FVU of every SAE.
 
     Args:
         weights: packed networks [models, parameters].
         saes: packed SAEs by name [models, parameters].
         x: inputs [rows, columns]; columns: the inputs of each network [models, inputs].
         mean: mean hidden activations of the SAE part [models, hidden], for the FVU.
-        threads: blocks that are looked at at once (None: all CPUs); changes no bit.
+        threads: blocks that are evaluated at once (None: all CPUs); changes no bit.
     """
-    found = side_by_side(lambda block: _look_at_block(block, weights, shape, saes, x, columns, mean), pieces, threads)
-    return Looked(
+    found = side_by_side(lambda block: _evaluate_block(block, weights, shape, saes, x, columns, mean), pieces, threads)
+    return Evaluation(
         units={
             name: Sums(len(x), *(np.concatenate([f.units[name].__dict__[field] for f in found]) for field in _FIELDS))
             for name in found[0].units
@@ -103,7 +103,7 @@ class _Adding:
         return Sums(rows, *(np.moveaxis(values, -1, 0)[:used] for values in first))
 
 
-def _look_at_block(
+def _evaluate_block(
     block: Block,
     weights: NDArray[np.float32],
     shape: NetworkShape,
@@ -111,7 +111,7 @@ def _look_at_block(
     x: NDArray[np.float32],
     columns: NDArray[np.int64],
     mean: NDArray[np.float64],
-) -> Looked:
+) -> Evaluation:
     lanes, hidden = LANES, shape.hidden
     inputs = columns.shape[1]
     latents = {name: (w.shape[1] - hidden) // (2 * hidden + 1) for name, w in saes.items()}
@@ -143,7 +143,7 @@ def _look_at_block(
             add_residuals(h, again, centre, rows, left[name], total[name])
     with np.errstate(invalid="ignore", divide="ignore"):
         fvu = {name: np.where(total[name] > 0, left[name] / total[name], np.nan)[: block.used] for name in saes}
-    return Looked({name: sums.sums(len(x), x_sum, x_square, block.used) for name, sums in adding.items()}, fvu)
+    return Evaluation({name: sums.sums(len(x), x_sum, x_square, block.used) for name, sums in adding.items()}, fvu)
 
 
 def mean_hidden(hidden: Sequence[NDArray[np.float32]], pieces: Sequence[Block], rows: int) -> NDArray[np.float64]:
@@ -168,14 +168,13 @@ def score_networks(
     """Mean loss, and accuracy or mean absolute error, of every network on a part: [models], [models].
 
     Args:
-        threads: see `look`.
+        threads: see `evaluate`.
         batch: rows whose errors are added up in float32; with that of the training these are its `val_loss` and
             `val_score` to the last bit.
     """
 
     def scores(block: Block) -> NDArray[np.float64]:
-        segment = CHUNK_BYTES if batch == arithmetic.ROWS else SEGMENT_BYTES
-        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), batch, segment)
+        feed = Feed(part, np.ascontiguousarray(columns[block.models].T), batch, CHUNK_BYTES)
         lanes, loss, score = lanes_of(weights, block), np.zeros(LANES), np.zeros(LANES)
         for x, y, rows in feed.in_time_order():
             shape.kernels(batch).evaluate(x, y, rows, lanes, loss, score)

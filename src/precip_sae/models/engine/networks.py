@@ -74,6 +74,7 @@ def train_block(
     start: NDArray[np.float32] | None = None,
 ) -> Networks:
     """Trains the networks of one block; see `train_networks`. Spare lanes are left out of the result."""
+    arithmetic.refuse_flushing()
     by_class = class_weights(settings, train, shape.outputs)
     kernel = shape.kernels(settings.batch, weighted=by_class is not None)
     by_class = np.ones(shape.outputs, np.float32) if by_class is None else by_class

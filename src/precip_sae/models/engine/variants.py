@@ -14,6 +14,7 @@ from torch import nn
 
 from precip_sae.models import variant_training
 from precip_sae.models.engine import dictionary_kernels as kernels
+from precip_sae.models.engine.arithmetic import refuse_flushing
 from precip_sae.models.initial import sae_weights
 from precip_sae.models.reference import KerasAdam, adam_step_size, batches
 from precip_sae.models.sae import SAE
@@ -112,6 +113,7 @@ def fit_variant(
     edges = np.array(prefixes(latents) if issubclass(kind, Matryoshka) else [latents])
 
     def work(model: int) -> Arrays:
+        refuse_flushing()
         arrays, x = stack.arrays(model), np.ascontiguousarray(scaled[model])
         own = _Parameters(arrays, _EXTRA.get(name, ()))
         silent, least = np.zeros(latents, np.float32), np.zeros(1, np.float32)
