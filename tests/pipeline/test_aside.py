@@ -67,8 +67,8 @@ def test_a_kill_while_the_shelf_is_cleared_keeps_the_new_outputs(root, snapshot,
             raise Killed
         remove(path)
 
-    remove = aside._remove
-    monkeypatch.setattr(aside, "_remove", half)
+    remove = aside.remove
+    monkeypatch.setattr(aside, "remove", half)
     with pytest.raises(Killed), set_aside(root, "train-rain", OUTPUTS):
         make(root, "new")
     monkeypatch.undo()

@@ -212,7 +212,7 @@ def test_a_run_that_was_killed_while_it_prepared_its_folder_goes_on(
 ):
     with monkeypatch.context() as patch:
         patch.setattr(task_folder, function, lambda *_: sys.exit())
-        patch.setattr(task_folder, "_empty", lambda _: None)  # which whoever is killed does not come to
+        patch.setattr(task_folder, "remove", lambda _: None)  # which whoever is killed does not come to
         with pytest.raises(SystemExit):
             run_task(file, tmp_path / "out", project)
     run_task(file, tmp_path / "out", project)

@@ -5,24 +5,16 @@ aside here: a stage starts from nothing (files of dropped seeds do not linger), 
 if it fails, is interrupted, or, at the next start, if it was killed.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from precip_sae.files import output_error
+from precip_sae.files import output_error, remove
 from precip_sae.pipeline.alone import alone
 
 FOLDER = ".earlier"
 COMPLETE = "complete"
 REPLACED = ".replaced"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _move(source: Path, target: Path) -> None:
@@ -37,23 +29,23 @@ def _restore(root: Path, outputs: list[str], shelf: Path) -> None:
     """
     if (shelf / COMPLETE).exists():
         for output in outputs:
-            _remove(root / output)
+            remove(root / output)
         (shelf / COMPLETE).unlink()
     for output in outputs:
         if (shelf / output).exists():
-            _remove(root / output)
+            remove(root / output)
             _move(shelf / output, root / output)
     for left in shelf.iterdir() if shelf.exists() else ():
-        _remove(left)
+        remove(left)
 
 
 def _clear(shelf: Path) -> None:
     """Removes the shelf, in one step: half of one would be taken for earlier outputs."""
     old = shelf.with_name(f"{shelf.name}{REPLACED}")
-    _remove(old)
+    remove(old)
     if shelf.exists():
         shelf.rename(old)
-        _remove(old)
+        remove(old)
     if shelf.parent.is_dir() and not any(shelf.parent.iterdir()):
         with suppress(OSError):  # another stage begins
             shelf.parent.rmdir()

@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from precip_sae.files import WRITING
 from precip_sae.pipeline.inputs import IGNORED
 
 # A folder's digest in dvc.lock and its list of files in the store end so.
@@ -22,7 +23,7 @@ def files_of(path: Path) -> list[Path]:
     """The files that DVC sees in a file or folder, in the order of their names."""
     if path.is_file():
         return [path]
-    found = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".writing-"))
+    found = (file for file in path.rglob("*") if file.is_file() and not file.name.startswith(WRITING))
     return sorted(f for f in found if not f.name.endswith(_LEFT_OUT) and not IGNORED.intersection(f.parts))
 
 

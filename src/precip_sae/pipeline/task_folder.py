@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
-from precip_sae.files import WRITING, output_error, read_json, write_json, write_text
+from precip_sae.files import WRITING, output_error, read_json, remove, write_json, write_text
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
 from precip_sae.pipeline.alone import alone
@@ -263,16 +263,8 @@ def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Pa
     except OSError as error:
         raise output_error(Path(error.filename or root), error) from error
     finally:
-        if new:
-            _empty(root)
-
-
-def _empty(folder: Path) -> None:
-    for place in folder.iterdir():
-        if place.is_dir() and not place.is_symlink():
-            shutil.rmtree(place)
-        else:
-            place.unlink()
+        for place in root.iterdir() if new else ():
+            remove(place)
 
 
 def _source(table: Path) -> dict[str, Any]:
@@ -315,9 +307,7 @@ def _name(table: Path) -> str:
 def _link(table: Path, link: Path) -> None:
     if table.exists() and link.exists() and not link.is_symlink() and table.samefile(link):
         return
-    if link.is_dir() and not link.is_symlink():
-        shutil.rmtree(link)
-    link.unlink(missing_ok=True)
+    remove(link)
     if table.exists() and not is_list(table):
         _link_one(table, link)
         return
