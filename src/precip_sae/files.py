@@ -116,6 +116,17 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+@contextmanager
+def emptied_on_failure(folder: Path) -> Iterator[None]:
+    """Runs a block that fills an empty folder; if it fails, the folder is empty again."""
+    try:
+        yield
+    except BaseException:
+        for place in list(folder.iterdir()) if folder.is_dir() else ():
+            remove(place)
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 text with `\\n` line ends."""
     with replacing(path) as beside:

@@ -81,19 +81,24 @@ def main(folder: Path, only: list[str]) -> None:
             done = run(arguments)
             if done.returncode:
                 sys.exit(f"{arguments}: {done.stderr}")
-        out, network = folder / "out", str(REPOSITORY / "published" / "regressor.json")
+        network = str(REPOSITORY / "published" / "regressor.json")
         places = {"pip": aside.pip, "weather": aside.weather, "radar": aside.radar}
+
+        def out(name: str) -> str:
+            """A new folder for each command: those that want an empty one refuse even what holds empty folders."""
+            return str(folder / f"out-{name}")
+
         commands |= {
             "digest": ["digest"],
-            "simulate": ["simulate", "--records", "300", "--out", str(out)],
-            "ingest": ["ingest", *(w for o, p in places.items() for w in (f"--{o}", str(p))), "--out", str(out)],
-            "write-archive": ["write-archive", "--out", str(out), "--records", "300", "--days", "1"],
-            "task run": ["task", "run", str(task / "rain.yaml"), "--out", str(out), "--smoke"],
-            "export": ["export", network, "--out", str(out / "m.json")],
-            "inspector": [
-                "inspector", "--model", network, "--out", str(out / "page.html"),
+            "simulate": ["simulate", "--records", "300", "--out", out("simulate")],
+            "ingest": [
+                "ingest", *(w for o, p in places.items() for w in (f"--{o}", str(p))), "--out", out("ingest")
             ],
-            "smoke": ["smoke", str(out)],
+            "write-archive": ["write-archive", "--out", out("archive"), "--records", "300", "--days", "1"],
+            "task run": ["task", "run", str(task / "rain.yaml"), "--out", out("task"), "--smoke"],
+            "export": ["export", network, "--out", f"{out('export')}/m.json"],
+            "inspector": ["inspector", "--model", network, "--out", f"{out('inspector')}/page.html"],
+            "smoke": ["smoke", out("smoke")],
         }  # fmt: skip
         for kind in ("full", "no more files", "read-only"):
             if kind == "full":

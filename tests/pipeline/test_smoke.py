@@ -1,3 +1,5 @@
+import errno
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -44,7 +46,8 @@ def test_the_project_s_own_overlay_makes_every_task_small(repository):
 
 def test_the_copy_has_the_sources_and_neither_outputs_nor_data_nor_history(project, tmp_path):
     for name in (
-        "dvc.yaml", "dvc.lock", "data.dvc", ".git/HEAD", ".venv/x", ".dvc/config", ".dvc/config.local", ".dvc/cache/x",
+        "dvc.yaml", "dvc.lock", "data.dvc", ".git/HEAD", ".venv/x", ".venv-docs/x", ".mypy_cache/x",
+        ".dvc/config", ".dvc/config.local", ".dvc/cache/x",
         ".dvc/store/x", "models/rain/mlp/x", "results/rain/train.json", "figures/x.svg", "paper/numbers.json",
         "paper/supplement/x.html", "paper/reports/rain.pdf",
         "src/precip_sae/models/mlp.py", "src/precip_sae/__pycache__/x.pyc",
@@ -88,6 +91,18 @@ def test_a_folder_with_something_in_it_is_refused(project, tmp_path):
     with pytest.raises(OutputError, match=r"mine: is not empty, expected a new or empty folder"):
         copy_project(project, tmp_path / "mine")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_hold_the_copy_is_left_empty(project, tmp_path, monkeypatch):
+    def no_room(source, target, **_):
+        if Path(source).name == "params.yaml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_text(Path(target), "x")
+
+    monkeypatch.setattr(shutil, "copyfile", no_room)
+    with pytest.raises(OutputError, match=r"not everything could be copied there .*No space left"):
+        copy_project(project, tmp_path / "copy")
+    assert list((tmp_path / "copy").iterdir()) == []
 
 
 def test_a_private_folder_stays_private(project, tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from precip_sae.errors import OutputError, SettingsError, StageError
-from precip_sae.files import output_error, write_text
+from precip_sae.files import emptied_on_failure, output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
 from precip_sae.pipeline.stages import read_stages, stages
@@ -24,10 +24,12 @@ EVERY_TASK = "every_task"
 
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
-    ".git", ".venv", ".venv-jax", ".venv-keras", ".earlier", ".search", ".simulated", ".hypothesis", ".pytest_cache",
-    ".ruff_cache", "__pycache__", ".ipynb_checkpoints", "data", "data.parts", "data.dvc", "digests", "dvc.lock",
-    "models", "results", "figures", "supplement", "reports", "reference.json", "build",
+    ".git", ".earlier", ".search", ".simulated", ".hypothesis", "__pycache__", ".ipynb_checkpoints", "data",
+    "data.parts", "data.dvc", "digests", "dvc.lock", "models", "results", "figures", "supplement", "reports",
+    "reference.json", "build",
 }  # fmt: skip
+# Nor are environments and caches, whoever made them.
+_LEFT_OUT_BEGINNING, _LEFT_OUT_ENDING = ".venv", ("_cache", ".egg-info")
 _NOT_NEEDED = {"tests", "benchmarks", "docs", "examples", ".ci"}
 _LEFT_OUT_OF_DVC = {"cache", "store", "tmp", "config.local"}
 
@@ -71,7 +73,8 @@ def copy_project(source: Paths, folder: Path) -> Paths:
     def left_out(place: str, names: list[str]) -> set[str]:
         here = Path(place)
         out = {n for n in names if n in _LEFT_OUT and not here.is_relative_to(source.root / "src")}
-        out |= {n for n in names if n.endswith(".egg-info") or n == "__pycache__"}
+        out |= {n for n in names if n.startswith(_LEFT_OUT_BEGINNING) or n.endswith(_LEFT_OUT_ENDING)}
+        out |= {n for n in names if n == "__pycache__"}
         if here == source.root:
             out |= _NOT_NEEDED.intersection(names)
         if here == source.root / ".dvc":
@@ -80,7 +83,8 @@ def copy_project(source: Paths, folder: Path) -> Paths:
 
     try:
         mode = target.stat().st_mode if target.is_dir() else None
-        shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
+        with emptied_on_failure(target):
+            shutil.copytree(source.root, target, ignore=left_out, dirs_exist_ok=True)
         if mode is not None:
             # a folder that nobody else may enter stays so
             target.chmod(mode)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
-from precip_sae.files import WRITING, output_error, read_json, remove, write_json, write_text
+from precip_sae.files import WRITING, emptied_on_failure, output_error, read_json, remove, write_json, write_text
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
 from precip_sae.pipeline.alone import alone
@@ -243,28 +244,25 @@ def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Pa
     for subsets in content["search"]["tasks"].values():
         subsets["table"] = inside
     paths = Paths(root)
-    new = not paths.params.exists()
+    undone = nullcontext() if paths.params.exists() else emptied_on_failure(root)
     try:
-        # JSON is YAML, and leaves no doubt about quoting
-        write_json(paths.params, content)
-        for folder in (paths.data, paths.notebooks, paths.paper, paths.published):
-            folder.mkdir(parents=True, exist_ok=True)
-        if network is not None:
-            _copy_network(beside / network, paths.published)
-        _link(table, root / inside)
-        write_json(paths.data / "source.json", _source(table))
-        shutil.copyfile(project.paper / "report.typ", paths.paper / "report.typ")
-        for stage in stages().values():
-            if stage.per_task and name in stage.tasks(settings):
-                shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
-        new = False
+        with undone:
+            # JSON is YAML, and leaves no doubt about quoting
+            write_json(paths.params, content)
+            for folder in (paths.data, paths.notebooks, paths.paper, paths.published):
+                folder.mkdir(parents=True, exist_ok=True)
+            if network is not None:
+                _copy_network(beside / network, paths.published)
+            _link(table, root / inside)
+            write_json(paths.data / "source.json", _source(table))
+            shutil.copyfile(project.paper / "report.typ", paths.paper / "report.typ")
+            for stage in stages().values():
+                if stage.per_task and name in stage.tasks(settings):
+                    shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
     except FileNotFoundError as error:
         raise OutputError(f"{error.filename}: no such file.") from error
     except OSError as error:
         raise output_error(Path(error.filename or root), error) from error
-    finally:
-        for place in root.iterdir() if new else ():
-            remove(place)
 
 
 def _source(table: Path) -> dict[str, Any]:
