@@ -27,7 +27,7 @@ def found(before: list[float], after: list[float], untrained: list[float]) -> di
     ("after", "told"),
     [
         ([1.0, 1.1, 1.0], "training the SAEs adds to that: 41.0"),
-        ([1.9, 1.8, 1.9], "what training the SAEs changes cannot be told from nothing"),
+        ([1.9, 1.8, 1.9], "what training the SAEs changes is not distinguishable from zero"),
         ([2.6, 2.7, 2.6], "training the SAEs takes away from that: −37.7"),
     ],
 )

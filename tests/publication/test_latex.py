@@ -65,6 +65,16 @@ def test_lines_and_sections_are_numbered_and_the_title_comes_once() -> None:
     assert "\\author{Somebody}" in text
 
 
+def test_key_points_and_supplement_carry_no_section_number_and_the_authors_come_once() -> None:
+    parts = "Somebody\n\n\\subsection{Key Points}\n\\section{Results}\n\\subsection{Skill}\n"
+    text = laid_out(parts + "\\section{Open Research}\n\\subsection{Text S1}\n")
+    assert text.count("Somebody") == 1
+    for bare in ("\\subsection*{Key Points}", "\\section*{Open Research}", "\\subsection*{Text S1}"):
+        assert bare in text
+    for counted in ("\\section{Results}", "\\subsection{Skill}"):
+        assert counted in text
+
+
 def test_figures_are_vector_files_beside_the_text() -> None:
     body = figure("", "One", "a/b/c")
     assert image_files(body) == {"a/b/c": "a-b-c"}

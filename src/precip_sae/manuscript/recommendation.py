@@ -7,7 +7,7 @@ from precip_sae.interpretation.compared import BASE, CONTROL
 from precip_sae.manuscript.numbers import spread_text
 from precip_sae.quantities import telling_apart, write, written
 
-MEANING = "It asks how many inputs share what of a unit's activity each of them explains and no other input does."
+MEANING = "It asks over how many inputs a unit's activity is spread, each counted for what no other input explains."
 
 
 def sentences(found: Mapping[str, Any], fitted: str, inputs: int) -> list[str]:
@@ -17,7 +17,7 @@ def sentences(found: Mapping[str, Any], fitted: str, inputs: int) -> list[str]:
         found: title, value, reduction and gain, see `interpretation.compared.compared`.
         fitted: the variant that is spoken of; inputs: how many inputs there are.
     """
-    called = f"By the measure that goes best with truth where truth is known ({found['title']})"
+    called = f"By the measure that agrees best with the truth where it is known ({found['title']})"
     if inputs == 1:
         return [f"{called} every unit depends on the one input that there is: it says nothing here."]
     trained, untrained = (found["reduction"][name] for name in (fitted, CONTROL))
@@ -33,7 +33,7 @@ def sentences(found: Mapping[str, Any], fitted: str, inputs: int) -> list[str]:
         elif gain["high"] < 0:
             told = f"training the SAEs takes away from that: {change}"
         else:
-            told = f"what training the SAEs changes cannot be told from nothing: {change}"
+            told = f"what training the SAEs changes is not distinguishable from zero: {change}"
     return [
         f"{called} the number falls by {spread_text(trained, trained['form'])} from hidden units to latents, and by "
         f"{spread_text(untrained, untrained['form'])} to latents of SAEs that were never trained; {told}.",

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 ACROSS = 105
 # No column is wider only because of one word longer than this; it may break.
 LONGEST = 22
+# The first section after the numbered ones.
+AFTER = "\\section{Open Research}"
 PREAMBLE = r"""\ifdefined\pdfminorversion\pdfminorversion=7\fi
 \usepackage[letterpaper,margin=1in]{geometry}
 \usepackage{lineno}
@@ -43,6 +45,9 @@ def submission(text: str, authors: Sequence[str]) -> str:
     if repeated:
         text = text.replace(repeated[0], "", 1)
         text = text.replace(f"\\title{{{title}}}", f"\\title{{{title}\\\\[1ex] \\large {repeated[1]}}}", 1)
+    # and the authors' names
+    text = text.replace(f"\n{', '.join(authors)}\n\n\\subsection", "\n\\subsection", 1)
+    text = _numbered_between(text)
     # the Inspector is not part of a submission
     text = _TO_THE_PAGE.sub("", text)
     text = re.sub(r"(?<!\\)\\\[(.*?)\\\]", r"\\begin{equation}\1\\end{equation}", text, flags=re.S)
@@ -76,6 +81,14 @@ def numbered(text: str) -> str:
 
     text = _FLOAT.sub(count, text)
     return re.sub(r"(?:Figure|Table)~\\ref\{([^}]*)\}", lambda found: called[found[1]].replace(" ", "~"), text)
+
+
+def _numbered_between(text: str) -> str:
+    """The same text with sections numbered from the first one to AFTER, as in the PDF."""
+    front, section, rest = text.partition("\\section{")
+    body, after, back = rest.partition(AFTER)
+    bare_front, bare_back = (re.sub(r"\\((?:sub)*section)\{", r"\\\1*{", part) for part in (front, after + back))
+    return bare_front + section + body + bare_back
 
 
 def _merged(found: re.Match[str]) -> str:
