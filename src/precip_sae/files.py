@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -28,6 +29,7 @@ _REASONS = {
     errno.EEXIST: "a file stands where a folder is needed",
     errno.EISDIR: "a folder stands where the file should be",
 }
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -37,6 +39,14 @@ def output_error(path: Path, error: OSError) -> OutputError:
         # netCDF's library says of every failed write that permission was denied
         reason = _REASONS[errno.ENOSPC]
     return OutputError(f"{path}: cannot be written, {reason}; the earlier file, if any, is untouched.")
+
+
+def copy_error(folder: Path, error: shutil.Error) -> OutputError:
+    """The sentence for a folder into which `shutil.copytree` could not copy everything."""
+    why = error.args[0][0][2]  # of the first file: "[Errno 28] No space left on device: ..."
+    number = re.match(r"\[Errno (\d+)\]", why)
+    reason = _REASONS.get(int(number[1])) if number and int(number[1]) in _OF_THE_DISK else None
+    return OutputError(f"{folder}: not everything could be copied there ({reason or why}).")
 
 
 def _full(path: Path) -> bool:

@@ -100,7 +100,7 @@ def test_a_folder_that_cannot_hold_the_copy_is_left_empty(project, tmp_path, mon
         write_text(Path(target), "x")
 
     monkeypatch.setattr(shutil, "copyfile", no_room)
-    with pytest.raises(OutputError, match=r"not everything could be copied there .*No space left"):
+    with pytest.raises(OutputError, match=r"copy: not everything could be copied there \(the disk is full\)\."):
         copy_project(project, tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []
 

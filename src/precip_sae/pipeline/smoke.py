@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from precip_sae.errors import OutputError, SettingsError, StageError
-from precip_sae.files import emptied_on_failure, output_error, write_text
+from precip_sae.files import copy_error, emptied_on_failure, output_error, write_text
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
 from precip_sae.pipeline.stages import read_stages, stages
@@ -89,7 +89,7 @@ def copy_project(source: Paths, folder: Path) -> Paths:
             # a folder that nobody else may enter stays so
             target.chmod(mode)
     except shutil.Error as error:
-        raise OutputError(f"{folder}: not everything could be copied there ({error.args[0][0][2]}).") from error
+        raise copy_error(folder, error) from error
     except OSError as error:
         raise output_error(folder, error) from error
     return Paths(target)

@@ -12,7 +12,16 @@ from typing import Any
 import pandas as pd
 
 from precip_sae.errors import OutputError, SettingsError, TableError, closest
-from precip_sae.files import WRITING, emptied_on_failure, output_error, read_json, remove, write_json, write_text
+from precip_sae.files import (
+    WRITING,
+    copy_error,
+    emptied_on_failure,
+    output_error,
+    read_json,
+    remove,
+    write_json,
+    write_text,
+)
 from precip_sae.models.exchange.description import BESIDE
 from precip_sae.paths import Paths, locate
 from precip_sae.pipeline.alone import alone
@@ -261,6 +270,8 @@ def _prepare(name: str, settings: Settings, table: Path, root: Path, project: Pa
                     shutil.copyfile(project.notebooks / stage.notebook, paths.notebooks / stage.notebook)
     except FileNotFoundError as error:
         raise OutputError(f"{error.filename}: no such file.") from error
+    except shutil.Error as error:
+        raise copy_error(root, error) from error
     except OSError as error:
         raise output_error(Path(error.filename or root), error) from error
 
