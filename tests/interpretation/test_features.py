@@ -96,6 +96,25 @@ def test_a_label_that_changes_at_one_temperature_steps_there_in_every_source(fra
     assert found["n0"]["Snow"]["observed"]["step"]["mean"] > 0
 
 
+def test_places_along_a_transformed_input_and_its_borders_are_told_in_its_unit(frame: pd.DataFrame) -> None:
+    falling = frame.assign(Fs=np.linspace(0.5, 4.5, len(frame))[RNG.permutation(len(frame))])
+    transforms = {"T": "log10", "Fs": "log10"}
+    data = DATA.model_copy(update={"predictors": ["T", "Fs"], "transforms": transforms})
+    prepared = prepare(falling, data)
+    t, fs = (borders.Axis.of(prepared, column) for column in ("T", "Fs"))
+    own = falling.loc[prepared.rows["test"]]
+    np.testing.assert_allclose(t.told(t.values), own["T"] - 273.15, atol=1e-3)
+    np.testing.assert_allclose(fs.told(fs.values), own["Fs"], atol=1e-5)
+    assert (fs.borders, fs.form) == ({"mixed_rain": (1.5, 2.0)}, ".3g m/s")
+    assert t.borders["mixed_rain"] == pytest.approx((0, 2))
+
+
+def test_published_borders_are_left_out_where_a_table_has_another_unit(frame: pd.DataFrame) -> None:
+    celsius = DATA.model_copy(update={"units": {"T": "°C"}})
+    axis = borders.Axis.of(prepare(frame.assign(T=frame["T"] - 273.15), celsius), "T")
+    assert (axis.borders, axis.form) == ({}, ".3g °C")
+
+
 def test_a_regressions_line_has_no_turn_to_speak_of(frame: pd.DataFrame) -> None:
     data = DataSettings(table="t.csv", predictors=["T", "n0"], response="Sr", kind="regression")
     prepared = prepare(frame, data)
