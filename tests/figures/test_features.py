@@ -25,12 +25,12 @@ SHRUNK = 162 / (25.4 * style.DOUBLE)
 
 def effects() -> pd.DataFrame:
     rows = [
-        (kind, seed, unit, 0.5, 0.1 * unit, 0.4)
+        (kind, seed, unit, 0.5, 0.1 * unit, 0.2 * unit, 0.4)
         for kind in ("latents", "hidden", "untrained", "random", "principal")
         for seed in range(3)
         for unit in range(4)
     ]
-    return pd.DataFrame(rows, columns=["kind", "seed", "unit", "active", "size", "tied"])
+    return pd.DataFrame(rows, columns=["kind", "seed", "unit", "active", "size", "doubled", "tied"])
 
 
 def steering(outputs: int = 3, seeds: int = 2) -> Steering:

@@ -238,6 +238,11 @@ def test_a_factor_that_is_missing_in_some_rows_is_judged_by_the_others() -> None
     assert cards.hidden_factor(a, units, np.full(50, 3.0), a.T)["r"]["mean"] is None
 
 
+def test_a_family_is_shown_along_an_input_that_varies() -> None:
+    assert cards.strongest({"flag": np.nan, "T": 0.2, "n0": -0.6}) == "n0"
+    assert cards.strongest({"a": 0.5, "b": -0.5}) == "a"
+
+
 def test_effects_are_written_as_shares_or_in_the_unit_of_the_response() -> None:
     assert causes.effect_form(DATA) == ".1%"
     rate = DataSettings(table="t.csv", predictors=["T"], response="Sr", kind="regression")

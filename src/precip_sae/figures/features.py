@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from precip_sae.figures.names import names, pretty_unit, with_unit
 from precip_sae.figures.style import DOUBLE, KINDS, PHASES, PUBLISHED, logarithmic, styled
 from precip_sae.interpretation.borders import Axis
-from precip_sae.interpretation.causes import PRINCIPAL, Steering
+from precip_sae.interpretation.causes import PRINCIPAL, Steering, by_seed
 from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, SHIFTED, UNTRAINED
 from precip_sae.settings import DataSettings
 from precip_sae.spread import over_seeds
@@ -108,14 +108,12 @@ def ablations(table: pd.DataFrame, what: str, scale: float) -> Figure:
     Args:
         table: see `interpretation.causes.effects`; what: label of the size; scale: factor to the label's unit.
     """
-    living = table[table["active"] > 0]
-    kinds = [kind for kind in LOOKS if kind in set(living["kind"])]
-    weighed = living.assign(tied=living["tied"] * living["size"]).groupby(["kind", "seed"])
-    sums = weighed[["tied", "size"]].sum()
+    found = by_seed(table).dropna(subset="size")
+    kinds = [kind for kind in LOOKS if kind in found.index]
     measures = (
-        (scale * living.groupby(["kind", "seed"])["size"].mean(), "mean over units", what),
-        (scale * living.groupby(["kind", "seed"])["size"].max(), "the strongest unit", what),
-        (100 * sums["tied"] / sums["size"], "tied to one input", "variance of the effect (%)"),
+        (scale * found["size"], "mean over units", what),
+        (scale * found["strongest"], "the strongest unit", what),
+        (100 * found["tied"], "tied to one input", "variance of the effect (%)"),
     )
     figure = Figure(figsize=(DOUBLE, 2.3))
     for axis, (values, title, label) in zip(figure.subplots(1, 3), measures, strict=True):
@@ -151,7 +149,7 @@ def steering(
     for axis in axes[len(curves) :]:
         axis.set_axis_off()
     for axis, one, name in zip(axes, curves, titles, strict=False):
-        output = int(np.ptp(one.moved.mean(axis=0), axis=0).argmax())
+        output = one.output
         x = places(one.column, one.centres)
         for values, kind, label in ((one.moved, None, "moved"), (one.clamped, LATENTS, ""), (one.random, RANDOM, "")):
             colour = LOOKS[kind][1] if kind else "#222222"
