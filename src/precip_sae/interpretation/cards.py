@@ -216,11 +216,12 @@ class Card:
     """A family of latents and all that is known of it.
 
     Attributes:
-        facts: what cards.json holds of it; curve: its response.
+        facts: what cards.json holds of it; curve: its response; signs: see `signs`.
     """
 
     facts: dict[str, Any]
     curve: Curve
+    signs: Mapping[str, int]
 
 
 def card(
@@ -300,7 +301,7 @@ def card(
             **{name: _listed(getattr(line, name)) for name in ("mean", "low", "high", "seeds_low", "seeds_high")},
         },
     }
-    return Card(facts, line)
+    return Card(facts, line, found)
 
 
 def numbers(found: Sequence[Card]) -> dict[str, dict[str, Any]]:
