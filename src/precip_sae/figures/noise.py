@@ -44,7 +44,8 @@ def floors(
         axis.set_title(title.replace("\n", " ").replace(" (published measure)", ""))
         axis.tick_params(axis="y", length=0)
     axes[0].set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
-    axes[0].set_xlim(left=min(0.0, axes[0].get_xlim()[0] if any(g["mean"] < 0 for g in training.values()) else 0.0))
+    loses = any((gain["mean"] or 0.0) < 0 for gain in training.values())
+    axes[0].set_xlim(left=min(0.0, axes[0].get_xlim()[0]) if loses else 0.0)
     axes[1].set_xlabel("standard deviation of one model's reduction (points)", fontsize=SMALL)
     return figure
 
