@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from precip_sae.figures.sensitivity import COUNTED_NAMES
 from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, styled
+from precip_sae.spread import over_seeds
 
 SIGNIFICANCE = 0.05
 
@@ -47,9 +47,9 @@ def measures(
 def _curves(axes: Sequence[Axes], curves: pd.DataFrame, threshold: float) -> None:
     for axis, (counted, title) in zip(axes, COUNTED_NAMES.items(), strict=True):
         for variant, rows in curves[curves["counted"] == counted].groupby("variant", sort=False):
-            by = rows.groupby("threshold")["value"]
-            mean, error = by.mean(), 1.96 * by.std() / np.sqrt(by.count())
-            axis.fill_between(mean.index, mean - error, mean + error, color=KINDS[variant], alpha=0.25, linewidth=0)
+            by = pd.DataFrame({at: over_seeds(each["value"]) for at, each in rows.groupby("threshold")}).T
+            mean, low, high = (by[end].astype(float) for end in ("mean", "low", "high"))
+            axis.fill_between(mean.index, low, high, color=KINDS[variant], alpha=0.25, linewidth=0)
             axis.plot(mean.index, mean, color=KINDS[variant], marker=KIND_MARKERS[variant], markersize=2.5)
         axis.axvline(threshold, color="0.6", linewidth=0.6, linestyle=":")
         axis.set_title(title.replace("\n", " ").replace(" (published measure)", ""))
