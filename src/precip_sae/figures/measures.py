@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from precip_sae.figures.sensitivity import COUNTED_NAMES
-from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, styled
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, mark, styled
 from precip_sae.spread import over_seeds
 
 SIGNIFICANCE = 0.05
@@ -61,17 +61,10 @@ def _points(axis: Axes, compared: Mapping[str, Any], trained: str) -> None:
     for place, found in enumerate(compared.values()):
         p = found["gain"][trained]["p_holm"]["value"]
         for variant, offset in (("untrained", 0.16), (trained, -0.16)):
-            spread = found["reduction"][variant]
-            if spread["mean"] is None:
-                continue
             hollow = variant == "untrained" or p is None or p >= SIGNIFICANCE
-            y = place + offset
-            if spread["low"] is not None:
-                axis.plot([100 * spread["low"], 100 * spread["high"]], [y, y], color=KINDS[variant], linewidth=1.2)
-            axis.plot(
-                100 * spread["mean"], y, KIND_MARKERS[variant], markersize=4.5, color=KINDS[variant],
-                markerfacecolor="white" if hollow else KINDS[variant],
-            )  # fmt: skip
+            look = {"marker": KIND_MARKERS[variant], "markersize": 4.5}
+            look["markerfacecolor"] = "white" if hollow else KINDS[variant]
+            mark(axis, found["reduction"][variant], place + offset, KINDS[variant], 100, **look)
     axis.axvline(0, color="0.4", linewidth=0.6)
     axis.set(
         yticks=range(len(compared)), yticklabels=[found["title"] for found in compared.values()],

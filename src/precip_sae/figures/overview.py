@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from precip_sae.figures.names import level_of
-from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, TEXT, styled
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, TEXT, mark, styled
 
 Numbers = Mapping[str, Mapping[str, Any]]
 
@@ -132,9 +132,5 @@ def _name(axis: Axes, names: Sequence[str]) -> None:
 
 def _point(axis: Axes, numbers: Numbers, key: str, y: float, kind: str, scale: float = 1) -> None:
     """A mean with its interval, where they are defined."""
-    mean, low, high = (numbers.get(f"{key}.{part}", {}).get("value") for part in ("mean", "low", "high"))
-    if mean is None:
-        return
-    if low is not None and high is not None:
-        axis.plot([scale * low, scale * high], [y, y], color=KINDS[kind], linewidth=1.2)
-    axis.plot(scale * mean, y, KIND_MARKERS[kind], markersize=4, color=KINDS[kind])
+    spread = {part: numbers.get(f"{key}.{part}", {}).get("value") for part in ("mean", "low", "high")}
+    mark(axis, spread, y, KINDS[kind], scale, marker=KIND_MARKERS[kind], markersize=4)
