@@ -145,6 +145,15 @@ def test_a_card_names_inputs_as_figures_do_whatever_is_in_their_names() -> None:
     assert len(axes[1].patches) == 2
 
 
+def test_every_level_of_similarity_has_a_mark_of_its_own_and_is_in_the_legend() -> None:
+    levels = [0.5, 0.7, 0.9]
+    found = {"decoder": {f"above_{k}": SPREAD for k in (50, 70, 90)}}
+    figure = features.partners({"latents": np.linspace(-1, 1, 9)}, levels, found)
+    marks = [line for line in figure.axes[1].lines if line.get_linestyle() == "None"]
+    assert len({(line.get_marker(), line.get_color()) for line in marks}) == 3
+    assert [t.get_text() for t in figure.legends[0].get_texts()][1:] == ["above 0.5", "above 0.7", "above 0.9"]
+
+
 def test_figures_are_drawn_where_intervals_or_families_are_missing() -> None:
     every = [
         draw_cards.cards([], {}, {}),

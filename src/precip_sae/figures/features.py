@@ -27,6 +27,8 @@ LOOKS: dict[str, tuple[str, str, str, str]] = {
     PRINCIPAL: ("principal directions", "#332288", "P", "-."),
     SHIFTED: ("latents, shifted in time", "#E08FB8", "x", ":"),
 }
+LEVEL_LOOKS = (("s", "#333333"), ("D", "#9A9A9A"), ("^", "#666666"), ("v", "#BBBBBB"))
+"""Marker and colour of each level of similarity."""
 SOURCES = {"observed": ("observed", "o"), "networks": ("networks", "s"), "linear": ("linear model", "^")}
 LABELS = {"regime3": "regimes (study)", "density": "density", "temperature": "temperature", "phase": "true phase"}
 
@@ -82,17 +84,17 @@ def partners(
         xlabel="correlation with the partner", ylabel="units above it (%)", xlim=(-0.2, 1.005), ylim=(0, 105),
         title="across networks, by activation",
     )  # fmt: skip
+    looks = [LEVEL_LOOKS[k % len(LEVEL_LOOKS)] for k in range(len(levels))]
     for row, spreads in enumerate(elsewhere.values()):
-        for k, spread in enumerate(spreads.values()):
-            look = {"marker": "s" if k == 0 else "D", "color": "#333333" if k == 0 else "#9A9A9A"}
-            _interval(right, spread, row + 0.22 * (k - 0.5), 100, **look)
+        for k, (spread, (marker, colour)) in enumerate(zip(spreads.values(), looks, strict=True)):
+            _interval(right, spread, row + 0.22 * (k - 0.5), 100, marker=marker, color=colour)
     right.set(yticks=range(len(elsewhere)), xlabel="latents with a partner above (%)", xlim=(0, 102))
     right.set_yticklabels(list(elsewhere))
     right.set_ylim(len(elsewhere) - 0.5, -0.5)
     right.set_title("compared in other ways")
     marks = [
         Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4, label=f"above {level:g}")
-        for level, marker, colour in zip(levels, "sD", ("#333333", "#9A9A9A"), strict=False)
+        for level, (marker, colour) in zip(levels, looks, strict=True)
     ]
     lines = [
         Line2D([], [], color=LOOKS[kind][1], linestyle=LOOKS[kind][3], label=LOOKS[kind][0]) for kind in similarities
