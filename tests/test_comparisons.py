@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from precip_sae.comparisons import episode_draws, holm, over_both, paired, t_test
+from precip_sae.spread import over_seeds
 
 
 def test_t_test_is_scipys() -> None:
@@ -31,10 +32,25 @@ def test_interval_over_seeds_and_storms_covers_both() -> None:
     rng = np.random.default_rng(0)
     seeds, storms = rng.normal(0, 1.0, 30), rng.normal(0, 0.5, (2000, 1))
     found = over_both(seeds, seeds + storms, ".2f", "spells")
-    width = 2 * 1.96 * np.hypot(seeds.std() / np.sqrt(30), 0.5)
-    assert found["high"] - found["low"] == pytest.approx(width, rel=0.1)
+    width = 2 * 1.96 * np.hypot(seeds.std(ddof=1) / np.sqrt(30), 0.5)
+    assert found["high"] - found["low"] == pytest.approx(width, rel=0.03)
     assert found["over"] == "seeds and spells"
     assert found["mean"] == pytest.approx(seeds.mean())
+
+
+@pytest.mark.parametrize("count", [2, 3, 30])
+def test_interval_over_seeds_and_storms_is_no_narrower_than_that_over_seeds(count: int) -> None:
+    rng = np.random.default_rng(count)
+    seeds = rng.normal(size=count)
+    alone = over_seeds(seeds)
+    same = over_both(seeds, np.tile(seeds, (50, 1)))
+    assert [same["low"], same["high"]] == pytest.approx([alone["low"], alone["high"]])
+    moved = over_both(seeds, seeds + rng.normal(size=(50, 1)))
+    assert moved["high"] - moved["low"] > same["high"] - same["low"]
+    # seeds that agree leave the storms alone
+    storms = rng.normal(size=(2000, 1))
+    agreed = over_both(np.ones(count), np.ones(count) + storms)
+    assert agreed["high"] - 1 == pytest.approx(1.96 * storms.std(ddof=1), rel=1e-4)
 
 
 def test_interval_over_storms_is_left_open_without_resamples() -> None:

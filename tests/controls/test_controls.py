@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from precip_sae.controls import beside, decompositions, models
 from precip_sae.controls.chance import LEAST_SHIFT, shifted_correlations
 from precip_sae.interpretation.compared import redrawn_measures
-from precip_sae.interpretation.measures import MEASURES
-from precip_sae.interpretation.responses import Inputs, follow
+from precip_sae.interpretation.measures import MEASURES, evaluate
+from precip_sae.interpretation.responses import Inputs, Layer, Responses, follow
 from precip_sae.interpretation.sensitivity import correlations
 from precip_sae.scheduling import side_by_side
 from precip_sae.settings import DataSettings, MLPSettings, SAESettings
@@ -157,3 +157,18 @@ def test_chance_is_reported_by_every_measure(whole):
     assert set(result["mlp"]) == {"r95", "beyond", "independent", "published", "every", "living", "effective"}
     assert result["sae"]["r95"]["n"] == 3
     assert result["mlp"]["independent"]["value"] == pytest.approx(1.96 / np.sqrt(120))
+
+
+def test_a_network_that_is_dead_has_decompositions_in_which_nothing_varies():
+    rng = np.random.default_rng(0)
+    dead = np.zeros((60, 3), np.float32)
+    inputs = Inputs(rng.normal(size=(60, 2)).astype(np.float32))
+    hidden = Layer(np.zeros((2, 3), np.float32), -np.ones(3, np.float32))
+    made = [
+        follow(inputs, [hidden, layer])
+        for layer in (decompositions.principal(dead), decompositions.independent(dead, 0))
+    ]
+    made.append(Responses(decompositions.NonNegative(dead, 4, 0).activations(dead), inputs))
+    for responses in made:
+        found = evaluate(responses)
+        assert (found["every"], np.isnan(found["living"]), np.isnan(found["information"])) == (0, True, True)

@@ -1,6 +1,7 @@
 """Figures of stability, causes, borders and cards: the same bytes, legible, and still drawn where little is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,12 @@ SHRUNK = 162 / (25.4 * style.DOUBLE)
 
 def effects() -> pd.DataFrame:
     rows = [
-        (kind, seed, unit, 0.5, 0.1 * unit, 0.4)
+        (kind, seed, unit, 0.5, 0.1 * unit, 0.2 * unit, 0.4)
         for kind in ("latents", "hidden", "untrained", "random", "principal")
         for seed in range(3)
         for unit in range(4)
     ]
-    return pd.DataFrame(rows, columns=["kind", "seed", "unit", "active", "size", "tied"])
+    return pd.DataFrame(rows, columns=["kind", "seed", "unit", "active", "size", "doubled", "tied"])
 
 
 def steering(outputs: int = 3, seeds: int = 2) -> Steering:
@@ -77,7 +78,7 @@ def card(outputs: tuple[str, ...] = ("Rain", "Snow", "Mixed-phase"), low: float 
         },
         "truth": TRUTH if low else None,
     }
-    return Card(facts, Curve("T", ".1f °C", places, line, bound, bound, line, line, turn, 0.9))
+    return Card(facts, Curve("T", ".1f °C", places, line, bound, bound, line, line, turn, 0.9), {"T": -1, "Fs": -1})
 
 
 def every_figure() -> dict[str, Callable[[], Figure]]:
@@ -132,6 +133,25 @@ def test_every_kind_of_unit_has_a_colour_marker_and_name_of_its_own() -> None:
     colours = [to_rgb(colour) for _, colour, _, _ in LOOKS.values()]
     assert len(set(colours)) == len(LOOKS)
     assert not set(colours) & {to_rgb(colour) for colour in style.PHASES.values()}
+
+
+def test_a_card_names_inputs_as_figures_do_whatever_is_in_their_names() -> None:
+    one = card()
+    one.facts["inputs"].append({"input": "no ice", "r": over_seeds([np.nan])})
+    named = replace(one, signs={"no ice": 1, "T": -1})
+    axes = draw_cards.cards([named], {"T": "$T$", "Fs": "$F_s$", "no ice": "ice-free"}, {"T": "T"}).axes
+    assert axes[0].get_title(loc="left") == "ice-free+ $T$−"
+    # one that does not vary has no bar
+    assert len(axes[1].patches) == 2
+
+
+def test_every_level_of_similarity_has_a_mark_of_its_own_and_is_in_the_legend() -> None:
+    levels = [0.5, 0.7, 0.9]
+    found = {"decoder": {f"above_{k}": SPREAD for k in (50, 70, 90)}}
+    figure = features.partners({"latents": np.linspace(-1, 1, 9)}, levels, found)
+    marks = [line for line in figure.axes[1].lines if line.get_linestyle() == "None"]
+    assert len({(line.get_marker(), line.get_color()) for line in marks}) == 3
+    assert [t.get_text() for t in figure.legends[0].get_texts()][1:] == ["above 0.5", "above 0.7", "above 0.9"]
 
 
 def test_figures_are_drawn_where_intervals_or_families_are_missing() -> None:

@@ -177,6 +177,11 @@ def test_values_are_printed_only_where_they_fit_their_cells(inputs: int, printed
         assert figure.axes[0].texts[0].get_window_extent().width <= cell[1] - cell[0]
 
 
+def test_a_confusion_matrix_says_that_its_rows_are_those_of_all_seeds() -> None:
+    titles = [skill.confusion(np.eye(2, dtype=int), ["a", "b"], models).axes[0].get_title() for models in (1, 10)]
+    assert titles == ["share of the observed class, and rows", "share of the class; rows of all seeds"]
+
+
 def test_a_class_that_was_never_observed_has_no_share() -> None:
     figure = skill.confusion(np.array([[3, 1], [0, 0]]), ["Rain", "Snow"])
     assert sum(t.startswith("–") for t in texts(figure)) == 2

@@ -6,6 +6,7 @@ import pytest
 
 from precip_sae.figures.overview import ORDER, known_layers, overview
 from precip_sae.interpretation.measures import MEASURES
+from precip_sae.interpretation.stability import key
 from precip_sae.manuscript.numbers import flatten
 from precip_sae.spread import over_seeds
 
@@ -77,3 +78,12 @@ def test_one_seed_makes_points_without_intervals(missing: str) -> None:
     axis = overview(found, TITLES, 0.33).axes[2]
     assert points(axis) == [0.2, 0.2, 0.3, 0.3, 0.4, 0.4]
     assert not [line for line in axis.lines if len(line.get_xdata()) == 2]
+
+
+@pytest.mark.parametrize(("levels", "lowest"), [([0.7, 0.05], "r > 0.05 (%)"), ([0.925, 0.93], "r > 0.925 (%)")])
+def test_the_lowest_level_is_named_whatever_its_digits(levels: list[float], lowest: str) -> None:
+    keys = [key(level) for level in levels]
+    assert len(set(keys)) == 2
+    found = {k.replace("above_70", keys[0]).replace("above_90", keys[1]): n for k, n in numbers().items()}
+    axis = overview(found, TITLES, 0.33).axes[3]
+    assert axis.get_xlabel() == f"with a partner, {lowest}"

@@ -81,6 +81,13 @@ def test_a_figure_fits_the_page_and_its_text_is_legible_and_inside_it(name: str)
             assert box.y1 <= page.y1 + 1, label
 
 
+def test_the_legend_names_the_variants_of_every_task() -> None:
+    table = dictionaries()
+    figure = variants.measure_by_width({"Phase": table, "Rate": table[table["variant"] == "topk"]}, 0.33)
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == [variants.VARIANT_NAMES[name] for name in variants.VARIANT_NAMES]
+
+
 def test_every_variant_has_a_name_a_colour_and_a_mark_of_its_own() -> None:
     names = set(VARIANTS)
     assert set(get_args(VariantName)) == names

@@ -7,6 +7,7 @@ import pytest
 from precip_sae.figures import controls, measures, noise
 from precip_sae.interpretation.measures import MEASURES
 from precip_sae.interpretation.sensitivity import COUNTED
+from precip_sae.spread import over_seeds
 
 
 def spread(mean, half=0.02):
@@ -69,6 +70,24 @@ def test_floors_stand_above_what_is_looked_for_and_a_loss_is_not_cut_off(gain):
     low = figure.axes[0].get_xlim()[0]
     assert low <= min(0, 100 * gain - 2)
     assert low == 0 or gain < 0
+
+
+def test_floors_are_drawn_where_the_gain_of_training_is_not_defined():
+    training = dict.fromkeys(COUNTED, spread(None))
+    figure = noise.floors({name: {"order": spread(0.05)} for name in COUNTED}, {"order": "order"}, {}, training)
+    assert [x for x, _, _ in markers(figure.axes[0])] == [5]
+
+
+def test_bands_around_curves_of_a_few_seeds_are_students():
+    rows = [
+        {"variant": v, "seed": s, "counted": c, "threshold": t, "value": value}
+        for v in ("mlp", "keras3", "untrained") for s, value in enumerate((1.0, 2.0, 3.0)) for c in COUNTED
+        for t in (0.1, 0.4)
+    ]  # fmt: skip
+    band = measures.measures(pd.DataFrame(rows), {"a": compared(0.01)}).axes[0].collections[0]
+    low, high = band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()
+    alone = over_seeds([1.0, 2.0, 3.0])
+    assert (low, high) == pytest.approx((alone["low"], alone["high"]))
 
 
 def test_controls_that_the_trained_sae_does_not_beat_are_hollow():

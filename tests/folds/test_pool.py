@@ -76,6 +76,15 @@ def test_the_pooled_accuracy_is_the_share_of_all_rows_and_the_gain_is_over_rows(
     assert gain["over"] == pooled.episodes.name == "10 stretches of rows"
 
 
+def test_a_fold_whose_response_is_constant_leaves_the_range_to_the_others() -> None:
+    frame = table()
+    frame.loc[frame["when"].rank() <= 60, "y"] = 1.0
+    folds = [Fold(prepare(frame, one), made("regression")[0][0].networks, {}) for one in every_fold(data("regression"))]
+    found = pooled_skill(pooled_rows(folds, frame), data("regression"))["by_fold"]["r2"]
+    assert np.isfinite([found["least"], found["most"]]).all()
+    assert found["least"] < found["most"]
+
+
 def test_climatology_of_a_regression_is_each_folds_own() -> None:
     folds, frame = made("regression")
     found = pooled_skill(pooled_rows(folds, frame), data("regression"))["baselines"]["climatology"]

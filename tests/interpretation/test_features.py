@@ -96,6 +96,25 @@ def test_a_label_that_changes_at_one_temperature_steps_there_in_every_source(fra
     assert found["n0"]["Snow"]["observed"]["step"]["mean"] > 0
 
 
+def test_places_along_a_transformed_input_and_its_borders_are_told_in_its_unit(frame: pd.DataFrame) -> None:
+    falling = frame.assign(Fs=np.linspace(0.5, 4.5, len(frame))[RNG.permutation(len(frame))])
+    transforms = {"T": "log10", "Fs": "log10"}
+    data = DATA.model_copy(update={"predictors": ["T", "Fs"], "transforms": transforms})
+    prepared = prepare(falling, data)
+    t, fs = (borders.Axis.of(prepared, column) for column in ("T", "Fs"))
+    own = falling.loc[prepared.rows["test"]]
+    np.testing.assert_allclose(t.told(t.values), own["T"] - 273.15, atol=1e-3)
+    np.testing.assert_allclose(fs.told(fs.values), own["Fs"], atol=1e-5)
+    assert (fs.borders, fs.form) == ({"mixed_rain": (1.5, 2.0)}, ".3g m/s")
+    assert t.borders["mixed_rain"] == pytest.approx((0, 2))
+
+
+def test_published_borders_are_left_out_where_a_table_has_another_unit(frame: pd.DataFrame) -> None:
+    celsius = DATA.model_copy(update={"units": {"T": "°C"}})
+    axis = borders.Axis.of(prepare(frame.assign(T=frame["T"] - 273.15), celsius), "T")
+    assert (axis.borders, axis.form) == ({}, ".3g °C")
+
+
 def test_a_regressions_line_has_no_turn_to_speak_of(frame: pd.DataFrame) -> None:
     data = DataSettings(table="t.csv", predictors=["T", "n0"], response="Sr", kind="regression")
     prepared = prepare(frame, data)
@@ -217,6 +236,11 @@ def test_a_factor_that_is_missing_in_some_rows_is_judged_by_the_others() -> None
     assert found["r"]["mean"] == pytest.approx(1)
     assert found["unit_r"]["mean"] == pytest.approx(1)
     assert cards.hidden_factor(a, units, np.full(50, 3.0), a.T)["r"]["mean"] is None
+
+
+def test_a_family_is_shown_along_an_input_that_varies() -> None:
+    assert cards.strongest({"flag": np.nan, "T": 0.2, "n0": -0.6}) == "n0"
+    assert cards.strongest({"a": 0.5, "b": -0.5}) == "a"
 
 
 def test_effects_are_written_as_shares_or_in_the_unit_of_the_response() -> None:

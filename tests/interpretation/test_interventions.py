@@ -1,5 +1,7 @@
 """Interventions: against the closed form of a linear output layer, and against running the network anew."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,14 +15,23 @@ from precip_sae.interpretation import causes, interventions, storms
 from precip_sae.models.initial import mlp_weights, sae_weights
 from precip_sae.models.mlp import MLP
 from precip_sae.models.sae import SAE
-from precip_sae.tasks.prepare import Part
+from precip_sae.settings import DataSettings
+from precip_sae.tasks.prepare import Part, Prepared
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 3)).astype(np.float32)
 EPISODES = np.repeat(np.arange(20), 4)
 
 
-def task(kind: str) -> tuple[MLP, SAE, SAE, causes.Subject, Part]:
+def prepared(kind: str, scale: float = 1.0, mean: float = 0.0) -> Prepared:
+    """No rows, but how a response was standardised."""
+    classes = ["a", "b", "c"] if kind == "classification" else []
+    data = DataSettings(table="t", predictors=["a", "b", "c"], response="y", kind=kind, classes=classes)
+    part = Part(X[:0], X[:0, 0])
+    return Prepared(data, part, part, part, part, np.zeros(3), np.ones(3), {}, response_mean=mean, response_scale=scale)
+
+
+def task(kind: str, scale: float = 1.0, mean: float = 0.0) -> tuple[MLP, SAE, SAE, causes.Subject, Part]:
     outputs = 3 if kind == "classification" else 1
     networks = MLP.of([mlp_weights(seed, 3, 4, outputs) for seed in (0, 1)])
     saes, untrained = (SAE.of([sae_weights(seed, 4, 5) for seed in seeds]) for seeds in ((0, 1), (7, 8)))
@@ -28,8 +39,8 @@ def task(kind: str) -> tuple[MLP, SAE, SAE, causes.Subject, Part]:
         hidden = networks.hidden(torch.from_numpy(X))
         latents, control = (s.encode(hidden).numpy() for s in (saes, untrained))
         z = networks.output(hidden).numpy()
-    y = z[0].argmax(axis=1) if kind == "classification" else z[0, :, 0] + 0.1
-    it = causes.subject(networks, saes, untrained, hidden.numpy(), latents, control, kind)
+    y = z[0].argmax(axis=1) if kind == "classification" else scale * (z[0, :, 0] + 0.1) + mean
+    it = causes.subject(networks, saes, untrained, hidden.numpy(), latents, control, prepared(kind, scale, mean))
     return networks, saes, untrained, it, Part(X, y)
 
 
@@ -40,7 +51,7 @@ def test_changing_a_latent_by_d_moves_the_outputs_by_d_times_its_decoder_row_tim
     # the closed form of one ReLU layer with a linear output: dz = d D_j W, whatever the row
     networks, saes, _, it, _ = task("regression")
     row = it.rows["latents"][0, unit] @ it.weight[0]
-    change = interventions.effect(it.z[0], np.full(len(X), d), row, "regression")
+    change = interventions.changed(it.z[0], np.full(len(X), d), row, "regression") - it.z[0]
     with torch.no_grad():
         latents = saes.encode(torch.from_numpy(it.hidden))
         more = latents.clone()
@@ -68,7 +79,7 @@ def test_a_clamped_latent_is_what_the_network_says_with_the_latent_at_that_value
     levels = np.array([0.0, 0.7])
     latent = -it.changes["latents"][1, :, 2].astype(np.float64)
     row = it.rows["latents"][1, 2] @ it.weight[1]
-    found = np.stack([interventions.steered(it.z[1], latent, row, k, "classification").mean(axis=0) for k in levels])
+    found = np.stack([interventions.changed(it.z[1], k - latent, row, "classification").mean(axis=0) for k in levels])
     with torch.no_grad():
         h = torch.from_numpy(it.hidden)
         f = saes.encode(h)
@@ -160,6 +171,29 @@ def test_a_dead_latent_changes_nothing_and_is_not_averaged() -> None:
     alone = table[(table["kind"] == "latents") & (table["unit"] == 0)]["size"]
     assert summary["kinds"]["latents"]["size"]["mean"] == pytest.approx(alone[alone > 0].mean())
     assert summary["latents_less"]["size"].keys() == {"hidden", "untrained", "random", "principal"}
+
+
+def test_latents_that_are_all_dead_leave_their_effects_undefined() -> None:
+    _, _, _, it, part = task("regression")
+    it.changes["latents"][:] = 0
+    table, by_row = causes.effects(it, part, [4, 2], ["a", "b", "c"])
+    found = causes.summary(table, by_row, EPISODES, "storms", ".3f")
+    assert (found["kinds"]["latents"]["size"]["mean"], found["kinds"]["latents"]["size"]["undefined"]) == (None, 2)
+    assert found["kinds"]["hidden"]["size"]["n"] == 2
+    assert found["latents_less"]["size"]["hidden"]["mean"] is None
+    json.dumps(found, allow_nan=False)
+
+
+def test_effects_on_a_standardised_response_are_told_in_its_own_unit() -> None:
+    plain, scaled = task("regression"), task("regression", scale=5.0, mean=-2.0)
+    tables = [causes.effects(it, part, [0, 1], ["a", "b", "c"])[0] for *_, it, part in (plain, scaled)]
+    np.testing.assert_allclose(tables[1]["size"], 5 * tables[0]["size"], atol=1e-5)
+    curves = [
+        causes.steer(it, n, part, EPISODES, {0: 1, 1: 3}, 2, 4, "c", bins=5) for n, _, _, it, part in (plain, scaled)
+    ]
+    for name in ("observed", "network", "moved", "clamped"):
+        np.testing.assert_allclose(getattr(curves[1], name), 5 * getattr(curves[0], name) - 2, atol=1e-5)
+    np.testing.assert_allclose(curves[1].carried, curves[0].carried)
 
 
 def test_what_latents_do_more_than_controls_has_an_interval_over_seeds_and_storms() -> None:

@@ -134,6 +134,14 @@ def test_of_two_units_of_a_model_in_a_family_the_nearer_one_is_its_member() -> N
     assert (family.members, family.units) == ({0: 1, 1: 0}, 3)
 
 
+def test_a_family_that_exactly_the_share_of_models_has_returns() -> None:
+    # 0.28 x 25 is 7.000000000000001
+    labels = np.full((25, 1), -1)
+    labels[:7] = 0
+    (family,) = matching.returning(labels, np.ones((25, 25, 1, 1)), 0.28)
+    assert family.share == 0.28
+
+
 def test_a_random_unit_is_active_as_often_as_the_latent_that_it_stands_for() -> None:
     hidden = np.abs(series(2, 1000, 3))
     latents = np.maximum(series(2, 1000, 5) - np.linspace(-1, 1, 5, dtype=np.float32), 0)

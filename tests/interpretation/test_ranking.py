@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from precip_sae.interpretation.ranking import agreement, cut_off, rank_correlation, ranked
+from precip_sae.errors import StageError
+from precip_sae.interpretation.ranking import Experiment, agreement, compared, cut_off, rank_correlation, ranked
 
 
 def dictionaries() -> pd.DataFrame:
@@ -47,3 +48,10 @@ def test_a_cut_off_is_tried_on_seeds_that_it_was_not_chosen_on() -> None:
     chance = cut_off(table, "truth", "noise", 1, recovered=0.6)
     assert chance["balanced_accuracy"]["mean"] < 1.0
     assert cut_off(table, "truth", "good", -1, recovered=99.0)["cut_off"] is None
+
+
+def test_too_few_dictionaries_to_rank_are_told_in_one_sentence() -> None:
+    few = dictionaries().assign(inputs_by_every=1.0).groupby(["seed", "setting"]).head(3)
+    experiment = Experiment("toy models", few, "truth", 0.9, ("setting",))
+    with pytest.raises(StageError, match="24 of toy models dictionaries, expected at least 5 in each setting and seed"):
+        compared({"toys": experiment}, ["every"], "inputs_by_")

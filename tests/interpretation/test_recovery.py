@@ -58,6 +58,10 @@ def test_the_sae_that_counts_is_the_sparsest_that_still_reconstructs() -> None:
     # none is good enough: the best there is
     assert recovery.counted(MADE, 0.001) == {0, 3, 4}
     assert recovery.counted(MADE[:1], 0.1) == {0}
+    # a seed whose layer is dead has no variance to explain, and decides nothing
+    one_dead = [Dictionary(d.kind, d.units, np.array([np.nan, *d.fvu[1:]]), d.l1) for d in MADE]
+    assert recovery.counted(one_dead, 0.1) == {0, 2, 4}
+    assert recovery.counted(one_dead, 0.001) == {0, 3, 4}
 
 
 def test_a_row_per_dictionary_and_seed_says_what_it_recovers(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:

@@ -53,6 +53,14 @@ def test_correlations_are_pearsons() -> None:
         np.testing.assert_allclose(r[model], expected, atol=1e-6)
 
 
+def test_an_input_that_does_not_vary_has_no_correlation_even_if_its_mean_is_rounded() -> None:
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(1, 20, 3)).astype(np.float32)
+    r = correlations(units, np.column_stack([np.full(20, 0.1), rng.normal(size=20)]))
+    assert np.isnan(r[0, :, 0]).all()
+    assert np.isfinite(r[0, :, 1]).all()
+
+
 def test_a_dead_unit_has_no_correlation_even_if_its_constant_is_not_zero() -> None:
     units = np.full((1, 1000, 1), 0.1, np.float32)
     assert np.isnan(correlations(units, np.random.default_rng(0).normal(size=(1000, 2)).astype("f4"))).all()

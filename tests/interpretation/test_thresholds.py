@@ -121,12 +121,13 @@ def test_sums_are_over_the_rows_of_each_storm_in_any_order() -> None:
     assert storms.sums(np.ones((5, 2)), episodes).shape == (3, 2)
 
 
-def test_shares_at_a_border_are_of_the_units_that_count() -> None:
-    places = np.array([[1.0, 2.0, 9.0, np.nan], [5.0, 5.0, 5.0, 5.0]])
-    counted = np.array([[True, True, True, True], [False] * 4])
-    found = thresholds.share_at(places, counted, (1.0, 2.0))
-    assert found[0] == 0.5
-    assert np.isnan(found[1])
+def test_along_an_input_that_does_not_vary_nothing_is_explained() -> None:
+    bins = thresholds.Bins.of(np.full(30, 4.0), 10)
+    curve = bins.means(np.arange(30.0)[:, None])
+    assert bins.centres.tolist() == [4.0]
+    assert np.isnan(thresholds.lines(bins.centres, curve)).all()
+    for find in (thresholds.steps, thresholds.turns):
+        assert np.isnan(find(bins.centres, curve).place).all()
 
 
 def test_chance_is_the_share_of_places_where_a_turn_could_stand() -> None:

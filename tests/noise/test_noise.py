@@ -150,3 +150,11 @@ def test_the_table_of_replicates_names_source_seed_and_measure():
     found = floors.floors(table)["every"]
     assert found["order"]["mean"] == pytest.approx(0.1)
     assert found["seeds"]["mean"] == pytest.approx(np.std([0.1, 0.2], ddof=1))
+
+
+def test_a_source_without_a_replicate_has_no_floor():
+    # with tables: 0 no other table is simulated; how far seeds lie apart is no noise of tables
+    base = {"every": np.linspace(0.1, 0.5, 8)}
+    found = floors.floors(floors.long_table({"seeds": [base], "data": [base]}, list(range(8))))["every"]
+    assert found["data"]["mean"] is None
+    assert found["seeds"]["low"] < found["seeds"]["mean"]

@@ -51,6 +51,14 @@ def test_surface_weather_keeps_its_published_quartiles(report: pd.DataFrame) -> 
     assert (quartiles["difference"].abs() <= 1.3 * quartiles["tolerance"]).all(), quartiles[~quartiles["passed"]]
 
 
+def test_shares_of_echo_tops_are_of_the_records_that_have_one(table: pd.DataFrame) -> None:
+    tops = np.full(300, np.nan)
+    tops[:100], tops[100:200] = published.CAP, 1000.0
+    found = compare(table.head(300).assign(ETH=tops)).set_index("statistic")["simulated"]
+    assert found["share of echo tops at the highest gate"] == 0.5
+    assert found["share of lower echo tops at gates 5-12"] == 1.0
+
+
 def test_no_strong_correlation_in_snow_has_the_wrong_sign(report: pd.DataFrame) -> None:
     signs = report[report.index.str.contains("wrong signs")]
     assert len(signs) == len(CORRELATIONS)

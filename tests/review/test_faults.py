@@ -106,6 +106,10 @@ def missing_rows(paper: Paths) -> None:
     dvc(paper, "commit", "--quiet", "--force", "search@rain")
 
 
+def file_named_like_an_output(paper: Paths) -> None:
+    (paper.figures / "rain-mine.txt").write_text("mine")
+
+
 def dirty_tree(paper: Paths) -> None:
     (paper.root / "src" / "precip_sae" / "extra.py").write_text("x = 1\n")
 
@@ -166,6 +170,7 @@ FAULTS: list[tuple[Callable[[Paths], None], dict[str, str]]] = [
         {"files": r"dvc\.lock: the entry of results/rain/train\.json \(train@rain\) is not of the file here"},
     ),
     (missing_rows, {"searches": r"results/rain/search\.parquet: 1 rows are missing, the first of the subset n0 T"}),
+    (file_named_like_an_output, {"tree": r"figures/rain-mine\.txt has local changes, which no commit holds"}),
     (
         dirty_tree,
         {

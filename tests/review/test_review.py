@@ -190,7 +190,7 @@ def test_the_page_of_changes_shows_what_changed_and_nothing_else(
     numbers["observe.rows"] = {"value": 400, "text": "400"}
     write_json(paper.paper / "numbers.json", numbers)
     manuscript = paper.paper / "manuscript.typ"
-    manuscript.write_text(manuscript.read_text().replace("= Results", "= Results <b>"))
+    manuscript.write_text(manuscript.read_text().replace("= Results", "= Results <b>") + "++ more\n")
     shutil.copy(paper.figures / "rain" / "responses.png", paper.figures / "rain" / "heatmaps.png")
     monkeypatch.chdir(paper.root)
     assert main(["diff", "HEAD"]) == 0
@@ -199,6 +199,7 @@ def test_the_page_of_changes_shows_what_changed_and_nothing_else(
     assert '<td>There are rows</td><td>500</td><td>400</td><td>PASS</td><td class="FAIL">FAIL</td>' in page
     assert "<del>= Results</del>" in page
     assert "<ins>= Results &lt;b&gt;</ins>" in page
+    assert "<ins>++ more</ins>" in page
     assert page.count("<h3>figures/") == 1
     assert page.count('src="data:image/png;base64,') == page.count("<img") == 2
     assert "Tables" in page

@@ -272,3 +272,11 @@ def test_class_weights_are_kept_as_given(tmp_path):
     assert parse(TaskSettings, task, "t").mlp.class_weights is None
     assert parse(TaskSettings, task | {"mlp": {"class_weights": "balanced"}}, "t").mlp.class_weights == "balanced"
     assert parse(TaskSettings, task | {"mlp": {"class_weights": {"v": 2}}}, "t").mlp.class_weights == {"v": 2.0}
+
+
+@pytest.mark.parametrize("section", ["noise", "controls", "features"])
+def test_what_is_about_networks_of_several_seeds_is_refused_of_one_that_is_named(section):
+    data = {"table": "t.csv", "predictors": ["a"], "response": "y", "kind": "regression"}
+    task = {"title": "t", "data": data, "mlp": {"network": "published/regressor.json"}}
+    with pytest.raises(SettingsError, match=rf"{section}\.one: .* tasks\.one\.mlp\.network names one"):
+        parse(Settings, {"tasks": {"one": task}, section: {"one": {"table": "t.csv"}}}, "params.yaml")

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from precip_sae.interpretation.variant_grid import Fitted, middle
 from precip_sae.settings import DescentSettings, ToySettings
 from precip_sae.superposition import study
 from precip_sae.superposition.recovery import cosines, recovery
+from precip_sae.superposition.toy import ToyModel
 
 TRUTH = np.array([[[1.0, 0.0], [0.0, 2.0]]])
 LIVING = np.ones((1, 2), bool)
@@ -106,3 +108,14 @@ def test_the_summary_names_the_best_variant_and_says_how_far_it_goes(table: pd.D
 
 def test_the_middle_penalty_is_taken_where_one_must_do() -> None:
     assert middle({"l1": [3.0, 1.0, 2.0], "topk": [1.0]}) == {"l1": [2.0], "topk": [1.0]}
+
+
+def test_features_that_are_all_ignored_have_no_dimensionality(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ignoring(units: int, activity: list[float], *_: object) -> ToyModel:
+        shape = len(activity), SMALL.features
+        return ToyModel({"weight": torch.zeros(*shape, units), "bias": torch.zeros(*shape)})
+
+    monkeypatch.setattr(study, "train_toys", ignoring)
+    found = study.compete([1.0], SMALL)
+    assert (found["ignored"] == 1).all()
+    assert found["dimensionality"].isna().all()

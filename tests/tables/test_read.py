@@ -106,6 +106,32 @@ def test_a_list_that_names_no_table_is_one_sentence(content: str, sentence: str,
     assert "\n" not in str(refused.value)
 
 
+def test_files_in_other_units_are_converted_to_one_or_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "months"
+    folder.mkdir()
+    for name, unit, value in (("a", {"units": "K"}, 273.15), ("b", {"units": "degC"}, 0.0), ("c", {}, 0.0)):
+        columns = {"T": ("time", np.full(2, value), unit), "y": ("time", np.arange(2.0))}
+        xr.Dataset(columns).to_netcdf(folder / f"{name}.nc")
+    settings = data(predictors=["T"])
+    with pytest.raises(TableError, match=r"'T' is in 'K' in a\.nc and in 'degC' in b\.nc, expected one unit, or"):
+        read_table(folder, settings)
+    converted = data(predictors=["T"], units={"T": "°C"})
+    with pytest.raises(TableError, match=r"'T' is in 'K' in a\.nc, and c\.nc does not say in which unit"):
+        read_table(folder, converted)
+    (folder / "c.nc").unlink()
+    assert read_table(folder, converted)["T"].tolist() == [0.0] * 4
+    (folder / "a.nc").unlink()
+    assert read_table(folder, settings)["T"].tolist() == [0.0] * 2
+
+
+def test_a_category_that_looks_like_a_missing_value_is_one_where_a_predictor_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("region,y\nNA,1\nEU,2\n,3\n")
+    found = read_table(path, data(predictors=["region=NA", "region=EU"]))
+    np.testing.assert_array_equal(found["region=NA"], [1, 0, np.nan])
+    np.testing.assert_array_equal(found["region=EU"], [0, 1, np.nan])
+
+
 def test_stated_units_are_converted_and_others_left_alone(tmp_path: Path) -> None:
     path = written(tmp_path, "a,b,y\n273.15,1013,3.6\n")
     settings = data(

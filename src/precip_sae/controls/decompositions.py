@@ -33,7 +33,7 @@ def _unsettled() -> Iterator[None]:
 def principal(hidden: NDArray[np.floating]) -> Layer:
     """Scores on the principal components of hidden activations (Hotelling 1933), as a layer without a ReLU.
 
-    Directions in which nothing varies are left out.
+    Directions in which nothing varies are left out, but for one of a layer that is dead.
 
     Args:
         hidden: activations to fit on [rows, hidden].
@@ -42,7 +42,7 @@ def principal(hidden: NDArray[np.floating]) -> Layer:
     centred = hidden - mean
     power, directions = np.linalg.eigh(centred.T @ centred)
     kept = power > NOTHING * max(float(power.max()), np.finfo(np.float64).tiny)
-    directions = directions[:, kept][:, ::-1]
+    directions = directions[:, kept][:, ::-1] if kept.any() else np.zeros((len(directions), 1))
     return Layer(directions, -mean @ directions, relu=False)
 
 
@@ -69,6 +69,8 @@ def independent(hidden: NDArray[np.floating], seed: int) -> Layer:
 class NonNegative:
     """Non-negative components (Lee and Seung 1999, doi 10.1038/44565): h ~ a D with a, D >= 0, a the activations.
 
+    Of a layer that is dead where it is fitted they are never active.
+
     Args:
         hidden: activations to fit on [rows, hidden].
         components: how many.
@@ -78,6 +80,9 @@ class NonNegative:
     def __init__(self, hidden: NDArray[np.floating], components: int, seed: int) -> None:
         from sklearn.decomposition import NMF
 
+        self.components, self.dead = components, not hidden.any()
+        if self.dead:
+            return
         rows = np.linspace(0, len(hidden) - 1, min(len(hidden), NMF_ROWS)).round().astype(int)
         self.model = NMF(components, init="random", random_state=seed, max_iter=200, tol=1e-3)
         with _unsettled():
@@ -85,6 +90,8 @@ class NonNegative:
 
     def activations(self, hidden: NDArray[np.floating]) -> Values:
         """[rows, hidden] -> [rows, components]."""
+        if self.dead:
+            return np.zeros((len(hidden), self.components))
         with _unsettled():
             return self.model.transform(hidden.astype(np.float64))
 

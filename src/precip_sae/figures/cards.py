@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from precip_sae.figures.names import pretty_unit
 from precip_sae.figures.recovery import NAMES as HIDDEN_NAMES
 from precip_sae.figures.style import DOUBLE, KINDS, NEGATIVE, PHASES, POSITIVE, SMALL, logarithmic, signed, styled
-from precip_sae.interpretation.cards import Card
+from precip_sae.interpretation.cards import Card, name_of
 from precip_sae.quantities import write
 from precip_sae.spread import Spread
 
@@ -41,9 +41,9 @@ def cards(found: Sequence[Card], names: Mapping[str, str], labels: Mapping[str, 
     return figure
 
 
-def _written(signed_inputs: str, names: Mapping[str, str]) -> str:
-    """`T− Fs−` with the inputs as they are written in figures."""
-    return " ".join(names.get(one[:-1], one[:-1]) + one[-1] for one in signed_inputs.split(" "))
+def _written(rule: str, names: Mapping[str, str]) -> str:
+    """The rule of a reading, `T− Fs−`, with the inputs as they are written in figures."""
+    return " ".join(names.get(one[:-1], one[:-1]) + one[-1] for one in rule.split(" "))
 
 
 def _response(axis: Axes, card: Card, names: Mapping[str, str], labels: Mapping[str, str]) -> None:
@@ -55,8 +55,7 @@ def _response(axis: Axes, card: Card, names: Mapping[str, str], labels: Mapping[
     if line.turn["mean"] is not None:
         axis.axvline(line.turn["mean"], color="0.4", linewidth=0.7, linestyle=":")
     axis.set(xlabel=labels[line.column], ylabel="activation (scaled)", ylim=(-0.03, 1.1))
-    inputs = card.facts["name"].startswith("no ")
-    axis.set_title(card.facts["name"] if inputs else _written(card.facts["name"], names), loc="left")
+    axis.set_title(name_of(card.signs, names), loc="left")
     # less than a decade and a half has no room for the labels of a logarithmic axis
     if logarithmic(line.places, 30):
         axis.set_xscale("log")
@@ -66,6 +65,8 @@ def _correlations(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
     inputs = card.facts["inputs"]
     for y, one in enumerate(inputs):
         mean = one["r"]["mean"]
+        if mean is None:
+            continue
         axis.barh(y, mean, height=0.65, color=POSITIVE if mean > 0 else NEGATIVE)
         if one["r"]["low"] is not None:
             axis.hlines(y, one["r"]["low"], one["r"]["high"], color="black", linewidth=1.0)

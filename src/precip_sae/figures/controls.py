@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from precip_sae.figures.style import DOUBLE, KINDS, styled
+from precip_sae.figures.style import DOUBLE, KINDS, mark, styled
 
 MEASURES = {
     "published": "published",
@@ -39,18 +39,12 @@ def controls(found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], t
         if band["low"] is not None:
             axis.axvspan(100 * band["low"], 100 * band["high"], color=KINDS["keras3"], alpha=0.15, linewidth=0)
         for place, control in enumerate(names):
-            spread = of[control]["reduction"]
-            if spread["mean"] is None:
-                continue
             own = control == trained
             p = of[control]["beyond"]["p_holm"]["value"] if not own else 0.0
             colour = KINDS["keras3"] if own else "0.2"
-            if spread["low"] is not None:
-                axis.plot([100 * spread["low"], 100 * spread["high"]], [place, place], color=colour, linewidth=1.2)
-            axis.plot(
-                100 * spread["mean"], place, "s" if own else "o", markersize=4.5, color=colour,
-                markerfacecolor=colour if p is not None and p < SIGNIFICANCE else "white",
-            )  # fmt: skip
+            look = {"marker": "s" if own else "o", "markersize": 4.5}
+            look["markerfacecolor"] = colour if p is not None and p < SIGNIFICANCE else "white"
+            mark(axis, of[control]["reduction"], place, colour, 100, **look)
         axis.axvline(0, color="0.4", linewidth=0.6)
         axis.set_title(title)
         axis.tick_params(axis="y", length=0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from precip_sae.figures.names import names, pretty_unit, with_unit
 from precip_sae.figures.style import DOUBLE, KINDS, PHASES, PUBLISHED, logarithmic, styled
 from precip_sae.interpretation.borders import Axis
-from precip_sae.interpretation.causes import PRINCIPAL, Steering
+from precip_sae.interpretation.causes import PRINCIPAL, Steering, by_seed
 from precip_sae.interpretation.stability import HIDDEN, LATENTS, RANDOM, SHIFTED, UNTRAINED
 from precip_sae.settings import DataSettings
 from precip_sae.spread import over_seeds
@@ -27,6 +27,8 @@ LOOKS: dict[str, tuple[str, str, str, str]] = {
     PRINCIPAL: ("principal directions", "#332288", "P", "-."),
     SHIFTED: ("latents, shifted in time", "#E08FB8", "x", ":"),
 }
+LEVEL_LOOKS = (("s", "#333333"), ("D", "#9A9A9A"), ("^", "#666666"), ("v", "#BBBBBB"))
+"""Marker and colour of each level of similarity."""
 SOURCES = {"observed": ("observed", "o"), "networks": ("networks", "s"), "linear": ("linear model", "^")}
 LABELS = {"regime3": "regimes (study)", "density": "density", "temperature": "temperature", "phase": "true phase"}
 
@@ -82,17 +84,17 @@ def partners(
         xlabel="correlation with the partner", ylabel="units above it (%)", xlim=(-0.2, 1.005), ylim=(0, 105),
         title="across networks, by activation",
     )  # fmt: skip
+    looks = [LEVEL_LOOKS[k % len(LEVEL_LOOKS)] for k in range(len(levels))]
     for row, spreads in enumerate(elsewhere.values()):
-        for k, spread in enumerate(spreads.values()):
-            look = {"marker": "s" if k == 0 else "D", "color": "#333333" if k == 0 else "#9A9A9A"}
-            _interval(right, spread, row + 0.22 * (k - 0.5), 100, **look)
+        for k, (spread, (marker, colour)) in enumerate(zip(spreads.values(), looks, strict=True)):
+            _interval(right, spread, row + 0.22 * (k - 0.5), 100, marker=marker, color=colour)
     right.set(yticks=range(len(elsewhere)), xlabel="latents with a partner above (%)", xlim=(0, 102))
     right.set_yticklabels(list(elsewhere))
     right.set_ylim(len(elsewhere) - 0.5, -0.5)
     right.set_title("compared in other ways")
     marks = [
         Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4, label=f"above {level:g}")
-        for level, marker, colour in zip(levels, "sD", ("#333333", "#9A9A9A"), strict=False)
+        for level, (marker, colour) in zip(levels, looks, strict=True)
     ]
     lines = [
         Line2D([], [], color=LOOKS[kind][1], linestyle=LOOKS[kind][3], label=LOOKS[kind][0]) for kind in similarities
@@ -108,14 +110,12 @@ def ablations(table: pd.DataFrame, what: str, scale: float) -> Figure:
     Args:
         table: see `interpretation.causes.effects`; what: label of the size; scale: factor to the label's unit.
     """
-    living = table[table["active"] > 0]
-    kinds = [kind for kind in LOOKS if kind in set(living["kind"])]
-    weighed = living.assign(tied=living["tied"] * living["size"]).groupby(["kind", "seed"])
-    sums = weighed[["tied", "size"]].sum()
+    found = by_seed(table).dropna(subset="size")
+    kinds = [kind for kind in LOOKS if kind in found.index]
     measures = (
-        (scale * living.groupby(["kind", "seed"])["size"].mean(), "mean over units", what),
-        (scale * living.groupby(["kind", "seed"])["size"].max(), "the strongest unit", what),
-        (100 * sums["tied"] / sums["size"], "tied to one input", "variance of the effect (%)"),
+        (scale * found["size"], "mean over units", what),
+        (scale * found["strongest"], "the strongest unit", what),
+        (100 * found["tied"], "tied to one input", "variance of the effect (%)"),
     )
     figure = Figure(figsize=(DOUBLE, 2.3))
     for axis, (values, title, label) in zip(figure.subplots(1, 3), measures, strict=True):
@@ -151,7 +151,7 @@ def steering(
     for axis in axes[len(curves) :]:
         axis.set_axis_off()
     for axis, one, name in zip(axes, curves, titles, strict=False):
-        output = int(np.ptp(one.moved.mean(axis=0), axis=0).argmax())
+        output = one.output
         x = places(one.column, one.centres)
         for values, kind, label in ((one.moved, None, "moved"), (one.clamped, LATENTS, ""), (one.random, RANDOM, "")):
             colour = LOOKS[kind][1] if kind else "#222222"

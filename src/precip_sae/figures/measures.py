@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from precip_sae.figures.sensitivity import COUNTED_NAMES
-from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, styled
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, mark, styled
+from precip_sae.spread import over_seeds
 
 SIGNIFICANCE = 0.05
 
@@ -47,9 +47,9 @@ def measures(
 def _curves(axes: Sequence[Axes], curves: pd.DataFrame, threshold: float) -> None:
     for axis, (counted, title) in zip(axes, COUNTED_NAMES.items(), strict=True):
         for variant, rows in curves[curves["counted"] == counted].groupby("variant", sort=False):
-            by = rows.groupby("threshold")["value"]
-            mean, error = by.mean(), 1.96 * by.std() / np.sqrt(by.count())
-            axis.fill_between(mean.index, mean - error, mean + error, color=KINDS[variant], alpha=0.25, linewidth=0)
+            by = pd.DataFrame({at: over_seeds(each["value"]) for at, each in rows.groupby("threshold")}).T
+            mean, low, high = (by[end].astype(float) for end in ("mean", "low", "high"))
+            axis.fill_between(mean.index, low, high, color=KINDS[variant], alpha=0.25, linewidth=0)
             axis.plot(mean.index, mean, color=KINDS[variant], marker=KIND_MARKERS[variant], markersize=2.5)
         axis.axvline(threshold, color="0.6", linewidth=0.6, linestyle=":")
         axis.set_title(title.replace("\n", " ").replace(" (published measure)", ""))
@@ -61,17 +61,10 @@ def _points(axis: Axes, compared: Mapping[str, Any], trained: str) -> None:
     for place, found in enumerate(compared.values()):
         p = found["gain"][trained]["p_holm"]["value"]
         for variant, offset in (("untrained", 0.16), (trained, -0.16)):
-            spread = found["reduction"][variant]
-            if spread["mean"] is None:
-                continue
             hollow = variant == "untrained" or p is None or p >= SIGNIFICANCE
-            y = place + offset
-            if spread["low"] is not None:
-                axis.plot([100 * spread["low"], 100 * spread["high"]], [y, y], color=KINDS[variant], linewidth=1.2)
-            axis.plot(
-                100 * spread["mean"], y, KIND_MARKERS[variant], markersize=4.5, color=KINDS[variant],
-                markerfacecolor="white" if hollow else KINDS[variant],
-            )  # fmt: skip
+            look = {"marker": KIND_MARKERS[variant], "markersize": 4.5}
+            look["markerfacecolor"] = "white" if hollow else KINDS[variant]
+            mark(axis, found["reduction"][variant], place + offset, KINDS[variant], 100, **look)
     axis.axvline(0, color="0.4", linewidth=0.6)
     axis.set(
         yticks=range(len(compared)), yticklabels=[found["title"] for found in compared.values()],

@@ -44,6 +44,11 @@ def unit(data: DataSettings | None, column: str) -> str:
     return pretty_unit(own.get(column, BY_NAME[column].unit if column in BY_NAME else ""))
 
 
+def level_of(key: str) -> float:
+    """The level that `interpretation.stability.key` has named: 0.7 of `above_70`, 0.925 of `above_92_5`."""
+    return float(key.removeprefix("above_").replace("_", ".")) / 100
+
+
 def axis_labels(data: DataSettings | None = None) -> dict[str, str]:
     """`name (unit)` of every column of the observations, and of those that the task names."""
     columns = [*BY_NAME, *(c for c in ([*data.predictors, *data.responses] if data else []) if c not in BY_NAME)]

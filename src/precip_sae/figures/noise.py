@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from precip_sae.figures.sensitivity import COUNTED_NAMES
-from precip_sae.figures.style import DOUBLE, KINDS, PUBLISHED, SMALL, styled
+from precip_sae.figures.style import DOUBLE, KINDS, PUBLISHED, SMALL, mark, styled
 
 
 @styled
@@ -36,22 +35,15 @@ def floors(
         of = found[counted]
         for place, source in enumerate(shown):
             if source in of:
-                _point(axis, place, of[source], "0.2")
-        if subset.get(counted) is not None:
-            _point(axis, len(shown), {"mean": subset[counted], "low": None}, PUBLISHED, "D")
-        _point(axis, len(shown) + 1, training[counted], KINDS["keras3"], "s")
+                mark(axis, of[source], place, "0.2", 100, marker="o", markersize=4.5)
+        between = {"mean": subset.get(counted), "low": None, "high": None}
+        mark(axis, between, len(shown), PUBLISHED, 100, marker="D", markersize=4.5)
+        mark(axis, training[counted], len(shown) + 1, KINDS["keras3"], 100, marker="s", markersize=4.5)
         axis.axhline(len(shown) - 0.5, color="0.6", linewidth=0.6, linestyle=":")
         axis.set_title(title.replace("\n", " ").replace(" (published measure)", ""))
         axis.tick_params(axis="y", length=0)
     axes[0].set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
-    axes[0].set_xlim(left=min(0.0, axes[0].get_xlim()[0] if any(g["mean"] < 0 for g in training.values()) else 0.0))
+    loses = any((gain["mean"] or 0.0) < 0 for gain in training.values())
+    axes[0].set_xlim(left=min(0.0, axes[0].get_xlim()[0]) if loses else 0.0)
     axes[1].set_xlabel("standard deviation of one model's reduction (points)", fontsize=SMALL)
     return figure
-
-
-def _point(axis: Axes, place: int, spread: Mapping[str, Any], colour: str, marker: str = "o") -> None:
-    if spread["mean"] is None:
-        return
-    if spread["low"] is not None:
-        axis.plot([100 * spread["low"], 100 * spread["high"]], [place, place], color=colour, linewidth=1.2)
-    axis.plot(100 * spread["mean"], place, marker, color=colour, markersize=4.5)

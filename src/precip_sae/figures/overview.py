@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, TEXT, styled
+from precip_sae.figures.names import level_of
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KIND_NAMES, KINDS, TEXT, mark, styled
 
 Numbers = Mapping[str, Mapping[str, Any]]
 
@@ -109,15 +110,14 @@ def known_layers(numbers: Numbers) -> dict[str, str]:
 
 def _returning(axis: Axes, numbers: Numbers, titles: Mapping[str, str]) -> None:
     """Share of living units whose activation has a counterpart in another seed, at the lowest level that was asked."""
-    levels = sorted({key.split(".")[4] for key in numbers if ".stability.kinds.latents.above_" in key})
+    levels = sorted({key.split(".")[4] for key in numbers if ".stability.kinds.latents.above_" in key}, key=level_of)
     if not levels:
         return
     for row, task in enumerate(titles):
         for kind, name in IN_STABILITY.items():
             key = f"{task}.stability.kinds.{name}.{levels[0]}.partner"
             _point(axis, numbers, key, row + _offset(kind), kind, 100)
-    level = levels[0].removeprefix("above_").rstrip("0")
-    axis.set(xlabel=f"with a partner, r > 0.{level} (%)", xlim=(0, 100))
+    axis.set(xlabel=f"with a partner, r > {level_of(levels[0]):g} (%)", xlim=(0, 100))
     _name(axis, list(titles.values()))
 
 
@@ -132,9 +132,5 @@ def _name(axis: Axes, names: Sequence[str]) -> None:
 
 def _point(axis: Axes, numbers: Numbers, key: str, y: float, kind: str, scale: float = 1) -> None:
     """A mean with its interval, where they are defined."""
-    mean, low, high = (numbers.get(f"{key}.{part}", {}).get("value") for part in ("mean", "low", "high"))
-    if mean is None:
-        return
-    if low is not None and high is not None:
-        axis.plot([scale * low, scale * high], [y, y], color=KINDS[kind], linewidth=1.2)
-    axis.plot(scale * mean, y, KIND_MARKERS[kind], markersize=4, color=KINDS[kind])
+    spread = {part: numbers.get(f"{key}.{part}", {}).get("value") for part in ("mean", "low", "high")}
+    mark(axis, spread, y, KINDS[kind], scale, marker=KIND_MARKERS[kind], markersize=4)

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from precip_sae.figures.style import DOUBLE, KINDS, SMALL, styled
+from precip_sae.figures.style import DOUBLE, KINDS, SMALL, mark, styled
 from precip_sae.interpretation.measures import MEASURES
 from precip_sae.interpretation.ranking import BESIDE
 
@@ -37,10 +37,8 @@ def agreement(found: Mapping[str, Any]) -> Figure:
                 axis.annotate("not defined", (0, place), fontsize=SMALL, color="0.5", ha="center", va="center")
                 continue
             colour = BEST if name == found["best"] else PLAIN if name in BESIDE else OTHER
-            if spread["low"] is not None:
-                axis.plot([spread["low"], spread["high"]], [place, place], color=colour, linewidth=1.6)
             marker = "s" if name in BESIDE else "o"
-            axis.plot(spread["mean"], place, marker=marker, color=colour, markersize=4, linestyle="none")
+            mark(axis, spread, place, colour, width=1.6, marker=marker, markersize=4)
         axis.set(xlim=(-1.05, 1.05), xticks=[-1, 0, 1])
         axis.set_title(TITLES.get(experiment, experiment), fontsize=SMALL)
     axes[0].set(yticks=range(len(order)), yticklabels=[_title(name) for name in order])

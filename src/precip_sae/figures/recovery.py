@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KINDS, NOTHING, SINGLE, SMALL, styled
+from precip_sae.figures.style import DOUBLE, KIND_MARKERS, KINDS, NOTHING, SINGLE, SMALL, mark, styled
 from precip_sae.interpretation.layer_dictionaries import KINDS as ELEMENTS
 from precip_sae.spread import over_seeds
 
@@ -71,9 +71,7 @@ def by_factor(factors: pd.DataFrame, inputs: Mapping[str, float], order: Sequenc
             spread = over_seeds(rows.loc[(factor, kind), "recovery"].to_numpy())
             y = place + 0.66 * (k / max(len(kinds) - 1, 1) - 0.5)
             colour, marker, _, _ = LOOKS[kind]
-            if spread["low"] is not None:
-                axis.plot([spread["low"], spread["high"]], [y, y], color=colour, linewidth=1.4)
-            axis.plot(spread["mean"], y, marker=marker, color=colour, markersize=3.6, linestyle="none")
+            mark(axis, spread, y, colour, width=1.4, marker=marker, markersize=3.6)
     least = min(0.0, float(rows.loc[(slice(None), kinds), "recovery"].min()))
     axis.set(
         yticks=range(len(order)), yticklabels=[NAMES.get(factor, factor) for factor in order], xlim=(least - 0.02, 1.0),

@@ -19,12 +19,13 @@ ABREAST = 3
 
 
 @styled
-def confusion(matrix: NDArray[np.int64], classes: list[str]) -> Figure:
+def confusion(matrix: NDArray[np.int64], classes: list[str], models: int = 1) -> Figure:
     """Confusion matrix: shares of each observed class, and the rows behind them.
 
     Args:
-        matrix: rows by observed and predicted class [classes, classes], counts or means of counts over seeds. A class
-            that was never observed has a grey row.
+        matrix: rows by observed and predicted class [classes, classes], added up over the models. A class that was
+            never observed has a grey row.
+        models: how many, so that the title says whose rows they are.
     """
     total = matrix.sum(axis=1, keepdims=True)
     share = np.divide(matrix, total, out=np.full(matrix.shape, np.nan), where=total > 0)
@@ -48,7 +49,8 @@ def confusion(matrix: NDArray[np.int64], classes: list[str]) -> Figure:
     axis.tick_params(length=0)
     what = "share of the observed class (%)"
     if len(classes) <= MOST_PRINTED:
-        axis.set_title(what if many else "share of the observed class, and rows")
+        counted = "share of the observed class, and rows" if models == 1 else "share of the class; rows of all seeds"
+        axis.set_title(what if many else counted)
     else:
         figure.colorbar(image, ax=axis, label=what, shrink=0.75)
     return figure

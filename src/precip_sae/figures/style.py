@@ -1,13 +1,14 @@
 """How every figure looks, and how it is written so that the same figure is the same bytes."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -129,6 +130,22 @@ def _settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
     for axis in figure.axes:
         axis.set_position(Bbox.from_extents(np.round(axis.get_position(original=True).extents, 6)))
+
+
+def mark(
+    axis: Axes, spread: Mapping[str, Any], y: float, color: str, scale: float = 1.0, width: float = 1.2, **look: Any
+) -> None:
+    """A mean as a marker on the bar of its interval, along x; what is not defined stays out.
+
+    Args:
+        spread: `mean`, `low` and `high`, None where not defined.
+        scale: factor to the axis's unit; width: of the bar, in points; look: of the marker.
+    """
+    if spread["mean"] is None:
+        return
+    if spread["low"] is not None and spread["high"] is not None:
+        axis.plot([scale * spread["low"], scale * spread["high"]], [y, y], color=color, linewidth=width)
+    axis.plot(scale * spread["mean"], y, color=color, linestyle="none", **look)
 
 
 def logarithmic(values: ArrayLike, ratio: float = 10.0) -> bool:

@@ -25,7 +25,6 @@ _LOOKS = {
 VARIANT_NAMES = {variant: name for variant, (name, _, _) in _LOOKS.items()}
 VARIANT_COLOURS = {variant: colour for variant, (_, colour, _) in _LOOKS.items()}
 VARIANT_MARKERS = {variant: marker for variant, (_, _, marker) in _LOOKS.items()}
-WIDTH_LINES = {1: ":", 2: "--", 4: "-", 8: "-."}
 
 
 @styled
@@ -50,8 +49,9 @@ def reconstruction(tables: Mapping[str, pd.DataFrame], width: int) -> Figure:
         column[1].set(xlabel="active latents per row", ylim=(-0.03, 1))
     axes[0, 0].set_ylabel("unexplained variance (%)")
     axes[1, 0].set_ylabel("dead latents (%)")
-    present = [name for name in VARIANT_NAMES if any((table["variant"] == name).any() for table in tables.values())]
-    figure.legend(handles=legend_handles(present), loc="outside lower center", ncols=2 if len(tables) == 1 else 4)
+    figure.legend(
+        handles=legend_handles(_present(tables)), loc="outside lower center", ncols=2 if len(tables) == 1 else 4
+    )
     return figure
 
 
@@ -67,9 +67,9 @@ def measure_by_width(tables: Mapping[str, pd.DataFrame], published: float) -> Fi
     """
     figure = Figure(figsize=(min(SINGLE * len(tables), DOUBLE), 2.9))
     axes = figure.subplots(1, len(tables), squeeze=False, sharey=True)[0]
+    names = _present(tables)
     for axis, (title, table) in zip(axes, tables.items(), strict=True):
         means = table.groupby(["variant", "latents_per_unit", "penalty"])["reduction_published"].mean().reset_index()
-        names = [name for name in VARIANT_NAMES if (means["variant"] == name).any()]
         widths = sorted(means["latents_per_unit"].unique())
         for k, name in enumerate(names):
             rows = means[means["variant"] == name]
@@ -84,6 +84,11 @@ def measure_by_width(tables: Mapping[str, pd.DataFrame], published: float) -> Fi
         handles=legend_handles(names, line=False), loc="outside lower center", ncols=2 if len(tables) == 1 else 4
     )
     return figure
+
+
+def _present(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """The variants that any of the tables has, in the order of VARIANT_NAMES."""
+    return [name for name in VARIANT_NAMES if any((table["variant"] == name).any() for table in tables.values())]
 
 
 def legend_handles(variants: list[str], line: bool = True) -> list[Line2D]:

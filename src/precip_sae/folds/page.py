@@ -71,7 +71,8 @@ def write_pooled(
 
 def _skill_figure(all_rows: AllRows, data: DataSettings) -> Any:
     if data.kind == "classification":
-        return draw_skill.confusion(confusion(all_rows.predicted, all_rows.observed), data.classes)
+        rows = confusion(all_rows.predicted, all_rows.observed)
+        return draw_skill.confusion(rows, data.classes, len(all_rows.predicted))
     mean = all_rows.predicted.mean(axis=0, dtype=np.float64)
     return draw_skill.predicted_observed(
         all_rows.observed, mean, names(data, data.responses), [unit(data, name) for name in data.responses]

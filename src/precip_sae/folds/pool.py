@@ -235,11 +235,13 @@ def _averaged(values: NDArray[np.float64], form: str) -> Spread:
 
 def _by_fold(values: NDArray[np.float64], form: str) -> dict[str, Any]:
     means = _mean(values, 1)
-    return _range(means[np.isfinite(means)].tolist()) | {"form": form}
+    return _range(means.tolist()) | {"form": form}
 
 
 def _range(values: Sequence[float]) -> dict[str, float | None]:
-    return {"least": min(values), "most": max(values)} if values else {"least": None, "most": None}
+    """The least and the largest of what is defined."""
+    there = [value for value in values if np.isfinite(value)]
+    return {"least": min(there, default=None), "most": max(there, default=None)}
 
 
 def _named(found: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -1,7 +1,7 @@
 """Where networks, their units and simpler models put the borders between phases, with every kind of label."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,7 @@ class Axis:
         column: its name; mean, scale: of the standardised input; values: of the rows, not standardised [rows].
         told: from `values` to the unit in which places are told: temperatures in degrees Celsius, others untransformed.
         form: how places are written, with that unit.
+        borders: the published borders along it, in that unit; none where the table has the input in a unit of its own.
     """
 
     column: str
@@ -75,6 +76,7 @@ class Axis:
     values: Values
     told: Callable[[Values], Values]
     form: str
+    borders: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -91,20 +93,15 @@ class Axis:
         k = prepared.data.predictors.index(column)
         mean, scale = float(prepared.mean[k]), float(prepared.scale[k])
         values = prepared.test.x[:, k].astype(np.float64) * scale + mean
-        unit = prepared.data.units.get(column, BY_NAME[column].unit if column in BY_NAME else "")
-        if unit == "K":
-            return cls(column, mean, scale, values, lambda places: places - FREEZING, ".1f °C")
+        own = BY_NAME[column].unit if column in BY_NAME else ""
+        unit = prepared.data.units.get(column, own)
         transform = prepared.data.transforms.get(column)
-        told = TRANSFORMS[transform][1] if transform else np.asarray
-        return cls(column, mean, scale, values, told, f".3g {unit}".strip())
-
-    @property
-    def borders(self) -> dict[str, tuple[float, float]]:
-        """The published borders along it, in the unit in which places are told."""
-        return {
-            name: tuple(self.told(np.array(border)).tolist())
-            for name, border in thresholds.published(self.column).items()
-        }
+        back = TRANSFORMS[transform][1] if transform else np.asarray
+        borders = thresholds.published(column) if unit == own else {}
+        if unit != "K":
+            return cls(column, mean, scale, values, back, f".3g {unit}".strip(), borders)
+        celsius = {name: (low - FREEZING, high - FREEZING) for name, (low, high) in borders.items()}
+        return cls(column, mean, scale, values, lambda places: back(places) - FREEZING, ".1f °C", celsius)
 
 
 def said(z: NDArray[np.float32], prepared: Prepared) -> Values:

@@ -95,6 +95,15 @@ def signs(r: Mapping[str, float], threshold: float) -> dict[str, int]:
     return {name: 1 if r[name] > 0 else -1 for name in strong}
 
 
+def strongest(r: Mapping[str, float]) -> str:
+    """The input with the largest |r|, the first of equals; one that does not vary (NaN) is never chosen.
+
+    Args:
+        r: correlation with each input.
+    """
+    return max(r, key=lambda name: np.nan_to_num(abs(r[name]), nan=-1.0))
+
+
 def name_of(found: Mapping[str, int], shown: Mapping[str, str] | None = None, most: int | None = None) -> str:
     """A family's name: its inputs with their signs, `T− Fs−`; `no input` where it is sensitive to none.
 
@@ -207,11 +216,12 @@ class Card:
     """A family of latents and all that is known of it.
 
     Attributes:
-        facts: what cards.json holds of it; curve: its response.
+        facts: what cards.json holds of it; curve: its response; signs: see `signs`.
     """
 
     facts: dict[str, Any]
     curve: Curve
+    signs: Mapping[str, int]
 
 
 def card(
@@ -245,8 +255,8 @@ def card(
     own = np.array([r[m, u] for m, u in members.items()])
     mean = dict(zip(data.predictors, own.mean(axis=0).tolist(), strict=True))
     found = signs(mean, threshold)
-    strongest = max(mean, key=lambda name: abs(mean[name]))
-    line = curve(mine, Axis.of(prepared, strongest), episodes)
+    first = strongest(mean)
+    line = curve(mine, Axis.of(prepared, first), episodes)
     unit_of = {seeds[m]: u for m, u in members.items()}
     chosen = effects[(effects["kind"] == LATENTS) & (effects["unit"] == effects["seed"].map(unit_of))]
     outputs = data.classes or data.responses
@@ -266,10 +276,10 @@ def card(
         },
         "inputs": [
             {"input": name, "r": over_seeds(own[:, data.predictors.index(name)], ".2f")}
-            for name in sorted(mean, key=lambda name: -abs(mean[name]))
+            for name in sorted(mean, key=lambda name: -np.nan_to_num(abs(mean[name]), nan=-1.0))
         ],
         "threshold": {
-            "input": strongest,
+            "input": first,
             "turn": line.turn,
             "explained": quantity(line.explained, PERCENT),
         },
@@ -291,7 +301,7 @@ def card(
             **{name: _listed(getattr(line, name)) for name in ("mean", "low", "high", "seeds_low", "seeds_high")},
         },
     }
-    return Card(facts, line)
+    return Card(facts, line, found)
 
 
 def numbers(found: Sequence[Card]) -> dict[str, dict[str, Any]]:

@@ -23,7 +23,7 @@ from precip_sae.observations.schema import BY_NAME
 from precip_sae.quantities import PERCENT, POINTS
 from precip_sae.settings import DataSettings
 from precip_sae.spread import over_seeds
-from precip_sae.tasks.prepare import Part
+from precip_sae.tasks.prepare import Part, Prepared
 
 PRINCIPAL = "principal"
 KINDS = (LATENTS, HIDDEN, UNTRAINED, RANDOM, PRINCIPAL)
@@ -38,7 +38,8 @@ class Subject:
     Attributes:
         kind: `classification` or `regression`.
         weight, bias: of the output layer [models, hidden, outputs], [models, outputs].
-        hidden: hidden activations [models, rows, hidden]; z: outputs [models, rows, outputs].
+        hidden: hidden activations [models, rows, hidden]; z: outputs, logits or responses in the table's unit
+            [models, rows, outputs].
         changes: of every kind, by how much each unit is changed when it is ablated [models, rows, units].
         rows: of every kind, what a unit more adds to the hidden activations [models, units, hidden].
     """
@@ -59,16 +60,17 @@ def subject(
     hidden: NDArray[np.float32],
     latents: NDArray[np.float32],
     control: NDArray[np.float32],
-    kind: str,
+    prepared: Prepared,
 ) -> Subject:
     """Puts together what can be changed.
 
     Args:
         hidden, latents, control: activations on the same rows, of the hidden units, of `saes` and of `untrained`
             [models, rows, units].
-        kind: of the task.
+        prepared: of the task; outputs are put into the unit of its response.
     """
     weight, bias = (_array(p) for p in (networks.output_weight, networks.output_bias))
+    weight, bias = weight * prepared.response_scale, bias * prepared.response_scale + prepared.response_mean
     decoder = _array(saes.decoder_weight)
     mean, directions = interventions.principal(hidden)
     along = np.einsum("mrh,mdh->mrd", hidden - mean[:, None, :], directions)
@@ -81,7 +83,7 @@ def subject(
         RANDOM: random,
         PRINCIPAL: directions,
     }
-    return Subject(kind, weight, bias, hidden, interventions.outputs(hidden, weight, bias), changes, rows)
+    return Subject(prepared.data.kind, weight, bias, hidden, interventions.outputs(hidden, weight, bias), changes, rows)
 
 
 def splicing(
@@ -91,7 +93,7 @@ def splicing(
     """Loss recovered with each reconstruction in the place of the hidden activations.
 
     Args:
-        reconstructions: by name [models, rows, hidden]; y: responses or class numbers [rows].
+        reconstructions: by name [models, rows, hidden]; y: class numbers, or responses in the table's unit [rows].
         mean: hidden activations that stand for nothing [models, hidden].
         episodes: of each row [rows]; over: what they are called.
 
@@ -143,8 +145,7 @@ def effects(it: Subject, part: Part, seeds: list[int], inputs: list[str]) -> tup
                     columns.append(np.zeros(len(part)))
                     continue
                 ablated, doubled = (
-                    interventions.predictions(it.z[m] + (sign * change)[:, None] * row, it.kind) - before
-                    for sign in (1, -1)
+                    interventions.changed(it.z[m], sign * change, row, it.kind) - before for sign in (1, -1)
                 )
                 sizes = interventions.size(ablated, it.kind)
                 outs = ablated[here].mean(axis=0)
@@ -169,6 +170,29 @@ def _tie(frames: list[tuple[Any, ...]], shares: Values, inputs: list[str]) -> No
         frames[k] += (share[best], inputs[best]) if known else (np.nan, "")
 
 
+def by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """What the living units of every kind and seed do, taken together: a row per kind and seed.
+
+    Args:
+        table: see `effects`.
+
+    Returns:
+        `size` and `doubled` (means over units), `strongest` (the largest size) and `tied` (mean weighted by the size:
+        what does nothing is tied to nothing); NaN without a living unit.
+    """
+    living = table[table["active"] > 0]
+    grouped = living.assign(weighed=living["tied"] * living["size"]).groupby(["kind", "seed"])
+    found = pd.DataFrame(
+        {
+            "size": grouped["size"].mean(),
+            "strongest": grouped["size"].max(),
+            "doubled": grouped["doubled"].mean(),
+            "tied": grouped["weighed"].sum() / grouped["size"].sum(),
+        }
+    )
+    return found.reindex(pd.MultiIndex.from_product([table["kind"].unique(), np.unique(table["seed"])]))
+
+
 def summary(
     table: pd.DataFrame, by_row: Mapping[str, Values], episodes: NDArray[np.int64], over: str, form: str
 ) -> dict[str, Any]:
@@ -184,24 +208,15 @@ def summary(
     """
     draws = storms.weights(episodes)
     drawn = {kind: storms.redrawn_means(values.T, episodes, draws) for kind, values in by_row.items()}
-    living = table[table["active"] > 0]
-    grouped = living.groupby(["kind", "seed"])
-    # a unit that does more counts for more: what does nothing is tied to nothing
-    weighed = living.assign(weighed=living["tied"] * living["size"]).groupby(["kind", "seed"])
-    measures = {
-        "size": grouped["size"].mean(),
-        "strongest": grouped["size"].max(),
-        "doubled": grouped["doubled"].mean(),
-        "tied": weighed["weighed"].sum() / weighed["size"].sum(),
-    }
+    measures = by_seed(table)
     forms = dict.fromkeys(measures, form) | {"tied": PERCENT}
     found = {
-        kind: {name: over_seeds(values[kind], forms[name]) for name, values in measures.items()}
+        kind: {name: over_seeds(values, forms[name]) for name, values in measures.loc[kind].items()}
         | {"size_storms": storms.interval(_mean_over_models(drawn[kind]), episodes, form, over)}
         for kind in by_row
     }
     differences = {
-        f"{name} {kind}": (measures[name][LATENTS] - measures[name][kind]).to_numpy()
+        f"{name} {kind}": (measures.loc[LATENTS, name] - measures.loc[kind, name]).to_numpy()
         for name in ("size", "tied")
         for kind in by_row
         if kind != LATENTS
@@ -257,18 +272,22 @@ class Steering:
     drawn: Mapping[str, Values]
 
     @property
-    def carried(self) -> Values:
-        """How much of the response to the input goes through the latent: range of `clamped` over that of `moved`.
+    def output(self) -> int:
+        """The output that moving the input changes most."""
+        return _most_moved(self.moved)
 
-        Of the output that moving the input changes most; signed, below 0 where the latent pushes it the other way
-        [seeds].
+    @property
+    def carried(self) -> Values:
+        """How much of the response to the input goes through the latent: the slope of `clamped` on `moved`.
+
+        Of `output`; below 0 where the latent pushes it the other way [seeds].
         """
-        return _ranges(self.clamped, self.moved)
+        return _slopes(self.clamped, self.moved, self.output)
 
     @property
     def carried_random(self) -> Values:
         """The same of the random direction [seeds]."""
-        return _ranges(self.random, self.moved)
+        return _slopes(self.random, self.moved, self.output)
 
 
 def effect_form(data: DataSettings) -> str:
@@ -280,14 +299,13 @@ def effect_form(data: DataSettings) -> str:
     return f".3f {data.units.get(response, known)}".strip()
 
 
-def _ranges(curves: Values, moved: Values, output: int | None = None) -> Values:
-    """Slope through the origin of centred `curves` on centred `moved`, [.., seeds, bins, outputs] -> [.., seeds].
+def _most_moved(moved: Values) -> int:
+    """The output with the widest range over the bins, mean over the seeds [seeds, bins, outputs]."""
+    return int(np.ptp(moved.mean(axis=0), axis=0).argmax())
 
-    Args:
-        output: of which output; None: the one that `moved` changes most.
-    """
-    if output is None:
-        output = int(np.ptp(moved.mean(axis=0), axis=0).argmax())
+
+def _slopes(curves: Values, moved: Values, output: int) -> Values:
+    """Slopes of `curves` on `moved` over the bins, by least squares, [.., seeds, bins, outputs] -> [.., seeds]."""
     a, b = (c[..., output] - c[..., output].mean(axis=-1, keepdims=True) for c in (curves, moved))
     return (a * b).sum(axis=-1) / np.maximum((b * b).sum(axis=-1), np.finfo(float).tiny)
 
@@ -299,7 +317,7 @@ def steer(
     """Clamps a family's latents, one per model that has it, at what they are in each bin of an input.
 
     Args:
-        part: the rows of `it`; episodes: of each of them.
+        part: the rows of `it`, responses in the table's unit; episodes: of each of them.
         members: position of the model: its latent.
         column: the input; name: its name.
     """
@@ -323,16 +341,16 @@ def steer(
         for kind in (LATENTS, RANDOM):
             row = it.rows[kind][m, unit] @ it.weight[m]
             for k in there:
-                clamped_at = interventions.steered(it.z[m], latent, row, latent[number == k].mean(), it.kind)
-                curves[kind].append(storms.redrawn_means(clamped_at, episodes, draws))
+                clamped = interventions.changed(it.z[m], latent[number == k].mean() - latent, row, it.kind)
+                curves[kind].append(storms.redrawn_means(clamped, episodes, draws))
     # [draws, seeds, bins, outputs]
     moved, clamped, random = (
         np.stack(found, axis=1).reshape(-1, len(members), len(there), classes) for found in curves.values()
     )
-    output = int(np.ptp(moved[0].mean(axis=0), axis=0).argmax())
+    output = _most_moved(moved[0])
     drawn = {
-        "carried": _ranges(clamped, moved, output).round(DIGITS),
-        "carried_random": _ranges(random, moved, output).round(DIGITS),
+        "carried": _slopes(clamped, moved, output).round(DIGITS),
+        "carried_random": _slopes(random, moved, output).round(DIGITS),
     }
     observed = np.stack([truth[number == k].mean(axis=0) for k in there])
     return Steering(family, name, centres, observed, network, moved[0], clamped[0], random[0], drawn)

@@ -120,18 +120,15 @@ def directed(rows: Values, generator: np.random.Generator) -> Values:
     return v * np.linalg.norm(rows, axis=-1, keepdims=True) / np.linalg.norm(v, axis=-1, keepdims=True)
 
 
-def effect(z: Values, change: Values, row: Values, kind: str) -> Values:
-    """What changing one unit does to the predictions of one model.
+def changed(z: Values, change: Values, row: Values, kind: str) -> Values:
+    """Predictions of one model with one of its units changed [rows, outputs].
 
     Args:
         z: outputs as they are [rows, outputs].
-        change: by how much the unit is changed [rows]: -f ablates, v - f clamps at v, (s - 1) f scales by s.
+        change: by how much the unit is changed [rows]: -f ablates, f doubles, v - f clamps at v.
         row: what a unit more adds to the outputs, D_j W_out [outputs].
-
-    Returns:
-        Predictions with the change less those without [rows, outputs].
     """
-    return predictions(z + change[:, None] * row, kind) - predictions(z, kind)
+    return predictions(z + change[:, None] * row, kind)
 
 
 def size(change: Values, kind: str) -> Values:
@@ -171,13 +168,3 @@ def quantile_bins(x: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
         edges = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)[1:-1]))
         found.append(np.searchsorted(edges, column, side="right"))
     return np.stack(found)
-
-
-def steered(z: Values, latent: Values, row: Values, level: float, kind: str) -> Values:
-    """Predictions of every row with a latent clamped at a level [rows, outputs].
-
-    Args:
-        z: outputs as they are [rows, outputs]; latent: its activation [rows].
-        row: what a unit more adds to the outputs [outputs].
-    """
-    return predictions(z + (level - latent)[:, None] * row, kind)

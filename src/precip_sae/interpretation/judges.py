@@ -24,9 +24,6 @@ FROM_RESPONSES = {
 }
 
 
-"""Rows that measures look at, evenly spaced: thousands of dictionaries are judged."""
-
-
 class UnitJudge:
     """Judges units by their responses; what is worked out from the inputs once is kept for the next dictionary."""
 

@@ -240,7 +240,8 @@ def returning(labels: NDArray[np.int64], similarity: NDArray[np.float64], least:
     for number in range(labels.max() + 1):
         model, unit = np.nonzero(labels == number)
         have = np.unique(model)
-        if len(have) < max(2, least * models):
+        # the quotient is rounded as `least` was, the product `least * models` may lie above a whole number
+        if len(have) < 2 or len(have) / models < least:
             continue
         near = similarity[model[:, None], model[None, :], unit[:, None], unit[None, :]].mean(axis=1)
         members = {int(m): int(unit[model == m][np.argmax(near[model == m])]) for m in have}

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from precip_sae.errors import StageError
 from precip_sae.interpretation.known_truth import COLUMN, PLANTED, RARE
 from precip_sae.interpretation.measures import MEASURES
 from precip_sae.quantities import PERCENT, quantity
@@ -169,9 +170,11 @@ def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: s
 
     Returns:
         `agreement` (experiment: measure: rank correlation with its interval over seeds), `best` and its `title` (the
-        measure with the
-        largest mean over the experiments, each counting the same, among those defined in all), its `mean`, in how many
-        experiments its interval lies above zero (`above`, `of`) and its `cut_off` in each.
+        measure with the largest mean over the experiments, each counting the same, among those defined in all), its
+        `mean`, in how many experiments its interval lies above zero (`above`, `of`) and its `cut_off` in each.
+
+    Raises:
+        StageError: no measure is defined in every experiment.
     """
     signs = {prefix + name: -1 for name in measures} | dict.fromkeys(BESIDE, -1)
     agreements = {
@@ -181,6 +184,12 @@ def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: s
         for name, each in found.items()
     }
     everywhere = [prefix + name for name in measures if all(prefix + name in a for a in agreements.values())]
+    if not everywhere:
+        counts = ", ".join(f"{len(each.table)} of {each.title}" for each in found.values())
+        raise StageError(
+            f"No measure can be held to the truth in every experiment: there are {counts} dictionaries, expected at "
+            f"least {FEWEST} in each setting and seed, which differ in what they recover."
+        )
     means = {name: float(np.mean([a[name]["mean"] for a in agreements.values()])) for name in everywhere}
     best = max(means, key=lambda name: means[name])
     above = sum(bool((a[best]["low"] or 0.0) > 0) for a in agreements.values())
@@ -198,7 +207,3 @@ def compared(found: Mapping[str, Experiment], measures: Sequence[str], prefix: s
         "of": len(found),
         "cut_off": {name: cut | {"cut_off": quantity(cut["cut_off"], ".2f")} for name, cut in cuts.items()},
     }
-
-
-def _known(signs: Mapping[str, int], table: pd.DataFrame) -> dict[str, int]:
-    return {name: sign for name, sign in signs.items() if name in table}

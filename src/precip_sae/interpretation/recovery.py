@@ -152,11 +152,15 @@ def _by_factor(
 
 
 def counted(made: Sequence[Dictionary], unexplained: float) -> set[int]:
-    """Places of the dictionaries that count: all but SAEs, and the SAE that `recover` speaks of."""
+    """Places of the dictionaries that count: all but SAEs, and the SAE that `recover` speaks of.
+
+    Seeds whose layer is dead, so that there is no variance to explain (NaN), do not decide it.
+    """
     saes = [k for k, d in enumerate(made) if d.kind == "sae"]
-    good = [k for k in saes if made[k].fvu.mean() <= unexplained]
+    left = {k: float(fvu.mean()) if len(fvu := made[k].fvu[np.isfinite(made[k].fvu)]) else np.inf for k in saes}
+    good = [k for k in saes if left[k] <= unexplained]
     strongest = sorted(good, key=lambda k: made[k].l1 or 0.0)[-1:]
-    best = strongest or sorted(saes, key=lambda k: float(made[k].fvu.mean()))[:1]
+    best = strongest or sorted(saes, key=lambda k: left[k])[:1]
     return {k for k, d in enumerate(made) if d.kind != "sae"} | set(best)
 
 

@@ -27,8 +27,8 @@ def correlations(units: NDArray[np.floating], inputs: NDArray[np.floating]) -> N
     """
     x = inputs.astype(np.float64) - inputs.mean(axis=0, dtype=np.float64)
     a = units.astype(np.float64) - units.mean(axis=1, keepdims=True, dtype=np.float64)
-    # A constant float32 column can leave a rounding residue after centring; ask the values themselves.
-    varies = np.ptp(units, axis=1)[:, :, None] > 0
+    # A constant column can leave a rounding residue after centring; ask the values themselves.
+    varies = (np.ptp(units, axis=1)[:, :, None] > 0) & (np.ptp(inputs, axis=0) > 0)
     norms = np.sqrt((a * a).sum(axis=1))[:, :, None] * np.sqrt((x * x).sum(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
         r = np.einsum("mru,ri->mui", a, x, optimize=True) / norms

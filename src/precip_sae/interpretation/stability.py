@@ -52,8 +52,8 @@ def kinds(
 
 
 def key(level: float) -> str:
-    """`above_70` for 0.7: how a level is named among the results."""
-    return f"above_{100 * level:.0f}"
+    """`above_70` for 0.7, `above_92_5` for 0.925: how a level is named among the results."""
+    return f"above_{100 * level:g}".replace(".", "_")
 
 
 def compare(

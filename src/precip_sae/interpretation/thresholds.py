@@ -131,6 +131,8 @@ def steps(x: Values, curves: Values) -> Change:
 
 def lines(x: Values, curves: Values) -> Values:
     """Share of the variance of the bins' means that a straight line explains [curves]."""
+    if len(x) < 2:
+        return np.full(len(curves), np.nan)
     y, total, varies = _centred(curves)
     along = (x - x.mean()) / np.linalg.norm(x - x.mean())
     return np.where(varies, np.square(y @ along) / np.where(varies, total, 1.0), np.nan)
@@ -157,20 +159,6 @@ def _nowhere(curves: Values) -> Change:
 def within(places: Values, interval: tuple[float, float]) -> NDArray[np.bool_]:
     """Which places lie in an interval, its ends among it; NaN lies nowhere."""
     return (places >= interval[0]) & (places <= interval[1])
-
-
-def share_at(places: Values, counted: NDArray[np.bool_], interval: tuple[float, float]) -> Values:
-    """Of each model's counted units the share whose change point lies in an interval.
-
-    Args:
-        places: [models, units]; counted: [models, units].
-
-    Returns:
-        [models]; NaN where no unit is counted.
-    """
-    total = counted.sum(axis=1)
-    there = (within(places, interval) & counted).sum(axis=1)
-    return np.divide(there, total, out=np.full(len(places), np.nan), where=total > 0)
 
 
 def chance(x: Values, interval: tuple[float, float]) -> float:

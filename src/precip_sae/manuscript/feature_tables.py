@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from precip_sae.figures.names import level_of
 from precip_sae.manuscript.numbers import number
 from precip_sae.manuscript.tables import Numbers, interval, text_of
 from precip_sae.settings import TaskSettings
@@ -27,12 +28,13 @@ def features(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequenc
     """
     rows = []
     for name in asked:
-        levels = sorted({key.split(".")[4] for key in numbers if key.startswith(f"{name}.stability.kinds.latents.a")})
+        latents = f"{name}.stability.kinds.latents.above_"
+        levels = sorted({key.split(".")[4] for key in numbers if key.startswith(latents)}, key=level_of)
         for kind, shown in KIND_NAMES.items():
             matched, changed = f"{name}.stability.kinds.{kind}", f"{name}.causes.kinds.{kind}"
             row = {"Task": tasks[name].title, "Units": shown}
             for level in levels:
-                heading = f"r > 0.{level.removeprefix('above_')}".rstrip("0")
+                heading = f"r > {level_of(level):g}"
                 key = f"{matched}.{level}.partner"
                 row[f"Partner, {heading}"] = text_of(numbers, f"{key}.mean")
                 row[f"95 %, seeds, {heading}"] = interval(numbers, key) if f"{key}.low" in numbers else "–"

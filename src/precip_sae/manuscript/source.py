@@ -25,9 +25,9 @@ _WITH_BLOCKS = {"if", "for", "while"}
 _CLOSES = {"(": ")", "{": "}"}
 # A number, with what belongs to it (46.53°, 10.7302/37yx); digits of a name (x_1, n0) are none.
 _NUMBER = re.compile(r"(?<![A-Za-z])(?<![A-Za-z]_)\d[\w.,/°]*")
-# In code: whole numbers are structure (columns, places), numbers with a unit are lengths.
 # Of a spread over seeds or episodes.
 _PARTS = frozenset({"mean", "low", "high", "sd", "n", "least", "most", "undefined"})
+# In code: whole numbers are structure (columns, places), numbers with a unit are lengths.
 _BARE_DECIMAL = re.compile(r"(?<![\w.])\d+\.\d+(?!\w|%)")
 
 

@@ -11,6 +11,7 @@ from precip_sae.quantities import POINTS, quantity
 from precip_sae.spread import RESAMPLES, Spread
 
 Values = NDArray[np.float64]
+SEEDS = "seeds"
 FEWEST_SEEDS = 5
 """With fewer seeds the interval of a standard deviation over them is left open."""
 
@@ -84,7 +85,8 @@ def long_table(sources: Mapping[str, Sequence[Mapping[str, Values]]], seeds: Seq
 def floors(table: pd.DataFrame) -> dict[str, dict[str, Spread]]:
     """The floor of every source by every measure: {measure: {source: see `floor`}}.
 
-    `seeds`, in which one replicate holds independent models, is the standard deviation over them.
+    That of `seeds`, whose models are independent, is the standard deviation over them; it is undefined of any other
+    source that has no replicate beside the task's own.
 
     Args:
         table: see `long_table`.
@@ -92,7 +94,7 @@ def floors(table: pd.DataFrame) -> dict[str, dict[str, Spread]]:
     found: dict[str, dict[str, Spread]] = {}
     for (measure, source), rows in table.groupby(["measure", "source"], sort=False):
         values = rows.pivot(index="replicate", columns="seed", values="reduction").to_numpy()
-        found.setdefault(measure, {})[source] = independent(values[0]) if len(values) == 1 else floor(values)
+        found.setdefault(measure, {})[source] = independent(values[0]) if source == SEEDS else floor(values)
     return found
 
 

@@ -229,8 +229,9 @@ def _snowfall(snow: pd.DataFrame) -> Statistics:
 
 def _echo_tops(frame: pd.DataFrame) -> Statistics:
     """Half of the echoes reach the highest gate, most of the others end in shallow clouds."""
-    yield "share of echo tops at the highest gate", Target(0.5, 0.1, "D"), (frame["ETH"] >= CAP).mean()
-    low = frame.loc[frame["ETH"] < CAP, "ETH"].between(600, 1300).mean()
+    tops = frame["ETH"].dropna()
+    yield "share of echo tops at the highest gate", Target(0.5, 0.1, "D"), (tops >= CAP).mean()
+    low = tops[tops < CAP].between(600, 1300).mean()
     yield "share of lower echo tops at gates 5-12", Target(0.8, 0.2, "D"), low
 
 

@@ -4,6 +4,7 @@ import base64
 import difflib
 from collections.abc import Iterator
 from html import escape
+from itertools import islice
 from pathlib import Path
 
 from precip_sae.errors import PaperError
@@ -120,9 +121,8 @@ def _texts(now: Run, then: Run, names: tuple[str, ...] | list[str]) -> Iterator[
         if a == b:
             continue
         marked = []
-        for line in difflib.unified_diff(a, b, lineterm="", n=1):
-            if line.startswith(("---", "+++")):
-                continue
+        # the first two lines name the files
+        for line in islice(difflib.unified_diff(a, b, lineterm="", n=1), 2, None):
             tag = {"-": "del", "+": "ins"}.get(line[:1])
             text = escape(line[1:] if tag else line)
             marked.append(f"<{tag}>{text}</{tag}>" if tag else f"<span>{text}</span>")

@@ -18,7 +18,7 @@ from precip_sae.files import read_json
 from precip_sae.manuscript.claims import FAIL, NOT_TESTED, PASS, read_ledger
 from precip_sae.paths import Paths
 from precip_sae.review.checks import check_all
-from precip_sae.review.lock import read_lock, stored
+from precip_sae.review.lock import maker, read_lock, stored
 from precip_sae.review.matching import Matched, compare_units
 from precip_sae.review.project import Finding, open_project
 from precip_sae.review.reference import Run, accepted, against, reference_file, stores, this_run
@@ -114,9 +114,9 @@ def _sources(paths: Paths, reference: Run | None, changes: Differences | None) -
     changed = local_changes(paths.root)
     if changed is None:
         return [*found, Finding("tree", NOT_TESTED, "no git history here")]
-    outputs = tuple(out for entry in read_lock(paths.root / "dvc.lock").values() for out in entry.outs)
+    lock = read_lock(paths.root / "dvc.lock")
     # what stages made is judged by its bytes
-    mine = [name for name in changed if name != "dvc.lock" and not name.startswith(outputs)]
+    mine = [name for name in changed if name != "dvc.lock" and maker(lock, name) is None]
     dirty = [Finding("tree", FAIL, f"{name} has local changes, which no commit holds") for name in mine]
     return [*found, *(dirty or [Finding("tree", PASS, "no local changes")])]
 

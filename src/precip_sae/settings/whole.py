@@ -102,6 +102,17 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _several_networks(self) -> "Settings":
+        for section in ("noise", "controls", "features"):
+            for name in getattr(self, section):
+                if self.tasks[name].mlp.network is not None:
+                    raise ValueError(
+                        f"{section}.{name}: is about networks of several seeds, and tasks.{name}.mlp.network names "
+                        "one; it has to be left out"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _features(self) -> "Settings":
         for name, asked in self.features.items():
             data = self.tasks[name].data

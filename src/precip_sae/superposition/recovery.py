@@ -49,11 +49,11 @@ def recovery(
     alone = (np.where(there[:, :, None], found, -1.0).max(axis=1) <= threshold) & living
     matched = np.stack([_matched(model) for model in found])
     return {
-        "mmcs": _mean(best, there),
-        "found": _mean(best > threshold, there),
-        "false": _mean(alone, living),
-        "one_to_one": _mean(matched, there),
-        "found_one_to_one": _mean(matched > threshold, there),
+        "mmcs": mean_of(best, there),
+        "found": mean_of(best > threshold, there),
+        "false": mean_of(alone, living),
+        "one_to_one": mean_of(matched, there),
+        "found_one_to_one": mean_of(matched > threshold, there),
     }
 
 
@@ -65,7 +65,7 @@ def _matched(found: NDArray[np.float64]) -> NDArray[np.float64]:
     return matched
 
 
-def _mean(values: NDArray, which: NDArray[np.bool_]) -> NDArray[np.float64]:
+def mean_of(values: NDArray, which: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Mean over the last axis of those that count; NaN where none does."""
     total = which.sum(axis=1)
     sums = np.where(which, values, 0).sum(axis=1, dtype=np.float64)

@@ -23,7 +23,7 @@ from precip_sae.scheduling import in_processes
 from precip_sae.settings import DescentSettings, ToySettings, VariantName
 from precip_sae.spread import over_seeds
 from precip_sae.superposition.geometry import FATES, IGNORED, antipodal, dimensionality, fates, polygon
-from precip_sae.superposition.recovery import FOUND, recovery
+from precip_sae.superposition.recovery import FOUND, mean_of, recovery
 from precip_sae.superposition.toy import random_directions, sparse_features, train_toys
 
 TOY, RANDOM = "toy", "random"
@@ -152,7 +152,7 @@ def compete(activities: Sequence[float], settings: ToySettings) -> pd.DataFrame:
 
     Returns:
         One row per activity and seed: activity, seed, the shares ignored, dedicated and superposed, the share in
-        antipodal pairs, and the mean dimensionality of the features that are represented.
+        antipodal pairs, and the mean dimensionality of the features that are represented (NaN where none is).
     """
     seeds = list(settings.seeds)
     shares = [activity for activity in activities for _ in seeds]
@@ -163,8 +163,8 @@ def compete(activities: Sequence[float], settings: ToySettings) -> pd.DataFrame:
     kept = fate != IGNORED
     columns = {"activity": shares, "seed": seeds * len(activities)}
     columns |= {name: (fate == k).mean(axis=1) for k, name in enumerate(FATES)}
-    mean_size = np.where(kept, size, 0.0).sum(axis=1) / np.maximum(kept.sum(axis=1), 1)
-    return pd.DataFrame(columns | {"antipodal": antipodal(weight).mean(axis=1), "dimensionality": mean_size})
+    columns |= {"antipodal": antipodal(weight).mean(axis=1), "dimensionality": mean_of(size, kept)}
+    return pd.DataFrame(columns)
 
 
 def five_in_a_plane(activities: Sequence[float], settings: ToySettings) -> dict[float, NDArray[np.float32]]:

@@ -86,6 +86,7 @@ def read(path: Path, data: DataSettings, progress: Callable[[int, int], None] | 
     for opened in files:
         _refuse_absent(opened, data, named, str(opened.path))
     given = [_units(opened, data, named, str(opened.path)) for opened in files]
+    _refuse_mixed_units(path, [opened.path.name for opened in files], given, data)
     kept: list[pd.DataFrame] = []
     rows = held = bad = 0
     for k, opened in enumerate(files):
@@ -173,6 +174,32 @@ def _units(opened: Opened, data: DataSettings, named: dict[str, str], source: st
     return given
 
 
+def _refuse_mixed_units(path: Path, files: list[str], given: list[dict[str, str]], data: DataSettings) -> None:
+    """Refuses numbers in several units that are not all converted to one.
+
+    Args:
+        files: names of the table's files; given: the units of the columns in each, see `_units`.
+    """
+    for column in [*data.predictors, *(data.responses if data.kind == "regression" else [])]:
+        stated = {file: units[column] for file, units in zip(files, given, strict=True) if column in units}
+        wanted = data.units.get(column) or next(iter(stated.values()), "")
+        other = next(((file, unit) for file, unit in stated.items() if not conversion.same(unit, wanted)), None)
+        if other is None:
+            continue
+        silent = next((file for file in files if file not in stated), None)
+        if column not in data.units:
+            first = next(iter(stated))
+            raise TableError(
+                f"{path}: column '{column}' is in '{wanted}' in {first} and in '{other[1]}' in {other[0]}, expected "
+                "one unit, or in data.units the one to convert to."
+            )
+        if silent is not None:
+            raise TableError(
+                f"{path}: column '{column}' is in '{other[1]}' in {other[0]}, and {silent} does not say in which unit, "
+                "expected it in data.file.units."
+            )
+
+
 def _clean(
     piece: pd.DataFrame,
     data: DataSettings,
@@ -186,8 +213,9 @@ def _clean(
     clean = {}
     numeric = {*data.predictors} | (set(data.responses) if data.kind == "regression" else set())
     for column, name in named.items():
-        classes = [*data.classes, *data.drop_classes, *data.labels] if column in data.responses else []
-        found = values.without_marks(piece[name], data.file.missing_marks, classes)
+        kept = [value for other, (_, value) in chosen.items() if named[other] == name]
+        kept += [*data.classes, *data.drop_classes, *data.labels] if column in data.responses else []
+        found = values.without_marks(piece[name], data.file.missing_marks, kept)
         if column in chosen:
             clean[column] = _one_hot(found, opened.meanings.get(name), chosen[column][1])
         elif column in numeric:

@@ -19,7 +19,7 @@ class Episodes:
     """Rows that belong together, so that an interval over them speaks of other observations.
 
     Attributes:
-        number: the episode of each row [rows].
+        number: the episode of each row, numbered from 0 without gaps [rows].
         name: what they are called in a sentence.
     """
 
@@ -45,7 +45,7 @@ def episodes_of(rows: pd.DataFrame, data: DataSettings) -> Episodes:
     if data.groups:
         return Episodes(pd.factorize(rows[data.groups])[0], f"groups of {data.groups}")
     if data.parts == "blocks":
-        return Episodes(block_numbers(rows[data.time], data), f"blocks of {data.block_days:g} days")
+        return Episodes(pd.factorize(block_numbers(rows[data.time], data))[0], f"blocks of {data.block_days:g} days")
     if data.time and pd.api.types.is_datetime64_any_dtype(rows[data.time]):
         pauses = rows[data.time].diff() > pd.Timedelta(hours=STORM_PAUSE)
         if pauses.sum() + 1 >= FEWEST_EPISODES:
