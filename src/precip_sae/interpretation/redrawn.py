@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from precip_sae.interpretation import strengths
+from precip_sae.interpretation import storms, strengths
 from precip_sae.interpretation.measures import THRESHOLD
 from precip_sae.interpretation.ordered import BINS
-from precip_sae.interpretation.resampled import redrawn_correlations, sums_by_episode
+from precip_sae.interpretation.resampled import redrawn_correlations
 from precip_sae.interpretation.responses import MOST_CONDITION, Responses, bin_indicators
 from precip_sae.interpretation.sensitivity import COUNTED, mean_sensitive, sensitive_inputs
 
@@ -69,12 +69,12 @@ class Drawn:
     def fires(self) -> Values:
         """Share of the rows in which a unit is not zero [draws, units]."""
         fired = (self.responses.units != 0).astype(np.float64)
-        return self.draws @ sums_by_episode(fired, self.episodes) / self.rows
+        return self.draws @ storms.sums(fired, self.episodes) / self.rows
 
     def power(self, values: NDArray[np.floating]) -> Values:
         """Mean square over rows, [rows, units, inputs] -> [draws, units, inputs]."""
         squares = np.square(values.reshape(len(values), -1), dtype=np.float64)
-        means = self.draws @ sums_by_episode(squares, self.episodes) / self.rows
+        means = self.draws @ storms.sums(squares, self.episodes) / self.rows
         return np.asarray(means.reshape(len(self.draws), *values.shape[1:]))
 
     def _correlations(self, units: NDArray[np.floating], inputs: NDArray[np.floating]) -> Values:

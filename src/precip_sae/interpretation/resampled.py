@@ -3,15 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from precip_sae.interpretation import storms
 from precip_sae.interpretation.sensitivity import correlations_from_sums
-
-
-def sums_by_episode(values: NDArray[np.float64], episodes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Sums over the rows of each episode, [rows, columns] -> [episodes, columns]; episodes numbered from 0."""
-    if (np.diff(episodes) < 0).any():  # rows mostly come in time order, and to sort them takes a copy
-        order = np.argsort(episodes, kind="stable")
-        values, episodes = values[order], episodes[order]
-    return np.add.reduceat(values, np.searchsorted(episodes, np.arange(episodes[-1] + 1)), axis=0)
 
 
 def redrawn_correlations(
@@ -34,7 +27,7 @@ def redrawn_correlations(
     number, width = a.shape[1], x.shape[1]
     cross = (a[:, :, None] * x[:, None, :]).reshape(len(a), -1)
     sums = np.column_stack(
-        [np.bincount(episodes), *(sums_by_episode(values, episodes) for values in (a, a * a, x, x * x, cross))]
+        [np.bincount(episodes), *(storms.sums(values, episodes) for values in (a, a * a, x, x * x, cross))]
     )
     means = draws @ sums
     means = means[:, 1:] / means[:, :1]
