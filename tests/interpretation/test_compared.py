@@ -7,8 +7,7 @@ import torch
 
 from precip_sae.interpretation import compared, dictionaries, storms
 from precip_sae.interpretation.measures import MEASURES, evaluate
-from precip_sae.interpretation.redrawn import OF_DRAWS, Drawn
-from precip_sae.interpretation.resampled import redrawn_correlations
+from precip_sae.interpretation.redrawn import OF_DRAWS, Drawn, redrawn_correlations
 from precip_sae.interpretation.responses import Inputs, Responses
 from precip_sae.interpretation.sensitivity import correlations
 from precip_sae.models.initial import mlp_weights, sae_weights
