@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from precip_sae.comparisons import episode_draws, holm, over_both, paired, t_test
+from precip_sae.comparisons import holm, over_both, paired, t_test
 from precip_sae.spread import over_seeds
 
 
@@ -57,13 +57,6 @@ def test_interval_over_storms_is_left_open_without_resamples() -> None:
     found = over_both([1.0, 2.0], np.full((50, 2), np.nan))
     assert found["low"] is None
     assert found["mean"] == 1.5
-
-
-def test_draws_are_those_of_over_episodes() -> None:
-    draws = episode_draws(np.array([0, 0, 1, 2]), 100)
-    assert draws.shape == (100, 3)
-    assert (draws.sum(axis=1) == 3).all()
-    assert (draws == episode_draws(np.array([2, 1, 0]), 100)).all()
 
 
 def test_a_pairs_p_value_is_students() -> None:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr
 
 from precip_sae.quantities import SIGNIFICANT, quantity
-from precip_sae.spread import RESAMPLES, Spread, over_seeds
+from precip_sae.spread import Spread, over_seeds
 
 
 def t_test(differences: ArrayLike) -> float:
@@ -42,16 +42,6 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
 def few_digits(p: float) -> float:
     """A p-value to three significant digits, not less than 1e-6: more would not be the same on every processor."""
     return p if np.isnan(p) else max(float(f"{p:.3g}"), 1e-6)
-
-
-def episode_draws(episodes: NDArray[np.int64], resamples: int = RESAMPLES) -> NDArray[np.float64]:
-    """How often each episode is drawn in each resample, as `spread.over_episodes` draws: [resamples, episodes].
-
-    Args:
-        episodes: the episode of each row [rows], numbered from 0 without gaps.
-    """
-    count = int(episodes.max()) + 1
-    return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
 
 
 def over_both(values: ArrayLike, redrawn: NDArray[np.float64], form: str = SIGNIFICANT, over: str = "storms") -> Spread:

@@ -53,7 +53,7 @@ def turns() -> pd.DataFrame:
 
 TRUTH = {
     "factor": "wet_bulb",
-    "r2": SPREAD | {"mean": 0.5, "low": 0.4, "high": 0.6, "form": ".2f"},
+    "r2": SPREAD | {"mean": 0.5, "low": 0.4, "high": 0.6, "form": ".2f", "over": "spells"},
     "input": "T",
     "input_r2": SPREAD | {"mean": 0.8},
 }
@@ -62,6 +62,7 @@ TRUTH = {
 def card(outputs: tuple[str, ...] = ("Rain", "Snow", "Mixed-phase"), low: float | None = -6.0) -> Card:
     places = np.linspace(-10, 10, 8)
     turn = SPREAD | {"mean": -5.0, "low": low, "high": None if low is None else -4.0, "form": ".1f °C"}
+    turn |= {"over": "groups of site"}
     line = np.linspace(1, 0, 8)
     bound = np.full(8, np.nan) if low is None else line
     facts = {
@@ -172,7 +173,7 @@ def test_a_card_names_its_reading_its_seeds_and_its_turn() -> None:
     text = "\n".join(t.get_text() for t in figure.axes[3].texts)
     assert "snow (rule: $T$− $F_s$−)" in text
     assert "in 80\u202f% of seeds, members alike at r 0.90" in text
-    assert "turns at −5.0\u202f°C" in text
+    assert "turns at −5.0\u202f°C (−6.0 to −4.0 over groups of site)" in text.replace("\n  ", " ")
     assert "wet bulb, R² 0.50 (0.40 to 0.60 over storms); $T$ alone 0.80" in text.replace("\n  ", " ")
     assert figure.axes[0].get_title(loc="left") == "$T$− $F_s$−"
 

@@ -5,11 +5,9 @@ import pandas as pd
 import pytest
 import torch
 
-from precip_sae.comparisons import episode_draws
-from precip_sae.interpretation import compared, dictionaries
+from precip_sae.interpretation import compared, dictionaries, storms
 from precip_sae.interpretation.measures import MEASURES, evaluate
-from precip_sae.interpretation.redrawn import OF_DRAWS, Drawn
-from precip_sae.interpretation.resampled import redrawn_correlations, sums_by_episode
+from precip_sae.interpretation.redrawn import OF_DRAWS, Drawn, redrawn_correlations
 from precip_sae.interpretation.responses import Inputs, Responses
 from precip_sae.interpretation.sensitivity import correlations
 from precip_sae.models.initial import mlp_weights, sae_weights
@@ -29,8 +27,8 @@ def models() -> tuple[MLP, SAE, Inputs]:
 
 def test_sums_by_episode_by_hand() -> None:
     values = np.array([[1.0, 10.0], [2.0, 20.0], [4.0, 40.0]])
-    assert sums_by_episode(values, np.array([1, 0, 1])).tolist() == [[2.0, 20.0], [5.0, 50.0]]
-    assert sums_by_episode(values, np.array([0, 0, 1])).tolist() == [[3.0, 30.0], [4.0, 40.0]]
+    assert storms.sums(values, np.array([1, 0, 1])).tolist() == [[2.0, 20.0], [5.0, 50.0]]
+    assert storms.sums(values, np.array([0, 0, 1])).tolist() == [[3.0, 30.0], [4.0, 40.0]]
 
 
 def test_redrawn_correlations_are_those_of_the_repeated_rows() -> None:
@@ -112,7 +110,7 @@ def test_measures_are_those_of_each_model_alone_whatever_the_threads(
     chosen = {"mlp": dictionaries.hidden_units(networks, inputs), "sae": dictionaries.latents(networks, saes, inputs)}
     monkeypatch.setattr("precip_sae.scheduling.available_threads", lambda: threads)
     redrawn = compared.redrawn_measures(chosen, 3, STORMS, 10, MEASURES)
-    draws = np.vstack([np.ones((1, 30)), episode_draws(STORMS.number, 10)])
+    draws = storms.weights(STORMS.number, 10)
     for variant, of_model in chosen.items():
         for model in range(3):
             alone = Drawn(of_model(model), STORMS.number, draws)

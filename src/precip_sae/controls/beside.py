@@ -11,6 +11,7 @@ from precip_sae.controls import decompositions
 from precip_sae.controls.chance import shifted_correlations
 from precip_sae.controls.models import Pipeline, fitted_saes
 from precip_sae.interpretation.dictionaries import OfModel, hidden_layer, hidden_units, latents
+from precip_sae.interpretation.measures import THRESHOLD
 from precip_sae.interpretation.redrawn import OF_CORRELATIONS
 from precip_sae.interpretation.responses import Inputs, Layer, Responses, follow
 from precip_sae.interpretation.sensitivity import reduction
@@ -141,7 +142,8 @@ def chance(
 
     Returns:
         {name: {r95: the |r| that 5 % of chance correlations exceed, independent: the same if rows were independent
-        (normal approximation), beyond: share of chance correlations beyond 0.4, and the mean of OF_CORRELATIONS}},
+        (normal approximation), beyond: share of chance correlations beyond THRESHOLD, and the mean of
+        OF_CORRELATIONS}},
         spreads over seeds.
     """
     result: dict[str, dict[str, Any]] = {}
@@ -151,8 +153,9 @@ def chance(
             responses = dictionaries[name](model)
             r = shifted_correlations(responses.units, responses.inputs.values, shifts)
             size = np.abs(r[np.isfinite(r)])
-            found = {"r95": np.quantile(size, 0.95), "beyond": (size > 0.4).mean()} if len(size) else {}
-            found |= {measure: np.nanmean(of(r)) for measure, of in OF_CORRELATIONS.items() if np.isfinite(of(r)).any()}
+            found = {"r95": np.quantile(size, 0.95), "beyond": (size > THRESHOLD).mean()} if len(size) else {}
+            by_measure = {measure: of(r) for measure, of in OF_CORRELATIONS.items()}
+            found |= {measure: np.nanmean(v) for measure, v in by_measure.items() if np.isfinite(v).any()}
             for key in ("r95", "beyond", *OF_CORRELATIONS):
                 rows.setdefault(key, []).append(round(float(found.get(key, np.nan)), 9))
         forms = {"beyond": PERCENT}

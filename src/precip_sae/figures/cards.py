@@ -103,8 +103,7 @@ def _words(axis: Axes, card: Card, names: Mapping[str, str]) -> None:
         facts["reading"]["words"] or "sensitive to no input",
         f"in {write(stability['share_of_seeds']['value'], '.0%')} of seeds, members alike at r {_short(stability)}",
         f"active in {write(facts['active_share']['mean'], '.0%')} of rows",
-        f"turns at {pretty_unit(write(turn['turn']['mean'], turn['turn']['form']))}"
-        + ("" if turn["turn"]["low"] is None else f" ({_range(turn['turn'])} over storms)"),
+        f"turns at {pretty_unit(write(turn['turn']['mean'], turn['turn']['form']))}{_within(turn['turn'])}",
     ]
     if facts["steering"]:
         carried = facts["steering"]["carried"]["mean"]
@@ -125,8 +124,7 @@ def _truth(said: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """The quantity that the family says best, and what the best input says of it."""
     one = HIDDEN_NAMES.get(said["factor"], said["factor"].replace("_", " "))
     mine, best = said["r2"], said["input_r2"]
-    interval = "" if mine["low"] is None else f" ({_range(mine)} over storms)"
-    text = f"says best, of what the simulation hides: {one}, R² {write(mine['mean'], '.2f')}{interval}"
+    text = f"says best, of what the simulation hides: {one}, R² {write(mine['mean'], '.2f')}{_within(mine)}"
     if "area" in said:
         text += f", area {write(said['area']['mean'], '.0%')}"
     return f"{text}; {names[said['input']]} alone {write(best['mean'], '.2f')}"
@@ -136,6 +134,9 @@ def _short(stability: Mapping[str, Mapping[str, float]]) -> str:
     return f"{stability['similarity']['value']:.2f}"
 
 
-def _range(spread: Spread) -> str:
-    form = spread["form"].split(" ")[0]
-    return f"{write(spread['low'], form)} to {write(spread['high'], form)}"
+def _within(spread: Spread) -> str:
+    """` (0.40 to 0.60 over storms)`: an interval and what it is over; nothing without one."""
+    if spread["low"] is None:
+        return ""
+    form, over = spread["form"].split(" ")[0], {"spells": "storms"}.get(spread["over"], spread["over"])
+    return f" ({write(spread['low'], form)} to {write(spread['high'], form)} over {over})"

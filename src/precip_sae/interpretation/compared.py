@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from precip_sae.comparisons import episode_draws, few_digits, holm, over_both, t_test
+from precip_sae.comparisons import few_digits, holm, over_both, t_test
+from precip_sae.interpretation import storms
 from precip_sae.interpretation.dictionaries import OfModel
 from precip_sae.interpretation.measures import MEASURES
 from precip_sae.interpretation.redrawn import OF_CORRELATIONS, OF_DRAWS, Drawn
@@ -72,10 +73,8 @@ def redrawn_measures(
         {measure: {variant: (values [models], values on drawn episodes [resamples, models])}}; with fewer than
         FEWEST_EPISODES the latter are NaN, as they would say too little about others.
     """
-    draws = episode_draws(episodes.number, resamples)
+    draws = storms.weights(episodes.number, resamples)
     enough = draws.shape[1] >= FEWEST_EPISODES
-    # the rows as they are are one draw more
-    draws = np.vstack([np.ones((1, draws.shape[1])), draws])
 
     def of(piece: tuple[str, int]) -> list[Values]:
         variant, model = piece

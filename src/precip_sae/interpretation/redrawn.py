@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from precip_sae.interpretation import strengths
+from precip_sae.interpretation import storms, strengths
 from precip_sae.interpretation.measures import THRESHOLD
 from precip_sae.interpretation.ordered import BINS
-from precip_sae.interpretation.resampled import redrawn_correlations, sums_by_episode
 from precip_sae.interpretation.responses import MOST_CONDITION, Responses, bin_indicators
-from precip_sae.interpretation.sensitivity import COUNTED, mean_sensitive, sensitive_inputs
+from precip_sae.interpretation.sensitivity import COUNTED, correlations_from_sums, mean_sensitive, sensitive_inputs
 
 Values = NDArray[np.float64]
 
@@ -69,12 +68,12 @@ class Drawn:
     def fires(self) -> Values:
         """Share of the rows in which a unit is not zero [draws, units]."""
         fired = (self.responses.units != 0).astype(np.float64)
-        return self.draws @ sums_by_episode(fired, self.episodes) / self.rows
+        return self.draws @ storms.sums(fired, self.episodes) / self.rows
 
     def power(self, values: NDArray[np.floating]) -> Values:
         """Mean square over rows, [rows, units, inputs] -> [draws, units, inputs]."""
         squares = np.square(values.reshape(len(values), -1), dtype=np.float64)
-        means = self.draws @ sums_by_episode(squares, self.episodes) / self.rows
+        means = self.draws @ storms.sums(squares, self.episodes) / self.rows
         return np.asarray(means.reshape(len(self.draws), *values.shape[1:]))
 
     def _correlations(self, units: NDArray[np.floating], inputs: NDArray[np.floating]) -> Values:
@@ -83,6 +82,36 @@ class Drawn:
     def _defined(self, values: Values) -> Values:
         there = self.responses.varies[:, None] & (np.ptp(self.responses.inputs.values, axis=0) > 0)
         return np.where(there, np.nan_to_num(values), np.nan)
+
+
+def redrawn_correlations(
+    units: NDArray[np.floating],
+    inputs: NDArray[np.floating],
+    episodes: NDArray[np.int64],
+    draws: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """`sensitivity.correlations` of one dictionary in drawn episodes.
+
+    Args:
+        units: [rows, units]; inputs: [rows, inputs].
+        episodes: the episode of each row [rows], numbered from 0 without gaps.
+        draws: how often each episode is drawn [draws, episodes].
+
+    Returns:
+        [draws, units, inputs]; NaN where a unit (or an input) does not vary in the drawn episodes.
+    """
+    a, x = units.astype(np.float64), inputs.astype(np.float64)
+    number, width = a.shape[1], x.shape[1]
+    cross = (a[:, :, None] * x[:, None, :]).reshape(len(a), -1)
+    sums = np.column_stack(
+        [np.bincount(episodes), *(storms.sums(values, episodes) for values in (a, a * a, x, x * x, cross))]
+    )
+    means = draws @ sums
+    means = means[:, 1:] / means[:, :1]
+    a, aa, x, xx, ax = np.split(means, np.cumsum([number, number, width, width]), axis=1)
+    # rounding leaves a residue where a unit does not vary
+    varies = (aa - a * a) > 1e-12 * aa
+    return correlations_from_sums(1, a, aa, x, xx, ax.reshape(len(draws), number, width), varies)
 
 
 def _inverses(correlation: Values) -> Values:
