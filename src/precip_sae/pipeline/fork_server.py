@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,6 +234,9 @@ def _import_all() -> dict[str, tuple[int, int]]:
         with suppress(Exception):
             prepare()
     del builtins.get_ipython  # type: ignore[attr-defined]
+    # what libraries take down as a process ends (torch: each of its operators) is for this one, not for those it forks
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False
     # what is shared with the forked processes stays shared
     gc.freeze()
     gc.enable()
