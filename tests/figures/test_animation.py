@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from PIL import Image
 
 from precip_sae.figures import animation
@@ -36,3 +37,18 @@ def test_widths_of_all_epochs_are_on_one_scale(repository: Paths) -> None:
         first = next(part for part in drawn.collections if isinstance(part, LineCollection))
         expected = animation.WIDEST * np.abs(layers[0].weight).ravel() / largest
         assert np.allclose(first.get_linewidths(), expected)
+
+
+def test_one_layout_for_all_epochs_is_the_one_that_each_would_have(repository: Paths) -> None:
+    network = short(repository)
+
+    def drawn() -> list[Figure]:
+        epochs = range(len(network.history.layers))
+        return [animation.frame(network, k, network.predictors, network.responses, "loss") for k in epochs]
+
+    alike, alone = drawn(), drawn()
+    animation.lay_out_alike(alike)
+    for figure, own in zip(alike, alone, strict=True):
+        own.draw_without_rendering()
+        for axes, expected in zip(figure.axes, own.axes, strict=True):
+            assert axes.get_position().bounds == expected.get_position().bounds

@@ -25,6 +25,14 @@ def test_a_planted_turn_is_found_exactly(knot: int, slope: float, bend: float) -
     assert found.explained[0] == pytest.approx(1)
 
 
+@given(st.lists(st.tuples(st.integers(12, 30), st.floats(-3, 3), st.floats(0.1, 5)), min_size=1, max_size=6))
+def test_a_turn_is_told_along_its_own_input_whichever_was_looked_at_before(inputs: list[tuple]) -> None:
+    for bins, start, apart in inputs:
+        x = start + apart * np.arange(bins)
+        found = thresholds.turns(x, np.maximum(x - x[7], 0)[None, :])
+        assert found.place[0] == x[7]
+
+
 @given(st.integers(0, 39), st.floats(0.1, 5))
 def test_a_planted_step_is_found_between_its_bins(last: int, height: float) -> None:
     found = thresholds.steps(X, (height * (np.arange(41) > last))[None, :])

@@ -36,6 +36,8 @@ def test_agreement_is_one_for_renamed_regimes_and_nought_by_chance() -> None:
     assert clusters.agreement(np.where(np.arange(1200) % 8 == 1, clusters.NO_CLUSTER, renamed), regimes) == 1.0
 
 
+# umap-learn compiles itself in every process, twenty seconds whatever the rows, and no stage uses the clusters
+@pytest.mark.slow
 def test_clusters_divide_the_table_much_as_the_cores_do(table: pd.DataFrame) -> None:
     pytest.importorskip("umap", reason="umap-learn is not installed, the clusters were not compared")
     some = table.iloc[::22].reset_index(drop=True)

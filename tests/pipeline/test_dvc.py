@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 from ruamel.yaml import YAML
@@ -13,15 +12,16 @@ from ruamel.yaml import YAML
 from precip_sae.files import write_text
 from precip_sae.pipeline.smoke import environment, make
 from precip_sae.pipeline.stages import stages
-from precip_sae.pipeline.warm import WARM_VARIABLE, started_at_once, warm
+from precip_sae.pipeline.warm import WARM_VARIABLE, dvc_command, started_at_once, warm
 
 
 def dvc(paths, *arguments, check=True):
     """Runs DVC in the project; returns its status and all that it said."""
+    around = started_at_once(environment(paths))
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        [*dvc_command(around), *arguments],
         cwd=paths.root,
-        env=started_at_once(environment(paths)),
+        env=around,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ from precip_sae.pipeline import fork_client, fork_server
 from precip_sae.pipeline.environment import kernel_environment
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.stages import stages
-from precip_sae.pipeline.warm import WARM_VARIABLE, warm
+from precip_sae.pipeline.warm import WARM_VARIABLE, dvc_command, warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -109,6 +109,21 @@ def test_without_a_server_the_module_is_run_in_the_plain_way(around, tmp_path):
     assert process.returncode == 3
     assert json.loads(said)[0] == ["a"]
     assert json.loads(said)[4] is False
+
+
+def test_dvc_is_imported_once_when_it_is_first_asked_for(around, tmp_path):
+    said = subprocess.run(
+        [*dvc_command(around), "init", "--no-scm", "--quiet"],
+        cwd=tmp_path,
+        env=around,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (0, b"")
+    assert (tmp_path / ".dvc" / "config").is_file()
+    found, _ = start(around, "imported", *fork_server.IMPORTED_FOR["dvc"]).communicate()
+    assert found == "[] ['python']\n", "modules that are not, and threads"
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,9 @@ def moving(network: Network, inputs: Sequence[str], outputs: Sequence[str], loss
     Args:
         network, inputs, outputs, loss: see `frame`.
     """
-    pictures = [_drawn(frame(network, epoch, inputs, outputs, loss)) for epoch in range(len(network.history.layers))]
+    frames = [frame(network, epoch, inputs, outputs, loss) for epoch in range(len(network.history.layers))]
+    lay_out_alike(frames)
+    pictures = [_drawn(figure) for figure in frames]
     # one palette, of the first and the last picture, so that nothing flickers
     both = Image.fromarray(np.vstack([np.asarray(pictures[0]), np.asarray(pictures[-1])]))
     palette = both.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
@@ -101,6 +103,17 @@ def moving(network: Network, inputs: Sequence[str], outputs: Sequence[str], loss
     held = io.BytesIO()
     first.save(held, format="GIF", save_all=True, append_images=rest, duration=durations, loop=0, optimize=False)
     return held.getvalue()
+
+
+def lay_out_alike(figures: Sequence[Figure]) -> None:
+    """Gives the axes of all figures the places that the layout finds for the first, so that nothing jumps."""
+    first, *_ = figures
+    if (layout := first.get_layout_engine()) is not None:
+        layout.execute(first)
+    for figure in figures:
+        figure.set_layout_engine("none")
+        for axes, placed in zip(figure.axes, first.axes, strict=True):
+            axes.set_position(placed.get_position(original=True))
 
 
 def _drawn(figure: Figure) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from matplotlib import colormaps
@@ -325,9 +326,15 @@ def _legend(axes: Axes, width: float, drawn: Sequence[tuple[int, int]], crossed:
 
 def _width(texts: Sequence[str]) -> float:
     """Width of the widest text (mathtext too), in mm."""
+    return max((_points(text) for text in texts if text.strip()), default=0.0) * MM / 72
+
+
+# the same names are measured for every column of nodes, and again to be shortened
+@lru_cache(maxsize=1024)
+def _points(text: str) -> float:
+    """Width of one text, in points."""
     prop = FontProperties(family=STYLE["font.family"], size=SMALL)
-    widths = [TextPath((0, 0), text, prop=prop).get_extents().width for text in texts if text.strip()]
-    return max(widths, default=0.0) * MM / 72
+    return TextPath((0, 0), text, prop=prop).get_extents().width
 
 
 def _shorten(text: str, room: float) -> str:

@@ -7,6 +7,7 @@ knot: how much of it each shape explains says whether there is a change point at
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,23 @@ def turns(x: Values, curves: Values) -> Change:
     if len(knots) == 0:
         return _nowhere(curves)
     y, total, varies = _centred(curves)
-    scaled = (x - x.mean()) / (np.ptp(x) or 1.0)
     explained = np.empty((len(y), len(knots)))
-    for k, knot in enumerate(knots):
-        design = np.stack([np.ones(len(x)), scaled, np.maximum(scaled - scaled[knot], 0.0)], axis=1)
-        basis = np.linalg.qr(design)[0]
+    for k, basis in enumerate(_bases(tuple(x.tolist()))):
         explained[:, k] = np.square(y @ basis).sum(axis=1)
     return _best(explained, x[knots], total, varies)
+
+
+# all outputs of all sources are looked at along the same few inputs
+@lru_cache(maxsize=4)
+def _bases(x: tuple[float, ...]) -> list[Values]:
+    """Orthonormal bases of the lines of two pieces along `x`, one for each candidate knot of `turns` [bins, 3]."""
+    centres = np.array(x)
+    scaled = (centres - centres.mean()) / (np.ptp(centres) or 1.0)
+    designs = (
+        np.stack([np.ones(len(x)), scaled, np.maximum(scaled - scaled[knot], 0.0)], axis=1)
+        for knot in range(LEAST_BINS - 1, len(x) - LEAST_BINS + 1)
+    )
+    return [np.linalg.qr(design)[0] for design in designs]
 
 
 def steps(x: Values, curves: Values) -> Change:

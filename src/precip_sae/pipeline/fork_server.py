@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import threading
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,16 @@ IMPORTED = (
     "matplotlib.figure", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
     "safetensors.torch", "threadpoolctl", "tqdm", "typst", "pypandoc",
 )  # fmt: skip
+
+# What a module needs besides, imported when it is first asked for.
+IMPORTED_FOR = {
+    "dvc": (
+        "dvc.cli.parser", "dvc.repo", "dvc.repo.artifacts", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.metrics",
+        "dvc.repo.open_repo", "dvc.repo.plots", "dvc.stage.cache", "dvc.stage.run", "dvc.cachemgr", "dvc.data_cloud",
+        "dvc.dirs", "dvc.dvcfile", "dvc.lock", "dvc.rwlock", "dvc.scm", "dvc.ui.table", "dvc.utils.strictyaml",
+        "dvc_data.hashfile.db.local", "dvc_data.hashfile.status", "dvc_data.index.checkout", "networkx",
+    ),
+}  # fmt: skip
 
 # Variables that decide what libraries do from their import on: a process that was given others is not forked here.
 READ_AT_IMPORT = (
@@ -142,6 +153,7 @@ def serve(listener: socket.socket) -> Command | None:
     selector.register(listener, selectors.EVENT_READ)
     selector.register(0, selectors.EVENT_READ)
     running: set[Forked] = set()
+    lacking = dict(IMPORTED_FOR)
     while True:
         for key, _ in selector.select():
             if key.fileobj == 0:
@@ -154,6 +166,7 @@ def serve(listener: socket.socket) -> Command | None:
                 if command is None:
                     connection.close()
                     continue
+                _import(lacking.pop(command.request["module"], ()))
                 if (pid := os.fork()) == 0:
                     for held in [connection, listener, selector, *(forked.connection for forked in running)]:
                         held.close()  # type: ignore[attr-defined]
@@ -217,15 +230,13 @@ def _fits(environment: dict[str, str]) -> bool:
 
 def _import_all() -> dict[str, tuple[int, int]]:
     """Imports what processes share; returns the sources of this package as they were."""
-    gc.disable()
     # as in a notebook's kernel: matplotlib and pandas ask while they are imported how they will be looked at
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     # the debugger of a kernel, which nobody uses here, would say on the terminal what it cannot do
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     builtins.get_ipython = lambda: SimpleNamespace(kernel=None)  # type: ignore[attr-defined]
-    for name in IMPORTED:
-        with suppress(ImportError):
-            importlib.import_module(name)
+    _import(IMPORTED)
+    gc.disable()
     # before they are imported: what is edited meanwhile is seen to be
     found = sources()
     for prepare in (_compile, _prepare_stages, _draw):
@@ -233,10 +244,25 @@ def _import_all() -> dict[str, tuple[int, int]]:
         with suppress(Exception):
             prepare()
     del builtins.get_ipython  # type: ignore[attr-defined]
-    # what is shared with the forked processes stays shared
+    _keep_shared()
+    return found
+
+
+def _import(names: tuple[str, ...]) -> None:
+    gc.disable()
+    for name in names:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    _keep_shared()
+
+
+def _keep_shared() -> None:
+    """Leaves to this process what is only its own, and has the forked ones write to nothing that they share with it."""
+    # what libraries take down as a process ends (torch: each of its operators) is for this one, not for those it forks
+    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+        finalizer.atexit = False
     gc.freeze()
     gc.enable()
-    return found
 
 
 def _compile() -> None:

@@ -207,12 +207,15 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    from precip_sae.pipeline import saved_once
+
     try:
         with kernel_environment(paths.root), warm_kernels():
             papermill.execute_notebook(
                 source,
                 executed,
                 parameters=values,
+                engine_name=saved_once.NAME,
                 kernel_name="python3",
                 cwd=paths.root,
                 # a bar redraws itself on a terminal, and would fill the log of a continuous-integration run

@@ -2,6 +2,7 @@
 
 A stage takes two processes, one that runs it and the kernel of its notebook, and importing takes each of them seconds.
 Within `warm` both start through `fork_client`: `precip-sae` by its name in the PATH, kernels as Jupyter's `python3`.
+`dvc_command` starts DVC in the same way.
 Each is still a process of its own, with the environment and folder that it would have, and nothing needs it.
 """
 
@@ -39,13 +40,14 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
     if sys.platform != "linux" or WARM_VARIABLE in environment or far:
         yield started_at_once(environment)
         return
-    with tempfile.TemporaryDirectory(prefix="precip-sae-") as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory(prefix="precip-sae-") as place:
+        folder = Path(place)
         start = [sys.executable, "-I", "-S", fork_client.__file__, str(folder / "socket")]
-        command = folder / "bin" / "precip-sae"
-        command.parent.mkdir()
-        command.write_text(f'#!/bin/sh\nexec {shlex.join([*start, "precip_sae.cli"])} "$@"\n', encoding="utf-8")
-        command.chmod(0o700)
+        (folder / "bin").mkdir()
+        for name, module in (("precip-sae", "precip_sae.cli"), ("dvc", "dvc")):
+            command = folder / "bin" / name
+            command.write_text(f'#!/bin/sh\nexec {shlex.join([*start, module])} "$@"\n', encoding="utf-8")
+            command.chmod(0o700)
         kernel = folder / "kernels" / "python3" / "kernel.json"
         kernel.parent.mkdir(parents=True)
         argv = [*start, "ipykernel_launcher", "-f", "{connection_file}"]
@@ -62,7 +64,7 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
                 env=dict(os.environ) | {"PYTHONPATH": environment.get("PYTHONPATH", "")},
             )
         try:
-            yield started_at_once(environment | {WARM_VARIABLE: name})
+            yield started_at_once(environment | {WARM_VARIABLE: place})
         finally:
             server.communicate()
 
@@ -73,6 +75,13 @@ def started_at_once(environment: dict[str, str]) -> dict[str, str]:
         return environment
     path = [str(Path(environment[WARM_VARIABLE]) / "bin"), environment.get("PATH", os.defpath)]
     return environment | {"PATH": os.pathsep.join(path)}
+
+
+def dvc_command(environment: dict[str, str]) -> list[str]:
+    """The words that start DVC in an environment: forked, where this names a process that can be."""
+    if WARM_VARIABLE in environment:
+        return [str(Path(environment[WARM_VARIABLE]) / "bin" / "dvc")]
+    return [sys.executable, "-m", "dvc"]
 
 
 @contextmanager
