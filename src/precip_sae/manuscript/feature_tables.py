@@ -19,6 +19,11 @@ KIND_NAMES = {
     "principal": "principal directions",
 }
 
+# What is told of a family; where none returns, the table has its head.
+FAMILY = (
+    "Task", "Family", "Reading", "Seeds", "Active", "Turns at", "95 %, storms", "Moved by ablation", "Carries",
+)  # fmt: skip
+
 
 def features(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequence[str]) -> pd.DataFrame:
     """Of every kind of unit: partners in other seeds, families that return, effect of ablating one.
@@ -54,18 +59,17 @@ def families(numbers: Numbers, tasks: Mapping[str, TaskSettings], asked: Sequenc
         while f"{name}.cards.family_{number_of}.name" in numbers:
             key = f"{name}.cards.family_{number_of}"
             turn = f"{key}.threshold.turn"
-            rows.append(
-                {
-                    "Task": tasks[name].title,
-                    "Family": number(numbers, f"{key}.name")["text"],
-                    "Reading": number(numbers, f"{key}.reading.kind")["text"],
-                    "Seeds": number(numbers, f"{key}.stability.share_of_seeds")["text"],
-                    "Active": number(numbers, f"{key}.active_share.mean")["text"],
-                    "Turns at": number(numbers, f"{turn}.mean")["text"],
-                    "95 %, storms": interval(numbers, turn) if text_of(numbers, f"{turn}.low") != "–" else "–",
-                    "Moved by ablation": number(numbers, f"{key}.ablation.size.mean")["text"],
-                    "Carries": text_of(numbers, f"{key}.steering.carried.mean"),
-                }
+            told = (
+                tasks[name].title,
+                number(numbers, f"{key}.name")["text"],
+                number(numbers, f"{key}.reading.kind")["text"],
+                number(numbers, f"{key}.stability.share_of_seeds")["text"],
+                number(numbers, f"{key}.active_share.mean")["text"],
+                number(numbers, f"{turn}.mean")["text"],
+                interval(numbers, turn) if text_of(numbers, f"{turn}.low") != "–" else "–",
+                number(numbers, f"{key}.ablation.size.mean")["text"],
+                text_of(numbers, f"{key}.steering.carried.mean"),
             )
+            rows.append(dict(zip(FAMILY, told, strict=True)))
             number_of += 1
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(FAMILY))
