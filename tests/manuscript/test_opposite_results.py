@@ -27,14 +27,17 @@ Numbers = dict[str, dict[str, Any]]
 # Where the papers are kept; a folder of the test's own where nothing is asked for.
 KEPT = os.environ.get("PRECIP_SAE_OPPOSITE")
 TASKS = ("classifier", "regressor")
-# By case: which way effects point, of the two main tasks, of all else, and where named of what was never trained.
+# By case: which way effects point, of the two main tasks, of all else, and where named of what was never trained; and
+# how many families of latents return, where they are not as many as there are.
 UNTRAINED = "untrained"
+FAMILIES = "families"
 CASES = {
     "found": {"classifier": 1, "regressor": 1, "": 1},
     "absent": {"classifier": 0, "regressor": 0, "": 0},
     "reversed": {"classifier": -1, "regressor": -1, "": -1},
     "mixed": {"classifier": 1, "regressor": -1, "": 0},
     "without training": {"classifier": 1, "regressor": 1, "": 1, UNTRAINED: 1},
+    "nothing returns": {"classifier": -1, "regressor": -1, "": -1, FAMILIES: 0},
 }
 # Differences that an effect would show: from nothing, from a control, from units. Reductions are those of trained SAEs.
 EFFECTS = (
@@ -62,6 +65,8 @@ def supposed(numbers: Numbers, signs: dict[str, int]) -> Numbers:
             _set(made, key, PART * signs.get(UNTRAINED, 0))
     for task in TASKS:
         _suit(made, task, signs[task])
+        if FAMILIES in signs:
+            _set(made, f"{task}.stability.kinds.latents.families", signs[FAMILIES])
     _suit_known_truth(made, signs[""])
     _suit_thresholds(made, signs["classifier"])
     return made
