@@ -3,13 +3,12 @@ import os
 import shutil
 from pathlib import Path
 
-import papermill
 import pytest
 
 import precip_sae
 from precip_sae.errors import NotebookError, OutputError, PaperError, SettingsError, StageError
 from precip_sae.pipeline import environment, runner
-from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.environment import notebook_environment
 from precip_sae.pipeline.runner import check_parameters, run_stage
 from precip_sae.pipeline.stages import stages
 
@@ -34,7 +33,7 @@ def outputs(paths, snapshot):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, make_project):
-    """A project whose train stage has run; copied by `ran`, so that one kernel start serves many tests."""
+    """A project whose train stage has run; copied by `ran`, so that one run serves many tests."""
     paths = make_project(tmp_path_factory.mktemp("trained") / "project")
     run_stage(TRAIN, "rain", paths)
     return paths
@@ -48,7 +47,7 @@ def ran(trained, tmp_path):
 
 @pytest.fixture
 def instead(monkeypatch):
-    """Runs a function where a kernel would run the notebook."""
+    """Runs a function where the notebook would be run."""
 
     def replace(action):
         def execute(source, executed, values, phrase, failed, paths):
@@ -67,8 +66,8 @@ def instead(monkeypatch):
 # What a stage leaves behind
 
 
-def test_a_stage_does_not_wait_for_its_kernel_to_take_leave(project, notebook):
-    """Whoever asks a kernel to end is now and then heard of only after seconds."""
+def test_a_stage_does_not_wait_for_libraries_to_take_leave(project, notebook):
+    """torch takes down each of its operators, for half a second; all that a notebook makes is written by then."""
     leave = "import atexit\nfrom pathlib import Path\natexit.register(Path('took leave').touch)"
     source = (project.notebooks / TRAIN.notebook).read_text()
     written = next("".join(c["source"]) for c in json.loads(source)["cells"][2:])
@@ -289,14 +288,13 @@ def test_annotated_and_plain_parameters_are_read(tmp_path, notebook):
     check_parameters(tmp_path / "n.ipynb", ("a", "b", "c", "d"))
 
 
-# What kernels inherit
+# What notebooks inherit
 
 
-def test_kernels_run_in_this_project_with_this_package_and_one_thread(tmp_path, monkeypatch):
+def test_notebooks_run_in_this_project_with_this_package_and_one_thread(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONWARNINGS", "error")
-    monkeypatch.setenv("JUPYTER_PATH", "/somewhere")
     before = dict(os.environ)
-    with kernel_environment(tmp_path):
+    with notebook_environment(tmp_path):
         inside = dict(os.environ)
     assert dict(os.environ) == before
     assert inside["PRECIP_SAE_ROOT"] == str(tmp_path)
@@ -305,7 +303,7 @@ def test_kernels_run_in_this_project_with_this_package_and_one_thread(tmp_path, 
     assert inside["OMP_NUM_THREADS"] == inside["MKL_NUM_THREADS"] == "1"
     assert Path(inside["MATPLOTLIBRC"]).is_file()
     assert environment.SAME_DIGITS.items() <= inside.items()
-    assert not {"PYTHONWARNINGS", "JUPYTER_PATH"} & inside.keys()
+    assert "PYTHONWARNINGS" not in inside
 
 
 def test_no_temporary_folder_is_a_sentence(tmp_path, monkeypatch):
@@ -313,7 +311,7 @@ def test_no_temporary_folder_is_a_sentence(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(environment.tempfile, "TemporaryDirectory", full)
-    with pytest.raises(PaperError, match="the disk is full"), kernel_environment(tmp_path):
+    with pytest.raises(PaperError, match="the disk is full"), notebook_environment(tmp_path):
         pass
 
 
@@ -330,23 +328,3 @@ def test_stderr_of_the_cells_is_shown_and_not_kept(ran, monkeypatch, capsys):
     run_stage(TRAIN, "rain", ran)
     assert "a warning" in capsys.readouterr().err
     assert "a warning" not in (ran.supplement / "train-rain.ipynb").read_text()
-
-
-def test_kernels_that_start_at_once_are_not_taken_for_each_other(project, monkeypatch):
-    """Each is spoken to through files in a folder of its own: two that look for free ports may find the same."""
-    folders, execute = [], papermill.execute_notebook
-
-    def noted(*arguments, config, **options):
-        assert config["KernelManager"]["transport"] == "ipc"
-        folders.append(Path(config["KernelManager"]["ip"]).parent)
-        return execute(*arguments, config=config, **options)
-
-    monkeypatch.setattr(papermill, "execute_notebook", noted)
-    for _ in range(2):
-        run_stage(TRAIN, "rain", project)
-    assert len(set(folders)) == 2
-    assert not any(folder.exists() for folder in folders)
-
-
-def test_where_no_socket_fits_a_kernel_is_spoken_to_through_ports():
-    assert runner.channels("/tmp/" + "long" * 30) == {}

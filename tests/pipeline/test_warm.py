@@ -12,10 +12,10 @@ import pytest
 
 from precip_sae.cli import main
 from precip_sae.pipeline import fork_client, fork_server
-from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.environment import notebook_environment
 from precip_sae.pipeline.runner import run_stage
 from precip_sae.pipeline.stages import stages
-from precip_sae.pipeline.warm import WARM_VARIABLE, dvc_command, warm
+from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, warm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -80,7 +80,7 @@ def fit_environment():
 
 
 def start(around, *arguments, **variables):
-    """A module, started as commands and kernels are."""
+    """A module, started as commands and notebooks are."""
     client = [sys.executable, "-I", "-S", fork_client.__file__, f"{around[WARM_VARIABLE]}/socket"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([*client, *arguments], env=around | variables, text=True, **pipes)
@@ -113,7 +113,7 @@ def test_without_a_server_the_module_is_run_in_the_plain_way(around, tmp_path):
 
 def test_dvc_is_imported_once_when_it_is_first_asked_for(around, tmp_path):
     said = subprocess.run(
-        [*dvc_command(around), "init", "--no-scm", "--quiet"],
+        [*module_command(around, "dvc"), "init", "--no-scm", "--quiet"],
         cwd=tmp_path,
         env=around,
         stdout=subprocess.PIPE,
@@ -166,16 +166,6 @@ def test_who_waits_for_a_process_takes_it_along(around):
     # the forked process holds the other end
     assert process.stdout.read() == ""
     process.communicate()
-
-
-def test_a_kernel_whose_stage_was_killed_before_it_started_ends(around, tmp_path):
-    # what Jupyter names as the parent is another process than that which is left
-    killed = subprocess.Popen([sys.executable, "-c", ""])
-    killed.wait()
-    (tmp_path / "ipykernel_launcher.py").write_text(WAITS)
-    process = start(around, "ipykernel_launcher", PYTHONPATH=str(tmp_path), JPY_PARENT_PID=str(killed.pid))
-    process.communicate(timeout=30)
-    assert process.returncode == 1
 
 
 def test_the_forked_process_imports_the_sources_as_they_are(around):
@@ -262,13 +252,14 @@ for output in named("observe").writes:
 """
 
 
-def test_a_stage_writes_the_same_bytes_from_a_forked_kernel(around, project, notebook, monkeypatch, snapshot):
+def test_a_stage_writes_the_same_bytes_from_a_forked_process(around, project, notebook, monkeypatch, snapshot):
     notebook(project.notebooks / "observe.ipynb", "", SHOWS, DRAWS, WRITES)
     run_stage(stages()["observe"], None, project)
     alone = snapshot(project.root)
     monkeypatch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
-    asked = []
-    monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", _noted(asked))
+    asked, start_process = [], subprocess.Popen
+    noted = lambda command, **options: (asked.append(command), start_process(command, **options))[1]  # noqa: E731
+    monkeypatch.setattr("precip_sae.pipeline.executor.subprocess.Popen", noted)
     run_stage(stages()["observe"], None, project)
     assert str(Path(around[WARM_VARIABLE]) / "socket") in asked[0]
     assert snapshot(project.root) == alone
@@ -292,18 +283,8 @@ def test_where_no_socket_fits_nothing_is_forked_and_nothing_fails(tmp_path, monk
         assert environment == {"PATH": "/bin"}
 
 
-def _noted(asked):
-    from jupyter_client.launcher import launch_kernel
-
-    def launch(command, **options):
-        asked.append(command)
-        return launch_kernel(command, **options)
-
-    return launch
-
-
-def test_the_environment_of_kernels_is_what_the_server_was_started_in(around, tmp_path):
-    with kernel_environment(tmp_path):
+def test_the_environment_of_notebooks_is_what_the_server_was_started_in(around, tmp_path):
+    with notebook_environment(tmp_path):
         process = start(around | dict(os.environ) | {"PYTHONPATH": around["PYTHONPATH"]}, "told")
         said, _ = process.communicate("")
     assert json.loads(said)[4] is True

@@ -4,7 +4,6 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
-from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from precip_sae.errors import PaperError
@@ -35,6 +34,4 @@ def prepare(paths: Paths) -> None:
         load_settings(paths.params)
         read_yaml(paths.root / "dvc.yaml")
     cells = [new_markdown_cell("# A *page*"), new_code_cell("import this  # code")]
-    # looks through the metadata of every installed package, once for a process
-    KernelProvisionerFactory.instance()
     page(normalise(new_notebook(cells=cells), paths.root)[0], "page")

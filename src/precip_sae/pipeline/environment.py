@@ -25,8 +25,8 @@ SAME_DIGITS = {
 
 
 @contextmanager
-def kernel_environment(root: Path) -> Iterator[None]:
-    """The environment that kernels inherit: this project, this package, one thread, nobody's personal set-up.
+def notebook_environment(root: Path) -> Iterator[None]:
+    """The environment of a notebook's process: this project, this package, one thread, nobody's personal set-up.
 
     Raises:
         OutputError: no temporary folder can be made.
@@ -49,10 +49,9 @@ def kernel_environment(root: Path) -> Iterator[None]:
             # sums over several threads are added in another order
             **{f"{library}_NUM_THREADS": "1" for library in THREADS},
             **SAME_DIGITS,
-            # a reader's own IPython start-up files, kernels and matplotlibrc would change what is run and drawn
+            # a reader's own IPython settings and matplotlibrc would change what is run and drawn
             "IPYTHONDIR": folder,
-            "JUPYTER_RUNTIME_DIR": folder,
-            "JUPYTER_PREFER_ENV_PATH": "1",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
         }
         if _has_avx2():
             wanted["OPENBLAS_CORETYPE"] = "Haswell"
@@ -60,7 +59,7 @@ def kernel_environment(root: Path) -> Iterator[None]:
             wanted[TERMINAL_VARIABLE] = os.ttyname(sys.stderr.fileno())
         if matplotlib and matplotlib.origin:
             wanted["MATPLOTLIBRC"] = str(Path(matplotlib.origin).parent / "mpl-data" / "matplotlibrc")
-        unwanted = (TERMINAL_VARIABLE, "JUPYTER_PATH", "PYTHONWARNINGS", "PYTHONSTARTUP")
+        unwanted = (TERMINAL_VARIABLE, "PYTHONWARNINGS", "PYTHONSTARTUP")
         earlier = dict(os.environ)
         for name in unwanted:
             os.environ.pop(name, None)

@@ -17,7 +17,7 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(place: str, module: str, *arguments: str) -> int:
     """Has `module` run with `arguments`, in this folder and environment and on these streams; returns its status."""
-    starter = _starter(module)
+    starter = os.getppid()
     folder = os.getcwd()  # noqa: PTH109 (pathlib takes longer to import than the rest of this)
     request = {"module": module, "arguments": arguments, "folder": folder, "environment": dict(os.environ)}
     content = json.dumps(request).encode()
@@ -42,12 +42,6 @@ def main(place: str, module: str, *arguments: str) -> int:
                 continue
             return _as_that(int.from_bytes(answer, "big", signed=True)) if answer else 1
     return 1
-
-
-def _starter(module: str) -> int:
-    """The process that started this one, even if it was killed before this one could ask."""
-    told = os.environ.get("JPY_PARENT_PID") if module == "ipykernel_launcher" else None
-    return int(told) if told else os.getppid()
 
 
 def _as_that(code: int) -> int:

@@ -29,13 +29,12 @@ NUMBER = 8  # bytes of every number that is exchanged
 
 # What runner and notebooks import of other packages; one that is missing costs its import in every process.
 IMPORTED = (
-    "asyncio", "typer", "rich.progress", "ruamel.yaml", "pydantic", "nbformat", "nbclient", "papermill",
-    "papermill.engines", "nbconvert", "pygments.formatters", "pygments.lexers.python", "IPython.core.interactiveshell",
-    "IPython.core.completer", "ipykernel.kernelapp", "ipykernel.zmqshell", "ipykernel.debugger",
-    "matplotlib_inline.backend_inline", "jupyter_client.manager", "numpy", "scipy.stats", "pandas", "pyarrow.parquet",
-    "pyarrow.csv", "xarray", "pint", "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model",
-    "matplotlib.figure", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg",
-    "safetensors.torch", "threadpoolctl", "tqdm", "typst", "pypandoc",
+    "typer", "rich.progress", "ruamel.yaml", "pydantic", "nbformat", "papermill", "papermill.engines", "nbconvert",
+    "pygments.formatters", "pygments.lexers.python", "IPython.core.interactiveshell", "IPython.core.completer",
+    "matplotlib_inline.backend_inline", "numpy", "scipy.stats", "pandas", "pyarrow.parquet", "pyarrow.csv", "xarray",
+    "pint", "cf_xarray.units", "pandera.pandas", "torch", "numba", "sklearn.linear_model", "matplotlib.figure",
+    "matplotlib.pyplot", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "safetensors.torch",
+    "threadpoolctl", "tqdm", "typst", "pypandoc",
 )  # fmt: skip
 
 # What a module needs besides, imported when it is first asked for.
@@ -230,10 +229,7 @@ def _fits(environment: dict[str, str]) -> bool:
 
 def _import_all() -> dict[str, tuple[int, int]]:
     """Imports what processes share; returns the sources of this package as they were."""
-    # as in a notebook's kernel: matplotlib and pandas ask while they are imported how they will be looked at
-    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-    # the debugger of a kernel, which nobody uses here, would say on the terminal what it cannot do
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    # pandas asks while it is imported whether it is in a notebook
     builtins.get_ipython = lambda: SimpleNamespace(kernel=None)  # type: ignore[attr-defined]
     _import(IMPORTED)
     gc.disable()

@@ -6,7 +6,6 @@ one sentence. Data flows between stages through files, never through notebooks.
 """
 
 import ast
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -20,10 +19,9 @@ from precip_sae.paths import Paths
 from precip_sae.pipeline.aside import set_aside
 from precip_sae.pipeline.basis import stamp_outputs
 from precip_sae.pipeline.digest import code_digests
-from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.environment import notebook_environment
 from precip_sae.pipeline.inputs import fingerprints, first_difference
 from precip_sae.pipeline.stages import Stage
-from precip_sae.pipeline.warm import warm_kernels
 from precip_sae.settings import Settings, load_settings
 
 
@@ -201,55 +199,34 @@ def _execute(source: Path, executed: Path, values: dict[str, Any], phrase: str, 
     """Runs the notebook; on failure keeps what was run as `failed`.
 
     Raises:
-        StageError: a cell raised, or the kernel died.
+        StageError: a cell raised, or the process died.
     """
     import papermill
-    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    from precip_sae.pipeline import saved_once
+    from precip_sae.pipeline import executor
 
     try:
-        with kernel_environment(paths.root), warm_kernels():
+        with notebook_environment(paths.root):
             papermill.execute_notebook(
                 source,
                 executed,
                 parameters=values,
-                engine_name=saved_once.NAME,
+                engine_name=executor.NAME,
                 kernel_name="python3",
                 cwd=paths.root,
                 # a bar redraws itself on a terminal, and would fill the log of a continuous-integration run
                 progress_bar=sys.stderr.isatty(),
-                # ipykernel logs at every start that it listens on local sockets, and at every stop that it stops
-                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
-                # all that a notebook makes is written when its last cell ends; now and then a kernel that is asked to
-                # end is heard of only after seconds
-                shutdown_kernel="immediate",
-                config=channels(os.environ["JUPYTER_RUNTIME_DIR"]),
             )
     except PapermillExecutionError as error:
         _keep(executed, failed)
         raise StageError(_failure(error, source.name, phrase, paths.relative(failed))) from error
-    except DeadKernelError as error:
+    except executor.ProcessDied as error:
         _keep(executed, failed)
         raise StageError(
             f"The Python process of {source.name} died, most often for lack of memory; "
             f"see {paths.relative(failed)} ({phrase})."
         ) from error
-
-
-def channels(folder: str) -> Any:
-    """Settings of Jupyter with which a kernel is spoken to through sockets in `folder`, where their names fit.
-
-    Jupyter finds free ports and leaves them for the kernel to take: two kernels that start at once may find the same.
-    """
-    from traitlets.config import Config
-
-    place = str(Path(folder) / "kernel")
-    # a socket's name holds 107 bytes
-    if sys.platform == "win32" or len(os.fsencode(place)) > 100:
-        return Config()
-    return Config({"KernelManager": {"transport": "ipc", "ip": place}})
 
 
 def _failure(error: Any, notebook: str, phrase: str, kept: str) -> str:

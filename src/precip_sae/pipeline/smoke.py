@@ -15,7 +15,7 @@ from precip_sae.files import copy_error, emptied_on_failure, output_error, write
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
 from precip_sae.pipeline.stages import read_stages, stages
-from precip_sae.pipeline.warm import WARM_VARIABLE, dvc_command, warm
+from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, warm
 from precip_sae.scheduling import available_threads
 from precip_sae.settings import load_settings, project_settings, read_yaml
 
@@ -153,7 +153,7 @@ def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> 
     wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), load_settings(paths.params))
     wanted.insert(0, Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"})))
     # before anything reads them: DVC may put links in the place of files
-    add = (*dvc_command(around), "add", "--quiet", "data")
+    add = (*module_command(around, "dvc"), "add", "--quiet", "data")
     wanted.insert(0, Job("data", add, frozenset(), frozenset({"data"})))
     ended = count(1)
 
@@ -181,7 +181,7 @@ def dvc(paths: Paths, around: dict[str, str], *arguments: str) -> None:
     Raises:
         StageError: DVC ended with an error; what it said is on the terminal.
     """
-    command = [*dvc_command(around), *arguments]
+    command = [*module_command(around, "dvc"), *arguments]
     done = subprocess.run(command, cwd=paths.root, env=around, check=False)
     if done.returncode:
         raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")

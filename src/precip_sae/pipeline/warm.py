@@ -1,12 +1,10 @@
 """Stages that start at once: their processes are forked from one that has imported what all of them import.
 
-A stage takes two processes, one that runs it and the kernel of its notebook, and importing takes each of them seconds.
-Within `warm` both start through `fork_client`: `precip-sae` by its name in the PATH, kernels as Jupyter's `python3`.
-`dvc_command` starts DVC in the same way.
+A stage takes two processes, its own and that of its notebook's cells, and importing takes each of them seconds.
+Within `warm` both start through `fork_client`: `precip-sae` by its name in the PATH, other modules by `module_command`.
 Each is still a process of its own, with the environment and folder that it would have, and nothing needs it.
 """
 
-import json
 import os
 import shlex
 import socket
@@ -18,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from precip_sae.pipeline import fork_client, fork_server
-from precip_sae.pipeline.environment import kernel_environment
+from precip_sae.pipeline.environment import notebook_environment
 
 WARM_VARIABLE = "PRECIP_SAE_WARM"
 
@@ -42,18 +40,13 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
         return
     with tempfile.TemporaryDirectory(prefix="precip-sae-") as place:
         folder = Path(place)
-        start = [sys.executable, "-I", "-S", fork_client.__file__, str(folder / "socket")]
-        (folder / "bin").mkdir()
-        for name, module in (("precip-sae", "precip_sae.cli"), ("dvc", "dvc")):
-            command = folder / "bin" / name
-            command.write_text(f'#!/bin/sh\nexec {shlex.join([*start, module])} "$@"\n', encoding="utf-8")
-            command.chmod(0o700)
-        kernel = folder / "kernels" / "python3" / "kernel.json"
-        kernel.parent.mkdir(parents=True)
-        argv = [*start, "ipykernel_launcher", "-f", "{connection_file}"]
-        kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+        command = folder / "bin" / "precip-sae"
+        command.parent.mkdir()
+        words = module_command({WARM_VARIABLE: place}, "precip_sae.cli")
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+        command.chmod(0o700)
         # listened to from the beginning: whoever connects before all is imported waits
-        with socket.socket(socket.AF_UNIX) as listener, kernel_environment(root):
+        with socket.socket(socket.AF_UNIX) as listener, notebook_environment(root):
             listener.bind(str(folder / "socket"))
             listener.listen()
             server = subprocess.Popen(
@@ -77,22 +70,15 @@ def started_at_once(environment: dict[str, str]) -> dict[str, str]:
     return environment | {"PATH": os.pathsep.join(path)}
 
 
-def dvc_command(environment: dict[str, str]) -> list[str]:
-    """The words that start DVC in an environment: forked, where this names a process that can be."""
+def module_command(environment: dict[str, str], module: str) -> list[str]:
+    """The words that run a module in an environment: forked, where this names a process that can be."""
     if WARM_VARIABLE in environment:
-        return [str(Path(environment[WARM_VARIABLE]) / "bin" / "dvc")]
-    return [sys.executable, "-m", "dvc"]
-
-
-@contextmanager
-def warm_kernels() -> Iterator[None]:
-    """Jupyter's kernels are forked from the process of `warm`, if there is one around this process."""
-    folder = os.environ.get(WARM_VARIABLE)
-    if folder is None:
-        yield
-        return
-    os.environ["JUPYTER_PATH"] = folder
-    try:
-        yield
-    finally:
-        os.environ.pop("JUPYTER_PATH")
+        return [
+            sys.executable,
+            "-I",
+            "-S",
+            fork_client.__file__,
+            str(Path(environment[WARM_VARIABLE]) / "socket"),
+            module,
+        ]
+    return [sys.executable, "-P", "-m", module]
