@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from precip_sae.files import write_text
-from precip_sae.pipeline.smoke import environment, make
+from precip_sae.pipeline.smoke import DVC, environment, make
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, started_at_once, warm
 
@@ -19,7 +19,7 @@ def dvc(paths, *arguments, check=True):
     """Runs DVC in the project; returns its status and all that it said."""
     around = started_at_once(environment(paths))
     done = subprocess.run(
-        [*module_command(around, "dvc"), *arguments],
+        [*module_command(around, DVC), *arguments],
         cwd=paths.root,
         env=around,
         text=True,

@@ -14,6 +14,7 @@ from precip_sae.cli import main
 from precip_sae.pipeline import fork_client, fork_server
 from precip_sae.pipeline.environment import notebook_environment
 from precip_sae.pipeline.runner import run_stage
+from precip_sae.pipeline.smoke import DVC
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, warm
 
@@ -113,7 +114,7 @@ def test_without_a_server_the_module_is_run_in_the_plain_way(around, tmp_path):
 
 def test_dvc_is_imported_once_when_it_is_first_asked_for(around, tmp_path):
     said = subprocess.run(
-        [*module_command(around, "dvc"), "init", "--no-scm", "--quiet"],
+        [*module_command(around, DVC), "init", "--no-scm", "--quiet"],
         cwd=tmp_path,
         env=around,
         stdout=subprocess.PIPE,
@@ -122,7 +123,7 @@ def test_dvc_is_imported_once_when_it_is_first_asked_for(around, tmp_path):
     )
     assert (said.returncode, said.stdout) == (0, b"")
     assert (tmp_path / ".dvc" / "config").is_file()
-    found, _ = start(around, "imported", *fork_server.IMPORTED_FOR["dvc"]).communicate()
+    found, _ = start(around, "imported", *fork_server.IMPORTED_FOR[DVC]).communicate()
     assert found == "[] ['python']\n", "modules that are not, and threads"
 
 
