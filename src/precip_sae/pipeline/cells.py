@@ -46,8 +46,16 @@ class Printed(TextIOBase):
 class Displayed(DisplayPublisher):
     """Puts what is displayed among the outputs."""
 
+    shell: "NoZMQShell"
+
     def publish(
-        self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *, update: bool = False, **_: Any
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: str | None = None,
+        *,
+        update: bool = False,
+        **_: Any,
     ) -> None:
         if update:
             raise NotImplementedError("A displayed output cannot be changed here.")
@@ -59,6 +67,8 @@ class Displayed(DisplayPublisher):
 
 class Returned(DisplayHook):
     """Puts the value of a cell's last line among the outputs."""
+
+    shell: "NoZMQShell"
 
     def write_output_prompt(self) -> None:
         """Nothing: a notebook numbers its outputs itself."""
