@@ -151,6 +151,12 @@ def test_a_notebook_ends_with_whoever_ran_it(tmp_path):
         pytest.fail("the process of the cells is left")
 
 
+def test_what_a_cell_started_ends_with_the_notebook(tmp_path):
+    with notebook_environment(tmp_path), cells_process() as run:
+        found = run("import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)")
+    assert not alive(int(found.outputs[0].text))
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
