@@ -169,6 +169,20 @@ def test_who_waits_for_a_process_takes_it_along(around):
     process.communicate()
 
 
+def test_what_a_killed_process_has_started_ends_with_it(around):
+    (Path(around["PYTHONPATH"]) / "starts.py").write_text(
+        "import subprocess, time\nprint(subprocess.Popen(['sleep', '60']).pid, flush=True)\ntime.sleep(60)\n"
+    )
+    process = start(around, "starts")
+    started = int(process.stdout.readline())
+    process.kill()
+    # it holds the other end, as the process that started it does
+    assert process.stdout.read() == ""
+    process.communicate()
+    state = Path(f"/proc/{started}/stat")
+    assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
 def test_the_forked_process_imports_the_sources_as_they_are(around):
     module = Path(around["PYTHONPATH"]) / "edited.py"
     for word in ("before", "after!"):
