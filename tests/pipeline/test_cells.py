@@ -96,7 +96,13 @@ def test_a_cell_that_fails_is_the_last_and_says_why(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cell", "name"), [("1 +", "SyntaxError"), ("raise SystemExit(3)", "SystemExit"), ("nothing", "NameError")]
+    ("cell", "name"),
+    [
+        ("1 +", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("nothing", "NameError"),
+        ("%nothing", "UsageError"),
+    ],
 )
 def test_whatever_ends_a_cell_ends_the_notebook(tmp_path, cell, name):
     source = written(tmp_path / "source.ipynb", [cell])
