@@ -152,10 +152,14 @@ def test_a_simulated_archive_does_not_pass_as_measured(whole: tuple[Path, pd.Dat
 
 def test_files_that_do_not_say_so_are_not_called_simulated() -> None:
     outcome = ingest.Outcome("2019-01-05", "k", "f", rows=3, periods=4, dropped={"fit": 1})
+    dry = ingest.Outcome("2019-01-07", "m", "h")
+    silent = ingest.Outcome("2019-01-08", "n", "i", periods=2, dropped={"radar": 2})
     lost = ingest.Outcome("2019-01-06", "l", "g", reason="no psd file of the day, expected one.")
     source = archive_source(Season((outcome, lost), ()), "MQT", profile=False)
     assert (source["simulated"], source["days_lost"], source["periods_dropped"]) == (False, 1, 1)
     assert source["doi"] == "10.7302/37yx-9q53"
+    source = archive_source(Season((outcome, lost, dry, silent), ()), "MQT", profile=False)
+    assert source["days_without_precipitation"] == 1, "not the day whose radar was off while it rained"
 
 
 # Bad files -----------------------------------------------------------------------------------------------------------
@@ -740,6 +744,38 @@ def test_a_damaged_part_is_made_again(short: Folders, tmp_path: Path) -> None:
     part.write_bytes(b"PAR1")
     ingested(short, tmp_path / "data")
     assert bytes_of(tmp_path / "data") == before
+
+
+def test_a_part_whose_pages_are_damaged_is_named_and_not_the_table(short: Folders, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    ingested(short, out)
+    before = bytes_of(out)
+    part = min(parts_folder(out).glob("2*.parquet"))
+    content = part.read_bytes()
+    part.write_bytes(content[:4] + b"\xff" * 4000 + content[4004:])
+    assert ingest.described_part(part) is not None, "what it says about itself is whole"
+    with pytest.raises(ArchiveError, match=rf"{part.name}: cannot be read \(.*\), .*; delete it and run again\.$"):
+        ingested(short, out)
+    assert bytes_of(out) == before
+    part.unlink()
+    ingested(short, out)
+    assert bytes_of(out) == before
+
+
+def test_rows_that_another_run_of_other_files_put_there_do_not_get_into_the_table(
+    short: Folders, copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    def season(folders: Folders) -> Season:
+        found = layout.find_days(folders.pip, folders.weather, folders.radar, folders.profile, "MQT")
+        return ingest_days(found, "MQT", True, parts_folder(tmp_path / "data"), workers=1)
+
+    date = days_of(two_days[1])[0]
+    mine = season(short)
+    edited(copy.weather / f"{date}_met.nc", lambda file: file["temperature"].__setitem__(slice(None), 1.0))
+    season(copy)
+    with pytest.raises(ArchiveError, match=rf"{date}\.parquet: was replaced by another run, expected the rows of"):
+        deposit_archive(tmp_path / "data", mine, "MQT", True)
+    assert not (tmp_path / "data" / "observations.parquet").exists()
 
 
 # Mistakes ------------------------------------------------------------------------------------------------------------
