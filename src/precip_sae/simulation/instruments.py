@@ -195,7 +195,8 @@ def surface_reflectivity(p: mp.Particles) -> Array:
 def form_factor(diameter: Array) -> Array:
     """Rayleigh-Gans amplitude of a homogeneous sphere seen from behind, over its Rayleigh amplitude.
 
-    3 (sin u - u cos u) / u^3 with u = 2 pi D / wavelength (Bohren and Huffman 1983, section 6.2).
+    3 (sin u - u cos u) / u^3 with u = 2 pi h / wavelength (Bohren and Huffman 1983, section 6.2). For its diameter h
+    stands the height of a spheroid of the same volume as a sphere of diameter D (mm): D ASPECT_RATIO^(2/3).
     """
     u = 2 * np.pi * ASPECT_RATIO ** (2 / 3) * np.asarray(diameter) / WAVELENGTH
     return 3 * (np.sin(u) - u * np.cos(u)) / u**3
