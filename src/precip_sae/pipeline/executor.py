@@ -71,8 +71,8 @@ def cells_process() -> Iterator[Callable[[str], nbformat.NotebookNode]]:
     try:
         yield run
     finally:
-        # with whatever a cell has started
-        with suppress(ProcessLookupError):
+        # with whatever a cell has started; macOS refuses where all of it has ended
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
