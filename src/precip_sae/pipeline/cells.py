@@ -105,6 +105,10 @@ class NoZMQShell(InteractiveShell):
         told = {"ename": etype.__name__, "evalue": str(evalue), "traceback": stb}
         self.outputs.append({"output_type": "error", **told})
 
+    def show_usage_error(self, exc: BaseException) -> None:
+        """An error like any other: IPython only prints it, and the cell would pass for one that did what it should."""
+        self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
+
     def ran(self, source: str) -> dict[str, Any]:
         """Runs a cell; returns its number and outputs."""
         self.outputs.clear()

@@ -159,7 +159,7 @@ def serve(listener: socket.socket) -> Command | None:
         for key, _ in selector.select():
             if key.fileobj == 0:
                 for forked in running:
-                    os.kill(forked.pid, signal.SIGKILL)
+                    _kill(forked.pid)
                 return None
             if key.fileobj is listener:
                 connection, _ = listener.accept()
@@ -188,7 +188,16 @@ def serve(listener: socket.socket) -> Command | None:
             elif key.data in running:
                 # whoever waited for it is gone
                 selector.unregister(key.fileobj)
-                os.kill(key.data.pid, signal.SIGKILL)
+                _kill(key.data.pid)
+
+
+def _kill(pid: int) -> None:
+    """Kills a forked process and what it has started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        # it has not got its own session yet
+        os.kill(pid, signal.SIGKILL)
 
 
 def _tell(selector: selectors.BaseSelector, forked: Forked) -> None:
