@@ -56,7 +56,6 @@ column: {seeds: [0, 1]}
 # Folders and files that are run by one process, as they share what takes long to make: a small paper, a page in a
 # browser, a large table, the process that is forked. Any other file is run by whichever process is free.
 TOGETHER = {
-    "review": "review",
     "inspector": "inspector",
     "observations": "records",
     "simulation": "records",
@@ -64,13 +63,13 @@ TOGETHER = {
     "hostile/test_names.py": "forked",
     "paper/test_own_data.py": "forked",
     "pipeline/test_warm.py": "forked",
+    "review": "forked",
     "search/test_run.py": "forked",
 }
 
 # Begun first: what is left to the end of a run on several processes should be short.
 LONG = (
     "paper/test_whole_paper.py",
-    "review",
     "forked",
     "pipeline/test_dvc.py",
     "inspector",
