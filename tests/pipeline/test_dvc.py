@@ -1,10 +1,15 @@
-"""The stages under DVC, with stand-in notebooks: what is redone, what a failure leaves, what a clone brings."""
+"""The stages under DVC, with stand-in notebooks: what is redone, what a failure leaves, what a clone brings.
+
+Their cells run in the stage's own process, and their pages are stand-ins: dozens of stages are run here, and DVC does
+not see the difference.
+"""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -13,6 +18,35 @@ from precip_sae.files import write_text
 from precip_sae.pipeline.smoke import environment, make
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, started_at_once, warm
+
+# `precip-sae` as it is, but for that.
+PLAIN = """
+import sys
+from contextlib import contextmanager
+from itertools import count
+from nbformat import from_dict
+from precip_sae.cli import main
+from precip_sae.pipeline import executor, page
+
+@contextmanager
+def cells_here():
+    names, numbers = {}, count(1)
+
+    def run(source):
+        outputs = []
+        try:
+            exec(source, names)
+        except Exception as error:
+            told = {"ename": type(error).__name__, "evalue": str(error), "traceback": []}
+            outputs = [{"output_type": "error", **told}]
+        return from_dict({"execution_count": next(numbers), "outputs": outputs})
+
+    yield run
+
+executor.cells_process = cells_here
+page.page = lambda notebook, title: title
+sys.exit(main())
+"""
 
 
 def dvc(paths, *arguments, check=True):
@@ -52,17 +86,23 @@ def project(tmp_path_factory, make_project, repository):
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     shutil.copytree(repository.root / "src", paths.root / "src", ignore=ignore)
     git(paths.root, "init", "--quiet")
-    with warm(environment(paths), paths.root) as around, pytest.MonkeyPatch.context() as patch:
-        # stages of all tests here are forked from a process that has imported the sources of this project
-        if WARM_VARIABLE in around:
-            patch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
-        make(paths, around, lambda _: None)
-        _, said = dvc(paths, "repro", "--force", "--dry")
-        assert stages_run(said) == ["code", *(stage.address("rain") for stage in stages().values())]
-        dvc(paths, "push", "--quiet")
-        git(paths.root, "add", "--all")
-        git(paths.root, "commit", "--quiet", "--message", "all stages ran")
-        yield paths
+    plain = tmp_path_factory.mktemp("plain")
+    (plain / "plain_stages.py").write_text(PLAIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(plain))
+        with warm(environment(paths), paths.root) as around:
+            # stages of all tests here are forked from a process that has imported the sources of this project
+            if WARM_VARIABLE in around:
+                patch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
+                command = Path(around[WARM_VARIABLE]) / "bin" / "precip-sae"
+                command.write_text(command.read_text().replace("precip_sae.cli", "plain_stages"))
+            make(paths, around, lambda _: None)
+            _, said = dvc(paths, "repro", "--force", "--dry")
+            assert stages_run(said) == ["code", *(stage.address("rain") for stage in stages().values())]
+            dvc(paths, "push", "--quiet")
+            git(paths.root, "add", "--all")
+            git(paths.root, "commit", "--quiet", "--message", "all stages ran")
+            yield paths
 
 
 @pytest.fixture(autouse=True)
