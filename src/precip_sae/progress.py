@@ -8,7 +8,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-# The terminal of whoever started the stage, for example /dev/pts/0; the runner sets it for the notebook's kernel,
+# The terminal of whoever started the stage, for example /dev/pts/0; the runner sets it for the notebook's process,
 # whose own output streams all end in the notebook.
 TERMINAL_VARIABLE = "PRECIP_SAE_TERMINAL"
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -152,10 +152,14 @@ def test_a_simulated_archive_does_not_pass_as_measured(whole: tuple[Path, pd.Dat
 
 def test_files_that_do_not_say_so_are_not_called_simulated() -> None:
     outcome = ingest.Outcome("2019-01-05", "k", "f", rows=3, periods=4, dropped={"fit": 1})
+    dry = ingest.Outcome("2019-01-07", "m", "h")
+    silent = ingest.Outcome("2019-01-08", "n", "i", periods=2, dropped={"radar": 2})
     lost = ingest.Outcome("2019-01-06", "l", "g", reason="no psd file of the day, expected one.")
     source = archive_source(Season((outcome, lost), ()), "MQT", profile=False)
     assert (source["simulated"], source["days_lost"], source["periods_dropped"]) == (False, 1, 1)
     assert source["doi"] == "10.7302/37yx-9q53"
+    source = archive_source(Season((outcome, lost, dry, silent), ()), "MQT", profile=False)
+    assert source["days_without_precipitation"] == 1, "not the day whose radar was off while it rained"
 
 
 # Bad files -----------------------------------------------------------------------------------------------------------
@@ -274,6 +278,170 @@ def test_a_file_damaged_anywhere_is_read_or_costs_its_day_with_one_line(
     except (layout.LostDay, TableError) as problem:
         said = str(problem)
     assert said.count("\n") == 0, said
+
+
+def grid(
+    path: Path,
+    latitude: np.ndarray,
+    order: tuple[str, ...] = ("time", "level", "latitude", "longitude"),
+    rows: str = "latitude",
+) -> None:
+    """A day of hourly ERA5 on two levels, in place of the file: latitudes along `rows`, two longitudes."""
+    with netCDF4.Dataset(path) as file:
+        since = file["valid_time"][0]
+    path.unlink()
+    with netCDF4.Dataset(path, "w") as file:
+        sizes = {"time": 24, "level": 2, "latitude": 3, "longitude": 2} | {rows: len(latitude)}
+        for name, size in sizes.items():
+            file.createDimension(name, size)
+        for name, dimension, unit_name, values in (
+            ("time", "time", "seconds since 1970-01-01", since + 3600 * np.arange(24)),
+            ("level", "level", "hPa", [900.0, 850.0]),
+            ("latitude", rows, "degrees_north", latitude),
+            ("longitude", "longitude", "degrees_east", [-88.0, -87.5]),
+        ):
+            variable = file.createVariable(name, str if np.asarray(values).dtype == object else "f8", (dimension,))
+            variable.units = unit_name
+            variable[:] = values
+        for name, unit_name, value in (("t", "K", 270.0), ("r", "%", 50.0)):
+            variable = file.createVariable(name, "f4", order)
+            variable.units = unit_name
+            variable[:] = value
+
+
+def mark(variable: str, name: str, value: object) -> Callable[[Path], None]:
+    return lambda path: edited(path, lambda file: file[variable].setncattr(name, value))
+
+
+def no_bins(path: Path) -> None:
+    with netCDF4.Dataset(path) as file:
+        since = file["time"].units
+    path.unlink()
+    with netCDF4.Dataset(path, "w") as file:
+        file.createDimension("time", 1440)
+        file.createDimension("bin_centers", 0)
+        file.createVariable("time", "i8", ("time",))[:] = np.arange(1440)
+        for name, dimensions in (("bin_centers", ("bin_centers",)), ("psd", ("time", "bin_centers"))):
+            file.createVariable(name, "f8", dimensions)
+        file["time"].units, file["bin_centers"].units, file["psd"].units = since, "mm", "mm-1 m-3"
+
+
+def fewer_gates(path: Path) -> None:
+    with netCDF4.Dataset(path) as old, netCDF4.Dataset(path.with_suffix(".new"), "w") as new:
+        old.set_auto_maskandscale(False)
+        for name, size in {"time": 1440, "range": 31, "few": 20}.items():
+            new.createDimension(name, size)
+        for name in ("time", "height", "Ze", "W"):
+            along = ("time",) if name == "time" else ("time", "few" if name == "W" else "range")
+            made = new.createVariable(name, old[name].dtype, along)
+            made.units = old[name].units
+            made[:] = old[name][:] if name == "time" else old[name][:, : new.dimensions[along[1]].size]
+    path.with_suffix(".new").replace(path)
+
+
+def endless(path: Path) -> None:
+    """The header says that there are two thousand million gates, 8.6 GB of their numbers alone."""
+    content = path.read_bytes()
+    at = content.index(b"range\0\0\0") + 8
+    path.write_bytes(content[:at] + b"\x7f\xff\xff\xff" + content[at + 4 :])
+
+
+LATITUDES = np.array([46.0, 46.5, 47.0])
+ODD: dict[str, tuple[str, Callable[[Path], None], str]] = {
+    "a unit that is a number": ("psd", mark("psd", "units", 5), "variable psd is in '5', expected"),
+    "a unit that is a list": ("vvd", mark("vvd", "units", ["a", "b"]), "variable vvd is in '"),
+    "a factor that is a word": (
+        "weather",
+        mark("pressure", "scale_factor", "none"),
+        "pressure has the scale_factor 'none', expected a number.",
+    ),
+    "an offset of times that is a word": ("min", mark("time", "add_offset", "x"), "time has the add_offset 'x', exp"),
+    "no bins": ("psd", no_bins, "variable bin_centers has 0 bins, expected 131 from 0.1 to 26.1 mm."),
+    "other gates": ("radar", fewer_gates, "variable W has 20 gates, height has 31."),
+    "too large for any memory": ("radar", endless, "cannot be read as netCDF ("),
+    "latitudes that are missing": (
+        "profile",
+        lambda path: grid(path, np.full(3, np.nan)),
+        "has no grid point within 0.5 degrees of 46.5318 N, -87.5483 E.",
+    ),
+    "latitudes that are words": (
+        "profile",
+        lambda path: grid(path, np.array(["a", "b", "c"], dtype=object)),
+        "variable latitude holds object, expected numbers.",
+    ),
+    "no latitudes": ("profile", lambda path: grid(path, LATITUDES[:0]), "has no grid point within 0.5 degrees of"),
+    "latitudes of another grid": (
+        "profile",
+        lambda path: grid(path, np.linspace(40.0, 50.0, 30), rows="other"),
+        "expected those of time, level, latitude and longitude.",
+    ),
+    "a grid turned round": (
+        "profile",
+        lambda path: grid(path, LATITUDES, ("time", "level", "longitude", "latitude")),
+        "t has the dimensions (time, level, longitude, latitude), expected those of time, level,",
+    ),
+}
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """4 GB more than there are in use, where the system can be told so; some promise any amount."""
+    place = Path("/proc/self/statm")
+    if not place.exists():
+        yield
+        return
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(place.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**32, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize(("kind", "spoil", "sentence"), ODD.values(), ids=ODD.keys())
+def test_a_file_that_holds_what_nobody_expects_costs_its_day_and_not_the_run(
+    copy: Folders, kind: str, spoil: Callable[[Path], None], sentence: str
+) -> None:
+    day = layout.find_days(copy.pip, copy.weather, copy.radar, copy.profile, "MQT").days[0]
+    path = layout.only_file(day, kind)
+    spoil(path)
+    with pytest.raises(layout.LostDay, match=f"^{re.escape(path.name)}: .*{re.escape(sentence)}"):
+        read_day(day, "MQT", profile=True)
+
+
+def test_the_grid_point_of_the_site_is_found_in_a_grid_as_it_should_be(copy: Folders) -> None:
+    day = layout.find_days(copy.pip, copy.weather, copy.radar, copy.profile, "MQT").days[0]
+    grid(layout.only_file(day, "profile"), LATITUDES)
+    assert set(read_day(day, "MQT", profile=True)[0]["t_15"]) == {270.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable"), [("weather", "relative_humidity"), ("min", "nrr_adj")], ids=["humidity", "rate"]
+)
+def test_values_without_a_logarithm_are_dropped_without_a_warning(copy: Folders, kind: str, variable: str) -> None:
+    day = layout.find_days(copy.pip, copy.weather, copy.radar, copy.profile, "MQT").days[0]
+    whole, _, _, _ = read_day(day, "MQT", profile=True)
+    begin = (whole["time"].iloc[0] - whole["time"].iloc[0].normalize()) // pd.Timedelta("1min")
+
+    def below_zero(file: netCDF4.Dataset) -> None:
+        step = 1440 // len(file[variable])
+        file[variable][begin // step : (begin + 5) // step] = -5.0
+
+    edited(layout.only_file(day, kind), below_zero)
+    frame, _, dropped, _ = read_day(day, "MQT", profile=True)
+    assert dropped["range"] == 1
+    pd.testing.assert_frame_equal(frame, whole.iloc[1:].reset_index(drop=True))
+
+
+def test_times_are_those_of_the_calendar_that_the_file_names(tmp_path: Path) -> None:
+    days = (np.datetime64("2019-01-05") - np.datetime64("0001-01-01")).astype(int)
+    with netCDF4.Dataset(tmp_path / "t.nc", "w") as file:
+        file.createDimension("time", 1)
+        file.createVariable("time", "f8", ("time",))[:] = days
+        file["time"].setncatts({"units": "days since 0001-01-01", "calendar": "Proleptic_Gregorian"})
+    with files.opened(tmp_path / "t.nc") as opened:
+        assert opened.times().tolist() == [np.datetime64("2019-01-05", "s").item()]
 
 
 @pytest.mark.parametrize(
@@ -576,6 +744,38 @@ def test_a_damaged_part_is_made_again(short: Folders, tmp_path: Path) -> None:
     part.write_bytes(b"PAR1")
     ingested(short, tmp_path / "data")
     assert bytes_of(tmp_path / "data") == before
+
+
+def test_a_part_whose_pages_are_damaged_is_named_and_not_the_table(short: Folders, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    ingested(short, out)
+    before = bytes_of(out)
+    part = min(parts_folder(out).glob("2*.parquet"))
+    content = part.read_bytes()
+    part.write_bytes(content[:4] + b"\xff" * 4000 + content[4004:])
+    assert ingest.described_part(part) is not None, "what it says about itself is whole"
+    with pytest.raises(ArchiveError, match=rf"{part.name}: cannot be read \(.*\), .*; delete it and run again\.$"):
+        ingested(short, out)
+    assert bytes_of(out) == before
+    part.unlink()
+    ingested(short, out)
+    assert bytes_of(out) == before
+
+
+def test_rows_that_another_run_of_other_files_put_there_do_not_get_into_the_table(
+    short: Folders, copy: Folders, two_days: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    def season(folders: Folders) -> Season:
+        found = layout.find_days(folders.pip, folders.weather, folders.radar, folders.profile, "MQT")
+        return ingest_days(found, "MQT", True, parts_folder(tmp_path / "data"), workers=1)
+
+    date = days_of(two_days[1])[0]
+    mine = season(short)
+    edited(copy.weather / f"{date}_met.nc", lambda file: file["temperature"].__setitem__(slice(None), 1.0))
+    season(copy)
+    with pytest.raises(ArchiveError, match=rf"{date}\.parquet: was replaced by another run, expected the rows of"):
+        deposit_archive(tmp_path / "data", mine, "MQT", True)
+    assert not (tmp_path / "data" / "observations.parquet").exists()
 
 
 # Mistakes ------------------------------------------------------------------------------------------------------------

@@ -161,6 +161,22 @@ def test_an_interrupt_while_workers_import_is_one_sentence_and_ends_them(tmp_pat
     until(lambda: not members(run.pid))
 
 
+def test_every_worker_of_a_cluster_has_work_however_few_processors_are_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(parallel, "available_threads", lambda: 1)
+    begun = f"len(__import__('os').listdir({str(tmp_path)!r}))"
+    # none ends before more have begun than one worker is given, and each tells how many have
+    day = (
+        f"[__import__('tempfile').mkstemp(dir={str(tmp_path)!r}), "
+        f"[__import__('time').sleep(0.02) for _ in range(500) if {begun} <= {IN_FLIGHT}], {begun}][-1]"
+    )
+    options = {"threads_per_worker": 4, "dashboard_address": ":0", "silence_logs": 50}
+    with distributed.LocalCluster(n_workers=2, **options) as cluster:
+        assert min(run_days([day] * 8, eval, len, cluster.scheduler_address)) > IN_FLIGHT
+
+
 def test_a_lost_dask_scheduler_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr("precip_sae.scheduling.ANSWER_SECONDS", 1)

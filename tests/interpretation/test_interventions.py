@@ -188,6 +188,11 @@ def test_effects_on_a_standardised_response_are_told_in_its_own_unit() -> None:
     plain, scaled = task("regression"), task("regression", scale=5.0, mean=-2.0)
     tables = [causes.effects(it, part, [0, 1], ["a", "b", "c"])[0] for *_, it, part in (plain, scaled)]
     np.testing.assert_allclose(tables[1]["size"], 5 * tables[0]["size"], atol=1e-5)
+    # a response in kilograms where others have milligrams is no smaller
+    tiny = task("regression", scale=1e-9)
+    small = causes.effects(*tiny[3:], [0, 1], ["a", "b", "c"])[0]
+    for name in ("size", "doubled", "out_0"):
+        np.testing.assert_allclose(1e9 * small[name], tables[0][name], rtol=1e-4, atol=1e-5)
     curves = [
         causes.steer(it, n, part, EPISODES, {0: 1, 1: 3}, 2, 4, "c", bins=5) for n, _, _, it, part in (plain, scaled)
     ]

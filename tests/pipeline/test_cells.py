@@ -96,7 +96,13 @@ def test_a_cell_that_fails_is_the_last_and_says_why(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cell", "name"), [("1 +", "SyntaxError"), ("raise SystemExit(3)", "SystemExit"), ("nothing", "NameError")]
+    ("cell", "name"),
+    [
+        ("1 +", "SyntaxError"),
+        ("raise SystemExit(3)", "SystemExit"),
+        ("nothing", "NameError"),
+        ("%nothing", "UsageError"),
+    ],
 )
 def test_whatever_ends_a_cell_ends_the_notebook(tmp_path, cell, name):
     source = written(tmp_path / "source.ipynb", [cell])
@@ -149,6 +155,12 @@ def test_a_notebook_ends_with_whoever_ran_it(tmp_path):
     else:
         os.kill(pid, signal.SIGKILL)
         pytest.fail("the process of the cells is left")
+
+
+def test_what_a_cell_started_ends_with_the_notebook(tmp_path):
+    with notebook_environment(tmp_path), cells_process() as run:
+        found = run("import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)")
+    assert not alive(int(found.outputs[0].text))
 
 
 def alive(pid: int) -> bool:

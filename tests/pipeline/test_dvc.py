@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from precip_sae.files import write_text
 from precip_sae.pipeline.side_by_side import jobs, run_jobs, run_quietly
-from precip_sae.pipeline.smoke import environment, make
+from precip_sae.pipeline.smoke import DVC, environment, make
 from precip_sae.pipeline.stages import read_stages, stages
 from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, started_at_once, warm
 from precip_sae.settings import load_settings
@@ -55,7 +55,7 @@ def dvc(paths, *arguments, check=True):
     """Runs DVC in the project; returns its status and all that it said."""
     around = started_at_once(environment(paths))
     done = subprocess.run(
-        [*module_command(around, "dvc"), *arguments],
+        [*module_command(around, DVC), *arguments],
         cwd=paths.root,
         env=around,
         text=True,

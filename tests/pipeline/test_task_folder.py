@@ -146,6 +146,26 @@ def test_folds_that_are_no_longer_asked_for_are_removed(file, tmp_path, project,
     assert sorted(p.name for p in (tmp_path / "out" / "folds").iterdir()) == ["1", "2"]
 
 
+def test_a_run_of_fewer_folds_that_is_refused_leaves_the_others_to_whoever_works_there(
+    file, tmp_path, project, ran, pooled, monkeypatch
+):
+    cross_validated(file, 3)
+    run, refused = task_folder.run_stage, []
+
+    def meanwhile(stage, task, paths):
+        if paths.root.name == "3" and not refused:
+            cross_validated(file, 2)
+            with pytest.raises(StageError, match="already works there") as said:
+                run_task(file, tmp_path / "out", project)
+            refused.append(said)
+        run(stage, task, paths)
+
+    monkeypatch.setattr(task_folder, "run_stage", meanwhile)
+    run_task(file, tmp_path / "out", project)
+    assert ran == STAGES * 3
+    assert pooled == [[1, 2, 3]]
+
+
 def test_folds_do_not_fill_a_folder_of_something_else(file, tmp_path, project, ran, pooled):
     run_task(file, tmp_path / "out", project)
     cross_validated(file, 2)
@@ -346,6 +366,13 @@ def test_a_platform_without_links_gets_a_copy_of_the_table(file, tmp_path, proje
     run_task(file, tmp_path / "out", project)
     assert not (tmp_path / "out" / "data" / "mine.csv").is_symlink()
     assert (tmp_path / "out" / "data" / "mine.csv").read_text() == TABLE
+
+
+def test_the_table_of_the_folder_may_be_named_as_the_table(file, tmp_path, project, ran):
+    for table in (None, tmp_path / "out" / "data" / "mine.csv"):
+        run_task(file, tmp_path / "out", project, table=table)
+    assert (tmp_path / "out" / "data" / "mine.csv").read_text() == TABLE
+    assert ran == STAGES
 
 
 @pytest.mark.parametrize("table", ["months", "months/2019-*.csv", "20*/m.csv"])

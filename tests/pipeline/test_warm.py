@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from precip_sae.cli import main
 from precip_sae.pipeline import fork_client, fork_server
 from precip_sae.pipeline.environment import notebook_environment
 from precip_sae.pipeline.runner import run_stage
+from precip_sae.pipeline.smoke import DVC
 from precip_sae.pipeline.stages import stages
 from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, warm
 
@@ -127,7 +130,7 @@ def test_without_a_server_the_module_is_run_in_the_plain_way(around, tmp_path):
 
 def test_dvc_is_imported_once_when_it_is_first_asked_for(around, tmp_path):
     said = subprocess.run(
-        [*module_command(around, "dvc"), "init", "--no-scm", "--quiet"],
+        [*module_command(around, DVC), "init", "--no-scm", "--quiet"],
         cwd=tmp_path,
         env=around,
         stdout=subprocess.PIPE,
@@ -136,7 +139,7 @@ def test_dvc_is_imported_once_when_it_is_first_asked_for(around, tmp_path):
     )
     assert (said.returncode, said.stdout) == (0, b"")
     assert (tmp_path / ".dvc" / "config").is_file()
-    found, _ = start(around, "imported", *fork_server.IMPORTED_FOR["dvc"]).communicate()
+    found, _ = start(around, "imported", *fork_server.IMPORTED_FOR[DVC]).communicate()
     assert found == "[] ['python']\n", "modules that are not, and threads"
 
 
@@ -180,6 +183,72 @@ def test_who_waits_for_a_process_takes_it_along(around):
     # the forked process holds the other end
     assert process.stdout.read() == ""
     process.communicate()
+
+
+def test_what_a_killed_process_has_started_ends_with_it(around):
+    (Path(around["PYTHONPATH"]) / "starts.py").write_text(
+        "import subprocess, time\nprint(subprocess.Popen(['sleep', '60']).pid, flush=True)\ntime.sleep(60)\n"
+    )
+    process = start(around, "starts")
+    started = int(process.stdout.readline())
+    process.kill()
+    # it holds the other end, as the process that started it does
+    assert process.stdout.read() == ""
+    process.communicate()
+    state = Path(f"/proc/{started}/stat")
+    assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+def running(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_process_does_not_outlive_the_one_it_was_forked_from(tmp_path):
+    """It would go on to write what the next run of the same command writes too."""
+    (tmp_path / "told_pids.py").write_text(
+        "import os, time\nprint(os.getpid(), os.getppid(), flush=True)\ntime.sleep(60)\n"
+    )
+    with warm(fit_environment() | {"PYTHONPATH": str(tmp_path)}, REPOSITORY) as environment:
+        process = start(environment, "told_pids")
+        forked, server = map(int, process.stdout.readline().split())
+        os.kill(server, signal.SIGKILL)
+        assert process.wait(timeout=30) == 1
+        # the forked process holds the other end
+        assert process.stderr.read() == (
+            "The process that this one was forked from has ended; run the same command again.\n"
+        )
+        deadline = time.monotonic() + 30
+        while running(forked):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.communicate()
+
+
+def test_a_signal_that_comes_too_late_changes_no_status(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        process = start(dict(os.environ) | {WARM_VARIABLE: str(tmp_path)}, "told")
+        connection, _ = listener.accept()
+        with connection:
+            size, streams, _, _ = socket.recv_fds(connection, fork_server.NUMBER, 3)
+            for stream in streams:
+                os.close(stream)
+            left = int.from_bytes(size, "big")
+            while left:
+                left -= len(connection.recv(left))
+            connection.sendall(ended.pid.to_bytes(fork_server.NUMBER, "big"))
+            # until it hears signals
+            while not int(Path(f"/proc/{process.pid}/status").read_text().split("SigCgt:")[1].split()[0], 16) & 1 << 14:
+                time.sleep(0.01)
+            process.terminate()
+            time.sleep(0.2)
+            connection.sendall((3).to_bytes(fork_server.NUMBER, "big", signed=True))
+            assert process.communicate() == ("", "")
+    assert process.returncode == 3
 
 
 def test_the_forked_process_imports_the_sources_as_they_are(around):

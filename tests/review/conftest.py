@@ -20,7 +20,7 @@ from precip_sae.observations.schema import validate
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.basis import stamp_outputs
 from precip_sae.pipeline.digest import write_digests
-from precip_sae.pipeline.smoke import environment
+from precip_sae.pipeline.smoke import DVC, environment
 from precip_sae.pipeline.stages import read_stages, stages
 from precip_sae.pipeline.warm import module_command
 from precip_sae.review.reference import accept
@@ -107,7 +107,7 @@ LEFT_OUT = {
 def dvc(paths: Paths, *arguments: str) -> str:
     """What a DVC command says; it has to succeed."""
     done = subprocess.run(
-        [*module_command(dict(os.environ), "dvc"), *arguments],
+        [*module_command(dict(os.environ), DVC), *arguments],
         cwd=paths.root,
         env=environment(paths),
         text=True,

@@ -124,6 +124,14 @@ def test_parts_are_the_table_whatever_their_size(rows: int, monkeypatch: pytest.
     assert_frame_equal(pd.concat(parts, ignore_index=True), pd.concat(storms, ignore_index=True), check_exact=True)
 
 
+@pytest.mark.parametrize(("records", "seed"), [(100, 0), (100, 7), (200, 104), (1, 0), (2, 1)])
+def test_few_records_make_a_table_whatever_the_seed(records: int, seed: int) -> None:
+    """Rounding may leave the last storm without records."""
+    storms = calendar(records, np.random.default_rng(seed))
+    assert storms.length.sum() == records
+    assert len(simulate(records, seed)) == records
+
+
 def test_more_records_than_eight_winters_hold_go_on_into_further_ones() -> None:
     storms = calendar(400_000, np.random.default_rng(0))
     assert storms.length.sum() == 400_000

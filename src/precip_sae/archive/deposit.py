@@ -13,8 +13,8 @@ from precip_sae.observations.describe import ARCHIVE
 ARCHIVE_README = """\
 # These observations {are}
 
-`observations.parquet` holds {rows} five-minute records of precipitation from {first_day} to {last_day}, made by
-`precip-sae ingest` of daily files in the format of the {name}
+`observations.parquet` holds {rows} five-minute records of precipitation, made by `precip-sae ingest` of daily files,
+{first_day} to {last_day}, in the format of the {name}
 (doi {doi}) at the site {site}, with surface weather and radar{profile}.
 {days_lost} of {days} days were lost; `{report}` says of every day how many rows it gave, or why it is lost.
 {simulation}
@@ -33,7 +33,7 @@ def deposit_archive(folder: Path, season: Season, site: str, profile: bool) -> P
         profile: whether profiles of the air were read.
 
     Raises:
-        ArchiveError: no day has a row; nothing is written then.
+        ArchiveError: no day has a row, or the part of a day is not the one that was read; nothing is written then.
     """
     table = folder / "observations.parquet"
     with nameless(folder):
@@ -67,7 +67,7 @@ def archive_source(season: Season, site: str, profile: bool) -> dict[str, Any]:
         "days": len(season.outcomes),
         "days_read": len(read),
         "days_lost": len(season.lost),
-        "days_without_precipitation": sum(outcome.rows == 0 for outcome in read),
+        "days_without_precipitation": sum(outcome.periods == 0 for outcome in read),
         "first_day": season.outcomes[0].date,
         "last_day": season.outcomes[-1].date,
         "periods_dropped": sum(sum(outcome.dropped.values()) for outcome in read),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -39,15 +40,27 @@ class File:
     def has(self, name: str) -> bool:
         return name in self._variables
 
+    def _found(self, names: tuple[str, ...]) -> str:
+        found = next((name for name in names if name in self._variables), None)
+        if found is None:
+            raise LostDay(f"{self.path.name}: has no variable {names[0]}; {closest(names[0], self._variables)}.")
+        return found
+
+    def dimensions(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """What the dimensions of the variable are called that has one of the names.
+
+        Raises:
+            LostDay: there is none.
+        """
+        return tuple(self._variables[self._found(names)].dimensions)
+
     def content(self, names: tuple[str, ...]) -> Content:
         """The variable that has one of the names, as it stands.
 
         Raises:
             LostDay: there is none, or its bytes are damaged.
         """
-        found = next((name for name in names if name in self._variables), None)
-        if found is None:
-            raise LostDay(f"{self.path.name}: has no variable {names[0]}; {closest(names[0], self._variables)}.")
+        found = self._found(names)
         try:
             return _content(self._variables[found])
         except _DAMAGE as error:
@@ -85,13 +98,13 @@ class File:
         content = self.content(names)
         unit = str(content.attributes.get("units", ""))
         match = re.match(r"(second|minute|hour|day)s? since ", unit.strip())
-        calendar = str(content.attributes.get("calendar", "standard"))
+        calendar = str(content.attributes.get("calendar", "standard")).lower()
         if match is None or calendar not in {"standard", "gregorian", "proleptic_gregorian"}:
             raise LostDay(f"{self.path.name}: time is in '{unit}' ({calendar}), expected 'minutes since YYYY-MM-DD'.")
         if (zone := str(content.attributes.get("timezone", "UTC"))) not in {"UTC", "utc", "GMT"}:
             raise LostDay(f"{self.path.name}: time is in the time zone '{zone}', expected UTC.")
         try:
-            origin = np.datetime64(cftime.num2pydate(0, unit.strip(), "standard"), "s")
+            origin = np.datetime64(cftime.num2pydate(0, unit.strip(), calendar), "s")
         except (ValueError, TypeError, OverflowError) as error:
             since = unit.strip()[match.end() :]
             raise LostDay(f"{self.path.name}: time counts from '{since}', expected a date.") from error
@@ -158,7 +171,9 @@ def opened(path: Path) -> Iterator[File]:
 
 
 # What readers of netCDF raise on damaged files.
-_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError, AttributeError)
+_DAMAGE = (
+    OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AssertionError, AttributeError, OverflowError,
+)  # fmt: skip
 
 
 def _open(path: Path, stack: ExitStack) -> File:
@@ -170,8 +185,8 @@ def _open(path: Path, stack: ExitStack) -> File:
         # the netCDF library reads a truncated classic file as if it were whole; this reader notices
         from scipy.io import netcdf_file
 
-        stream.seek(0)
-        whole = netcdf_file(stream, mmap=False)
+        # out of memory, which gives no more than there is where a damaged header asks for terabytes
+        whole = netcdf_file(io.BytesIO(magic + stream.read()), mmap=False)
         return File(path, whole.variables, {name: _text(value) for name, value in whole._attributes.items()})
     if magic != b"\x89HDF":
         raise LostDay(f"{path.name}: is not a netCDF file (it begins with {magic!r}).")
@@ -209,18 +224,20 @@ def _numbers(content: Content, what: str) -> Array:
             if content.values.dtype.kind == "f":  # -9999.9 as float32 is another float64
                 fill = fill.astype(content.values.dtype)
             values[np.isin(content.values, fill)] = np.nan
-    scale, offset = (content.attributes.get(name) for name in ("scale_factor", "add_offset"))
-    if scale is not None:
-        values *= float(np.asarray(scale).reshape(-1)[0])
-    if offset is not None:
-        values += float(np.asarray(offset).reshape(-1)[0])
+    for name, unpack in (("scale_factor", np.multiply), ("add_offset", np.add)):
+        if name in content.attributes:
+            try:
+                number = float(np.asarray(content.attributes[name]).reshape(-1)[0])
+            except (ValueError, TypeError, IndexError) as error:
+                raise LostDay(f"{what} has the {name} '{content.attributes[name]}', expected a number.") from error
+            unpack(values, number, out=values)
     values[~np.isfinite(values)] = np.nan
     return values
 
 
 def _plain(unit: Any) -> str:
     """A unit without the marks in which spellings differ: typographic minus, powers' signs, spaces."""
-    text = re.sub(r"[−–]", "-", _text(unit) if not isinstance(unit, str) else unit)
+    text = re.sub(r"[−–]", "-", str(_text(unit)))
     return " ".join(text.replace("**", "").replace("^", "").split())
 
 

@@ -20,7 +20,7 @@ from precip_sae.archive import layout
 from precip_sae.archive.layout import Day, LostDay
 from precip_sae.archive.parallel import run_days
 from precip_sae.archive.read_day import DROPPED, read_day
-from precip_sae.errors import ArchiveError, TableError
+from precip_sae.errors import ArchiveError, TableError, first_line
 from precip_sae.files import output_error, replacing, write_text
 from precip_sae.observations.deposit import REPORT
 from precip_sae.observations.schema import validate
@@ -208,20 +208,20 @@ def write_table(path: Path, season: Season, parts: Path) -> None:
     """Joins the parts in time order and numbers the storms; holds no more than some 50,000 rows at once.
 
     Raises:
-        ArchiveError: no day has a row.
+        ArchiveError: no day has a row, or a part is not the one of this season.
         OutputError: the file cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = [outcome.date.replace("-", "") for outcome in season.outcomes if outcome.rows]
-    if not names:
+    wanted = [outcome for outcome in season.outcomes if outcome.rows]
+    if not wanted:
         raise ArchiveError(nothing(season, parts))
     storm, last, waiting, writer = -1, None, [], None
     with replacing(path) as beside:
         try:
-            for place, name in enumerate(names):
-                frame = pd.read_parquet(parts / f"{name}.parquet")
+            for place, outcome in enumerate(wanted):
+                frame = _rows_of(outcome, parts)
                 time = frame["time"].to_numpy()
                 before = np.concatenate([[time[0] if last is None else last], time[:-1]])
                 begins = time - before > STORM_PAUSE
@@ -229,7 +229,7 @@ def write_table(path: Path, season: Season, parts: Path) -> None:
                 frame["storm"] = (storm + np.cumsum(begins)).astype("int32")
                 storm, last = int(frame["storm"].iloc[-1]), time[-1]
                 waiting.append(frame)
-                if sum(map(len, waiting)) >= ROWS_AT_ONCE or place == len(names) - 1:
+                if sum(map(len, waiting)) >= ROWS_AT_ONCE or place == len(wanted) - 1:
                     table = pa.Table.from_pandas(pd.concat(waiting, ignore_index=True), preserve_index=False)
                     if writer is None:
                         writer = pq.ParquetWriter(beside, table.schema, compression="zstd")
@@ -240,6 +240,22 @@ def write_table(path: Path, season: Season, parts: Path) -> None:
         finally:
             if writer is not None:
                 writer.close()
+
+
+def _rows_of(outcome: Outcome, parts: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    part = parts / f"{outcome.date.replace('-', '')}.parquet"
+    try:
+        table = pq.read_table(part)
+        # another run with other files or options may have come in between
+        if json.loads(table.schema.metadata[_METADATA])["key"] == outcome.key:
+            return table.to_pandas()
+        why = "was replaced by another run"
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        why = f"cannot be read ({first_line(error)})"
+    raise ArchiveError(f"{part}: {why}, expected the rows of {outcome.date}; delete it and run again.")
 
 
 def nothing(season: Season, parts: Path) -> str:

@@ -95,6 +95,8 @@ RADAR_DELAY = 60
 LEVEL = Variable(("pressure_level", "level"), ("hPa", "millibars", "mbar"), ("pressure_level",))
 AIR_TEMPERATURE = Variable(("t",), ("K", "kelvin"), ("time", "level"))
 AIR_HUMIDITY = Variable(("r",), ("%", "percent"), ("time", "level"))
+LATITUDE = Variable(("latitude",), ("degrees_north", "degree_north"), ("latitude",))
+LONGITUDE = Variable(("longitude",), ("degrees_east", "degree_east"), ("longitude",))
 PROFILE_TIME = ("valid_time", "time")
 PROFILE_LEVEL = 900.0
 """Pressure (hPa) of t_15 and rh_15."""
@@ -102,7 +104,7 @@ PROFILE_LEVEL = 900.0
 
 @dataclass(frozen=True)
 class Product:
-    """A kind of daily file. PIP products lie in `folder` and end in `suffix`; of others only the date is fixed."""
+    """A kind of daily file, whose names end in `suffix`. PIP products lie in `folder`, others anywhere in theirs."""
 
     kind: str
     folder: str = ""

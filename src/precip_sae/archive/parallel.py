@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from precip_sae.errors import SettingsError, StageError
 from precip_sae.scheduling import available_threads, dask_client, follow_parent, unheard_interrupts
@@ -120,9 +120,9 @@ def _dask(
         from distributed import CancelledError, KilledWorker, as_completed
 
         waiting = deque(days)
-        limit = IN_FLIGHT * max(count, 1)
         running, given = as_completed(), {}
         while waiting or running.count():
+            limit = IN_FLIGHT * _workers(client, scheduler)
             while waiting and running.count() < limit:
                 future = client.submit(work, waiting[0], pure=False)
                 given[future.key] = waiting.popleft()
@@ -134,7 +134,17 @@ def _dask(
             except KilledWorker:
                 result = failed(day)
             except CancelledError as error:
-                raise StageError(
-                    f"--scheduler {scheduler}: the Dask scheduler was lost; run again to go on."
-                ) from error
+                raise _lost(scheduler) from error
             yield result
+
+
+def _workers(client: Any, scheduler: str) -> int:
+    """How many there are now: workers of a cluster come and go."""
+    try:
+        return max(len(client.nthreads()), 1)
+    except OSError as error:
+        raise _lost(scheduler) from error
+
+
+def _lost(scheduler: str) -> StageError:
+    return StageError(f"--scheduler {scheduler}: the Dask scheduler was lost; run again to go on.")

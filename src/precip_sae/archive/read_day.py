@@ -9,8 +9,9 @@ through. What the published description leaves open is decided here and said her
 - A gate has an echo when at least 3 of the minutes have one. Its reflectivity is the mean of those in linear units,
   its velocity their mean. Fewer than 3 minutes in the radar's file: the period is dropped, because "no echo" would be
   a claim.
-- ERA5 is interpolated in time to the start of the period and taken at the nearest grid point.
-- A storm ends with a pause of more than 6 hours.
+- ERA5 is interpolated in time to the start of the period and taken at the nearest grid point; the first and the last
+  profile of a file stand for an hour before and after.
+- A storm ends when the next row begins more than 6 hours after the last one.
 - A value outside the schema's range drops its row; a column with more of them than not costs the day, since then
   something is wrong with the file and not with a row.
 """
@@ -107,6 +108,8 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
         **aloft,
     }
     _drop_out_of_range(values, kept, drop, lambda column: only_file(day, _kind_of(column)).name)
+    # what is out of range has no logarithm
+    values = {name: column[kept] for name, column in values.items()}
     regimes = labels.regime9(values)
     values |= {
         "regime9": regimes,
@@ -115,7 +118,7 @@ def read_day(day: Day, site: str, profile: bool) -> tuple[pd.DataFrame, int, dic
         "temperature": labels.temperature(values["T"]),
     }
     columns = [column for column in COLUMNS if column.name in values]
-    frame = pd.DataFrame({column.name: values[column.name][kept] for column in columns})
+    frame = pd.DataFrame({column.name: values[column.name] for column in columns})
     frame = frame.astype({column.name: column.dtype for column in columns})
     return frame, len(falling), dropped, "; ".join(sorted(set(notes)))
 
@@ -176,8 +179,9 @@ def _distribution(day: Day, kind: str, notes: list[str]) -> Array:
         _pip_minutes(file, day)
         bins = file.read(layout.BIN_CENTERS)
         if bins.shape != DIAMETERS.shape or not np.allclose(bins, DIAMETERS, atol=0.01):
+            reach = f" from {bins[0]:g} to {bins[-1]:g} mm" if len(bins) else ""
             raise LostDay(
-                f"{file.path.name}: variable bin_centers has {len(bins)} bins from {bins[0]:g} to {bins[-1]:g} mm, "
+                f"{file.path.name}: variable bin_centers has {len(bins)} bins{reach}, "
                 f"expected {len(DIAMETERS)} from {DIAMETERS[0]:g} to {DIAMETERS[-1]:g} mm."
             )
         values, what = file.read(variable), f"{file.path.name}: variable {variable.name}"
@@ -252,6 +256,12 @@ def _radar(day: Day, notes: list[str]) -> tuple[Array, Array, NDArray[np.bool_]]
         times = file.times() - np.timedelta64(layout.RADAR_DELAY, "s")
         minute = _seconds(file, times, day) // 60
         height, ze, w = (_along_time(file, v, len(times)) for v in (layout.HEIGHT, layout.ZE, layout.DOPPLER))
+        for variable, values in ((layout.ZE, ze), (layout.DOPPLER, w)):
+            if values.shape != height.shape:
+                raise LostDay(
+                    f"{file.path.name}: variable {variable.name} has {values.shape[1]} gates, height has "
+                    f"{height.shape[1]}."
+                )
         gates = _gates(file, height)
     inside = (minute >= 0) & (minute < layout.MINUTES_PER_DAY)
     heard = ~np.isnan(ze[:, gates]) & ~np.isnan(w[:, gates])
@@ -275,7 +285,7 @@ def _gates(file: File, height: Array) -> NDArray[np.int64]:
     """The columns whose height is that of the gates of the schema, shape (27,)."""
     # the first row that has all heights: they do not change within a day
     rows = np.flatnonzero(~np.isnan(height).any(axis=1))
-    if not len(rows):
+    if not height[rows].size:
         raise LostDay(f"{file.path.name}: variable height has no complete row, expected heights in m.")
     heights = height[rows[0]]
     nearest = np.abs(heights[None, :] - GATE_HEIGHTS[:, None]).argmin(axis=1)
@@ -304,25 +314,32 @@ def _profile(day: Day, site: layout.Site, start: NDArray[np.datetime64], notes: 
         near = (wanted >= seconds[0] - 3600) & (wanted <= seconds[-1] + 3600)
         found = {}
         for name, variable in (("t_15", layout.AIR_TEMPERATURE), ("rh_15", layout.AIR_HUMIDITY)):
-            dimensions = file.content(variable.names).values.ndim
-            values = file.read(variable, dimensions if dimensions in (2, 4) else None)
+            dimensions = file.dimensions(variable.names)
+            values = file.read(variable, len(dimensions) if len(dimensions) in (2, 4) else None)
             if values.shape[:2] != (len(times), len(levels)):
                 raise LostDay(
                     f"{file.path.name}: variable {variable.name} has the shape {values.shape}, "
                     f"expected ({len(times)}, {len(levels)}, ...) for time and level."
                 )
-            column = values[:, at[0]] if values.ndim == 2 else values[:, at[0], *_grid_point(file, site)]
+            column = values[:, at[0]] if values.ndim == 2 else values[:, at[0], *_grid_point(file, site, variable)]
             found[name] = np.where(near, np.interp(wanted, seconds, column), np.nan)
     return found
 
 
-def _grid_point(file: File, site: layout.Site) -> tuple[int, int]:
-    latitude, longitude = (file.content((name,)).values.astype(float).ravel() for name in ("latitude", "longitude"))
-    east = (longitude - site.longitude + 180) % 360 - 180
-    row, column = int(np.abs(latitude - site.latitude).argmin()), int(np.abs(east).argmin())
-    if abs(latitude[row] - site.latitude) > 0.5 or abs(east[column]) > 0.5:
+def _grid_point(file: File, site: layout.Site, variable: layout.Variable) -> tuple[int, int]:
+    """The place in the last two dimensions of a variable that is nearest to the site."""
+    latitude, longitude = file.read(layout.LATITUDE), file.read(layout.LONGITUDE)
+    grid = file.dimensions(layout.LATITUDE.names) + file.dimensions(layout.LONGITUDE.names)
+    if (found := file.dimensions(variable.names))[2:] != grid:
         raise LostDay(
-            f"{file.path.name}: its nearest grid point is {latitude[row]:g} N, {longitude[column]:g} E, "
-            f"expected one within 0.5 degrees of {site.latitude:g} N, {site.longitude:g} E."
+            f"{file.path.name}: variable {variable.name} has the dimensions ({', '.join(found)}), "
+            "expected those of time, level, latitude and longitude."
         )
+    away = np.abs(latitude - site.latitude), np.abs((longitude - site.longitude + 180) % 360 - 180)
+    # also where there is none, or one that is NaN
+    if not all((distances <= 0.5).any() for distances in away):
+        raise LostDay(
+            f"{file.path.name}: has no grid point within 0.5 degrees of {site.latitude:g} N, {site.longitude:g} E."
+        )
+    row, column = (int(np.nanargmin(distances)) for distances in away)
     return row, column

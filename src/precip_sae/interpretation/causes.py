@@ -159,7 +159,15 @@ def effects(it: Subject, part: Part, seeds: list[int], inputs: list[str]) -> tup
                 by_row[name][m] = together[:, alive].mean(axis=1)
     outs = [f"out_{k}" for k in range(it.z.shape[2])]
     names = ["kind", "seed", "unit", "active", "size", "doubled", *outs, "tied", "tied_to"]
-    return pd.DataFrame(frames, columns=names).round(DIGITS), by_row
+    kept = {"active": DIGITS, "tied": DIGITS}
+    kept |= dict.fromkeys(["size", "doubled", *outs], _decimals(interventions.predictions(it.z, it.kind)))
+    return pd.DataFrame(frames, columns=names).round(kept), by_row
+
+
+def _decimals(values: Values) -> int:
+    """How many decimals keep DIGITS of numbers of this size, however small their unit makes them; at least DIGITS."""
+    largest = np.abs(values).max()
+    return DIGITS + max(0, -int(np.ceil(np.log10(largest)))) if largest else DIGITS
 
 
 def _tie(frames: list[tuple[Any, ...]], shares: Values, inputs: list[str]) -> None:

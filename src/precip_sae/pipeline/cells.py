@@ -46,8 +46,16 @@ class Printed(TextIOBase):
 class Displayed(DisplayPublisher):
     """Puts what is displayed among the outputs."""
 
+    shell: "NoZMQShell"
+
     def publish(
-        self, data: dict[str, Any], metadata: dict[str, Any] | None = None, *, update: bool = False, **_: Any
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: str | None = None,
+        *,
+        update: bool = False,
+        **_: Any,
     ) -> None:
         if update:
             raise NotImplementedError("A displayed output cannot be changed here.")
@@ -59,6 +67,8 @@ class Displayed(DisplayPublisher):
 
 class Returned(DisplayHook):
     """Puts the value of a cell's last line among the outputs."""
+
+    shell: "NoZMQShell"
 
     def write_output_prompt(self) -> None:
         """Nothing: a notebook numbers its outputs itself."""
@@ -94,6 +104,10 @@ class NoZMQShell(InteractiveShell):
     def _showtraceback(self, etype: type[BaseException], evalue: BaseException, stb: list[str]) -> None:
         told = {"ename": etype.__name__, "evalue": str(evalue), "traceback": stb}
         self.outputs.append({"output_type": "error", **told})
+
+    def show_usage_error(self, exc: BaseException) -> None:
+        """An error like any other: IPython only prints it, and the cell would pass for one that did what it should."""
+        self._showtraceback(type(exc), exc, [f"UsageError: {exc}"])
 
     def ran(self, source: str) -> dict[str, Any]:
         """Runs a cell; returns its number and outputs."""

@@ -5,9 +5,10 @@ Jupyter's own way takes sockets, threads and messages for what is a list of cell
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import nbformat
@@ -70,7 +71,9 @@ def cells_process() -> Iterator[Callable[[str], nbformat.NotebookNode]]:
     try:
         yield run
     finally:
-        process.kill()
+        # with whatever a cell has started; macOS refuses where all of it has ended
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 

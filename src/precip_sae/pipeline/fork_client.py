@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 NUMBER = 8  # bytes of every number that is exchanged
@@ -32,7 +33,7 @@ def main(place: str, module: str, *arguments: str) -> int:
         if pid == 0:
             _run_here(module, arguments)
         for number in PASSED_ON:
-            signal.signal(number, lambda number, _: os.kill(pid, number))
+            signal.signal(number, lambda number, _: _send(os.kill, pid, number))
         connection.settimeout(1.0)
         # a starter that was killed takes its process with it: the server sees that this connection closes
         while os.getppid() == starter:
@@ -40,8 +41,21 @@ def main(place: str, module: str, *arguments: str) -> int:
                 answer = connection.recv(NUMBER)
             except TimeoutError:
                 continue
-            return _as_that(int.from_bytes(answer, "big", signed=True)) if answer else 1
+            if answer:
+                return _as_that(int.from_bytes(answer, "big", signed=True))
+            # whoever would have ended the process is gone (killed for lack of memory), and nobody waits for it
+            _send(os.killpg, pid, signal.SIGKILL)
+            _send(os.kill, pid, signal.SIGKILL)
+            print("The process that this one was forked from has ended; run the same command again.", file=sys.stderr)
+            return 1
     return 1
+
+
+def _send(kill: Callable[[int, int], None], pid: int, number: int) -> None:
+    try:  # noqa: SIM105 (contextlib takes longer to import than the rest of this)
+        kill(pid, number)
+    except ProcessLookupError:
+        pass  # it has ended meanwhile, which its status will say
 
 
 def _as_that(code: int) -> int:

@@ -2,7 +2,8 @@
 of a socket that it inherits and that listens.
 
 A script, run by its path. What it has imported of this package is forgotten in a process that would import other
-sources: edited ones, or those of another copy. It ends, and what it forked with it, when its standard input closes.
+sources: edited ones, or those of another copy. Says on standard output that it is ready. Ends, and what it forked with
+it, when its standard input closes.
 """
 
 import atexit
@@ -39,7 +40,7 @@ IMPORTED = (
 
 # What a module needs besides, imported when it is first asked for.
 IMPORTED_FOR = {
-    "dvc": (
+    "precip_sae.pipeline.dvc_once": (
         "dvc.cli.parser", "dvc.repo", "dvc.repo.artifacts", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.metrics",
         "dvc.repo.open_repo", "dvc.repo.plots", "dvc.stage.cache", "dvc.stage.run", "dvc.cachemgr", "dvc.data_cloud",
         "dvc.dirs", "dvc.dvcfile", "dvc.lock", "dvc.rwlock", "dvc.scm", "dvc.ui.table", "dvc.utils.strictyaml",
@@ -148,6 +149,7 @@ class Forked:
 def serve(listener: socket.socket) -> Command | None:
     """Answers requests until the standard input closes; returns in every forked process with its command."""
     imported = _import_all()
+    os.write(1, b"ready")
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     selector.register(0, selectors.EVENT_READ)
@@ -157,7 +159,7 @@ def serve(listener: socket.socket) -> Command | None:
         for key, _ in selector.select():
             if key.fileobj == 0:
                 for forked in running:
-                    os.kill(forked.pid, signal.SIGKILL)
+                    _kill(forked.pid)
                 return None
             if key.fileobj is listener:
                 connection, _ = listener.accept()
@@ -186,7 +188,16 @@ def serve(listener: socket.socket) -> Command | None:
             elif key.data in running:
                 # whoever waited for it is gone
                 selector.unregister(key.fileobj)
-                os.kill(key.data.pid, signal.SIGKILL)
+                _kill(key.data.pid)
+
+
+def _kill(pid: int) -> None:
+    """Kills a forked process and what it has started."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        # it has not got its own session yet
+        os.kill(pid, signal.SIGKILL)
 
 
 def _tell(selector: selectors.BaseSelector, forked: Forked) -> None:

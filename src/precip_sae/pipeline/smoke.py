@@ -21,6 +21,7 @@ from precip_sae.settings import load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
 EVERY_TASK = "every_task"
+DVC = "precip_sae.pipeline.dvc_once"
 
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
@@ -153,7 +154,7 @@ def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> 
     wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), load_settings(paths.params))
     wanted.insert(0, Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"})))
     # before anything reads them: DVC may put links in the place of files
-    add = (*module_command(around, "dvc"), "add", "--quiet", "data")
+    add = (*module_command({}, DVC), "add", "--quiet", "data")
     wanted.insert(0, Job("data", add, frozenset(), frozenset({"data"})))
     ended = count(1)
 
@@ -163,7 +164,7 @@ def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> 
 
     # one more than processors: while a stage's process begins or ends, another has work
     run_jobs(wanted, run, available_threads() + 1)
-    dvc(paths, around, "commit", "--quiet", "--force")
+    dvc(paths, around, "commit", "--quiet", "--force", forked=True)
 
 
 def environment(paths: Paths) -> dict[str, str]:
@@ -175,13 +176,19 @@ def environment(paths: Paths) -> dict[str, str]:
     }
 
 
-def dvc(paths: Paths, around: dict[str, str], *arguments: str) -> None:
+def dvc(paths: Paths, around: dict[str, str], *arguments: str, forked: bool = False) -> None:
     """Runs a DVC command in the project.
+
+    Args:
+        paths: the project.
+        around: the environment in which it runs stages.
+        arguments: of the command.
+        forked: whether it may wait for the process that others are forked from.
 
     Raises:
         StageError: DVC ended with an error; what it said is on the terminal.
     """
-    command = [*module_command(around, "dvc"), *arguments]
+    command = [*module_command(around if forked else {}, DVC), *arguments]
     done = subprocess.run(command, cwd=paths.root, env=around, check=False)
     if done.returncode:
         raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")

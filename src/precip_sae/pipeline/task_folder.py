@@ -93,8 +93,9 @@ def run_task(
             _prepare(name, settings, place, root, project, file.parent)
             _run_stages(name, Paths(root), say)
         return
-    whole = _folder_of_folds(out, name, len(folds))
+    whole = _folder_of_folds(out, name)
     with alone(whole, str(out)):
+        _remove_other_folds(whole, len(folds))
         folders = []
         for one in folds:
             of_fold = _with_data(settings, name, task.data.model_copy(update={"fold": one.fold}))
@@ -135,8 +136,8 @@ def _with_data(settings: Settings, name: str, data: DataSettings) -> Settings:
     return settings.model_copy(update={"tasks": {name: task}})
 
 
-def _folder_of_folds(out: Path, name: str, folds: int) -> Path:
-    """The folder of a cross-validation, made if there is none, without folds that are no longer asked for.
+def _folder_of_folds(out: Path, name: str) -> Path:
+    """The folder of a cross-validation, made if there is none.
 
     Raises:
         OutputError: it holds something else, or cannot be made.
@@ -150,10 +151,14 @@ def _folder_of_folds(out: Path, name: str, folds: int) -> Path:
         (root / FOLDS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(Path(error.filename or root), error) from error
-    for folder in there:
+    return root
+
+
+def _remove_other_folds(whole: Path, folds: int) -> None:
+    """Removes the folds that are no longer asked for: for whoever holds the folder, as another may work in them."""
+    for folder in (whole / FOLDS).iterdir():
         if folder.name not in map(str, range(1, folds + 1)):
             shutil.rmtree(folder)
-    return root
 
 
 def _run_stages(name: str, paths: Paths, say: Callable[[str], None]) -> None:
@@ -314,7 +319,8 @@ def _name(table: Path) -> str:
 
 
 def _link(table: Path, link: Path) -> None:
-    if table.exists() and link.exists() and not link.is_symlink() and table.samefile(link):
+    # also where the link itself was named: it must not be removed first
+    if table.exists() and link.exists() and table.samefile(link):
         return
     remove(link)
     if table.exists() and not is_list(table):

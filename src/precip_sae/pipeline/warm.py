@@ -52,6 +52,7 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
             server = subprocess.Popen(
                 [sys.executable, fork_server.__file__, str(listener.fileno())],
                 stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 pass_fds=[listener.fileno()],
                 start_new_session=True,
                 env=dict(os.environ) | {"PYTHONPATH": environment.get("PYTHONPATH", "")},
@@ -59,6 +60,10 @@ def warm(environment: dict[str, str], root: Path) -> Iterator[dict[str, str]]:
         try:
             yield started_at_once(environment | {WARM_VARIABLE: place})
         finally:
+            os.set_blocking(server.stdout.fileno(), False)  # type: ignore[union-attr]
+            if not server.stdout.read():  # type: ignore[union-attr]
+                # it still imports, and has forked nothing that it would have to end
+                server.kill()
             server.communicate()
 
 

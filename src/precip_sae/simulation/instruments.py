@@ -148,7 +148,8 @@ def observe_echo(air: Weather, p: mp.Particles, melted: Array, x: Array, rng: np
     growth = 10 * exponent * np.log10(grown)
     band = BRIGHT_BAND * 4 * (m * (1 - m) - (p.melted * (1 - p.melted))[:, None])
     step = MELTING_STEP * (p.melted[:, None] - m)
-    rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)  # km of path
+    # km of path from the lowest gate on; the loss below it, 0.1 dB on average, is in WET_ANTENNA, which was chosen so
+    rain_below = np.cumsum(0.1 * (m > 0.5), axis=1)
     loss = 2 * ATTENUATION * rain_rate(p)[:, None] ** ATTENUATION_POWER * rain_below
     calibration = CALIBRATION_NOISE * x[:, None]
     antenna = WET_ANTENNA * np.tanh(rain_rate(p))[:, None]
@@ -195,7 +196,8 @@ def surface_reflectivity(p: mp.Particles) -> Array:
 def form_factor(diameter: Array) -> Array:
     """Rayleigh-Gans amplitude of a homogeneous sphere seen from behind, over its Rayleigh amplitude.
 
-    3 (sin u - u cos u) / u^3 with u = 2 pi D / wavelength (Bohren and Huffman 1983, section 6.2).
+    3 (sin u - u cos u) / u^3 with u = 2 pi h / wavelength (Bohren and Huffman 1983, section 6.2). For its diameter h
+    stands the height of a spheroid of the same volume as a sphere of diameter D (mm): D ASPECT_RATIO^(2/3).
     """
     u = 2 * np.pi * ASPECT_RATIO ** (2 / 3) * np.asarray(diameter) / WAVELENGTH
     return 3 * (np.sin(u) - u * np.cos(u)) / u**3

@@ -160,7 +160,7 @@ def ice_speed(diameter: ArrayLike, density: ArrayLike) -> Array:
 
 
 def rain_speed(diameter: ArrayLike) -> Array:
-    """Fall speed (m/s) of drops of diameter (mm): Atlas et al. (1973), 9.65 - 10.3 exp(-0.6 D), not below 4 D."""
+    """Fall speed (m/s) of drops of diameter (mm): Atlas et al. (1973), 9.65 - 10.3 exp(-0.6 D); below 0.6 mm 4 D."""
     d = np.asarray(diameter, dtype=float)
     # the published form is negative below 0.11 mm; small drops fall at about 4 m/s per mm (Beard 1976)
     return np.where(d < 0.6, np.minimum(4.0 * d, 9.65 - 10.3 * np.exp(-0.36)), 9.65 - 10.3 * np.exp(-0.6 * d))

@@ -174,7 +174,8 @@ def calendar(records: int, rng: np.random.Generator) -> Storms:
 
     # by records, not storms, so that the season of the records does not hang on a few long storms
     position = (edges - length * rng.uniform(0.5, 1.0, storms)) / records * winters
-    winter = position.astype(np.int64)
+    # rounding may leave the last storm without records, at the very end of the last winter
+    winter = np.minimum(position.astype(np.int64), winters - 1)
     season = _season_day(position - winter)
     first = np.array([np.datetime64(f"{FIRST_WINTER + w}-{SEASON_START}", "D") for w in range(winters)])
     origin = np.datetime64(f"{FIRST_WINTER}-01-01", "D")
