@@ -53,25 +53,28 @@ search:
 column: {seeds: [0, 1]}
 """
 
-# Folders whose files are run by one process, as they share what takes long to make: a small paper, a page in a browser,
-# a large table. Any other file is run by whichever process is free.
+# Folders and files that are run by one process, as they share what takes long to make: a small paper, a page in a
+# browser, a large table, the process that is forked. Any other file is run by whichever process is free.
 TOGETHER = {
-    "review": "review",
     "inspector": "inspector",
     "observations": "records",
     "simulation": "records",
+    "hostile/test_bombs.py": "forked",
+    "hostile/test_names.py": "forked",
+    "paper/test_own_data.py": "forked",
+    "pipeline/test_warm.py": "forked",
+    "review": "forked",
+    "search/test_run.py": "forked",
 }
 
 # Begun first: what is left to the end of a run on several processes should be short.
 LONG = (
     "paper/test_whole_paper.py",
-    "review",
+    "forked",
     "pipeline/test_dvc.py",
     "inspector",
     "records",
     "figures/test_figures.py",
-    "paper/test_own_data.py",
-    "search/test_run.py",
 )
 
 # Stands in for every notebook: writes all that its stage promises, from what it is given and what it reads.
@@ -105,7 +108,7 @@ print("done")
 def run_by(nodeid: str) -> str:
     """The name of all that one process runs with this test."""
     file = nodeid.partition("::")[0].removeprefix("tests/")
-    return TOGETHER.get(file.partition("/")[0], file)
+    return TOGETHER.get(file) or TOGETHER.get(file.partition("/")[0], file)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -186,16 +189,17 @@ def repository() -> Paths:
 
 
 @pytest.fixture(scope="session")
-def _forking() -> Iterator[dict[str, str]]:
+def forking() -> Iterator[dict[str, str]]:
+    """The variable that names a process that has imported all that stages import, to fork others from."""
     with warm(dict(os.environ), REPOSITORY) as environment:
         yield {name: environment[name] for name in environment.keys() & {WARM_VARIABLE}}
 
 
 @pytest.fixture(scope="module")
-def forked_stages(_forking: dict[str, str]) -> Iterator[None]:
+def forked_stages(forking: dict[str, str]) -> Iterator[None]:
     """Stages of this module's tests are forked from one process, which is shared by all such modules."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in _forking.items():
+        for name, value in forking.items():
             patch.setenv(name, value)
         yield
 

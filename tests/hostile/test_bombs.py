@@ -2,8 +2,8 @@
 
 import gzip
 import json
+import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from precip_sae.pipeline.warm import module_command
 
 MIB = 1 << 20
 # Of the address space, libraries take 1.5 GiB when they are imported; every bomb here unpacks to more than all of it.
@@ -249,9 +251,15 @@ BOMBS: dict[str, tuple[str, str, Callable[[Path], object], str]] = {
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[subprocess.Popen[str]]:
+def reader(tmp_path_factory: pytest.TempPathFactory, forked_stages: None) -> Iterator[subprocess.Popen[str]]:
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "reader.py").write_text(READ)
     with subprocess.Popen(
-        [sys.executable, "-c", READ, str(LIMIT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*module_command(dict(os.environ), "reader"), str(LIMIT)],
+        env=os.environ | {"PYTHONPATH": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         yield process
         assert process.stdin is not None

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -217,41 +218,54 @@ def source(repository: Paths) -> str:
     return (repository.paper / "manuscript.typ").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def said(folder: Path, source: str, repository: Paths) -> Callable[[str], tuple[set[int], set[str]]]:
-    """By case (`as it is` too): which branches of the manuscript are printed, and what `sign` says."""
-    numbers = read_json(repository.paper / "numbers.json")
-    (folder / "paper" / "marked.typ").write_text(marked(source), encoding="utf-8")
-    known: dict[str, tuple[set[int], set[str]]] = {}
+@dataclass(frozen=True)
+class Paper:
+    """A paper of some results, compiled.
 
-    def of(case: str) -> tuple[set[int], set[str]]:
-        if case not in known:
-            write_json(folder / "paper" / "numbers.json", supposed(numbers, CASES[case]) if case in CASES else numbers)
-            ask = {"input": str(folder / "paper" / "marked.typ"), "root": str(folder), "field": "value"}
-            there, words = (
-                json.loads(typst.query(**ask, selector=selector, ignore_system_fonts=True))
-                for selector in ("<branch>", "<sign>")
-            )
-            known[case] = {int(number) for number in there}, set(words)
-        return known[case]
+    Attributes:
+        printed: the branches of the manuscript that are.
+        signs: what `sign` and `each` say.
+        points: its key points.
+    """
+
+    pdf: Path
+    printed: set[int]
+    signs: set[str]
+    points: list[str]
+
+
+@pytest.fixture(scope="module")
+def paper(folder: Path, source: str, repository: Paths) -> Callable[[str], Paper]:
+    """The paper of a case, or `as it is`, compiled when it is first asked for."""
+    numbers = read_json(repository.paper / "numbers.json")
+
+    @cache
+    def of(case: str) -> Paper:
+        made_up = case in CASES
+        write_json(folder / "paper" / "numbers.json", supposed(numbers, CASES[case]) if made_up else numbers)
+        # nobody shall take such a paper for ours
+        warning = f"#set page(header: text(fill: red)[Made-up results, to read the sentences by: effects {case}.])\n"
+        file = folder / "paper" / "opposite.typ"
+        file.write_text(warning * made_up + marked(source), encoding="utf-8")
+        pdf = (Path(KEPT) if KEPT and made_up else folder) / f"{case}.pdf"
+        compile_pdf(file, pdf, folder)
+        # at once, while Typst knows the pages
+        asked = {"selector": "selector(<branch>).or(<sign>).or(<key-points>)", "ignore_system_fonts": True}
+        told: dict[str, list[Any]] = {"<branch>": [], "<sign>": [], "<key-points>": []}
+        for one in json.loads(typst.query(input=str(file), root=str(folder), **asked)):
+            told[one["label"]].append(one["value"])
+        (points,) = told["<key-points>"]
+        return Paper(pdf, {int(number) for number in told["<branch>"]}, set(told["<sign>"]), points)
 
     return of
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_paper_with_other_results_compiles(case: str, folder: Path, source: str, repository: Paths) -> None:
-    numbers = read_json(repository.paper / "numbers.json")
-    write_json(folder / "paper" / "numbers.json", supposed(numbers, CASES[case]))
-    # nobody shall take such a paper for ours
-    warning = f"#set page(header: text(fill: red)[Made-up results, to read the sentences by: effects {case}.])\n"
-    (folder / "paper" / "opposite.typ").write_text(warning + source, encoding="utf-8")
-    pdf = (Path(KEPT) if KEPT else folder) / f"{case}.pdf"
-    compile_pdf(folder / "paper" / "opposite.typ", pdf, folder)
-    assert pdf.read_bytes().startswith(b"%PDF")
-    asked = {"input": str(folder / "paper" / "opposite.typ"), "root": str(folder), "ignore_system_fonts": True}
-    (points,) = json.loads(typst.query(**asked, selector="<key-points>", field="value"))
-    assert len(points) == 3
-    assert all(len(point) <= 140 for point in points), "the journal's limit"
+def test_a_paper_with_other_results_compiles(case: str, paper: Callable[[str], Paper]) -> None:
+    made = paper(case)
+    assert made.pdf.read_bytes().startswith(b"%PDF")
+    assert len(made.points) == 3
+    assert all(len(point) <= 140 for point in made.points), "the journal's limit"
 
 
 def test_branches_are_found_in_each_other_and_after_each_other() -> None:
@@ -267,9 +281,9 @@ def test_branches_are_found_in_each_other_and_after_each_other() -> None:
 
 
 def test_every_conditional_sentence_is_read_in_one_case_and_not_in_another(
-    said: Callable[[str], tuple[set[int], set[str]]], source: str
+    paper: Callable[[str], Paper], source: str
 ) -> None:
-    printed = [said(case)[0] for case in (*CASES, "as it is")]
+    printed = [paper(case).printed for case in (*CASES, "as it is")]
     ever, always = set.union(*printed), set.intersection(*printed)
     asked = {number: branch for number, branch in enumerate(branches(source)) if branch.of_results}
     shown = {n: f"line {source.count(chr(10), 0, b.start) + 1}: if {b.condition}" for n, b in asked.items()}
@@ -277,8 +291,8 @@ def test_every_conditional_sentence_is_read_in_one_case_and_not_in_another(
     assert [shown[n] for n in asked if n in always] == [], "these follow no result: add what they ask to `supposed`"
 
 
-def test_no_paper_tells_of_a_gain_where_all_is_lost(said: Callable[[str], tuple[set[int], set[str]]]) -> None:
-    gains, losses, nothing = (said(case)[1] for case in ("found", "reversed", "absent"))
+def test_no_paper_tells_of_a_gain_where_all_is_lost(paper: Callable[[str], Paper]) -> None:
+    gains, losses, nothing = (paper(case).signs for case in ("found", "reversed", "absent"))
     assert gains, "the manuscript asks for no sign"
     assert gains.isdisjoint(losses)
     assert gains.isdisjoint(nothing)

@@ -64,8 +64,22 @@ if how != "returns":
 """
 
 
+# Stand for libraries that the server would import for seconds, where none of them is asked for.
+SLOW = {name.partition(".")[0] for name in fork_server.IMPORTED}
+
+
+@pytest.fixture
+def without_libraries(tmp_path):
+    """A folder to find modules in before all libraries: a server that is told of it has nothing to import."""
+    folder = tmp_path / "none"
+    folder.mkdir()
+    for name in SLOW:
+        (folder / f"{name}.py").write_text("raise ImportError('left out')")
+    return str(folder)
+
+
 @pytest.fixture(scope="module")
-def around(tmp_path_factory):
+def around(tmp_path_factory, forking):
     """The environment within `warm`, for modules of a folder."""
     folder = tmp_path_factory.mktemp("modules")
     (folder / "told.py").write_text(TOLD)
@@ -73,7 +87,7 @@ def around(tmp_path_factory):
     (folder / "ends.py").write_text(ENDS)
     (folder / "imported.py").write_text(IMPORTED)
     (folder / "dies.py").write_text("import os\nos.kill(os.getpid(), 9)")
-    with warm(fit_environment() | {"PYTHONPATH": str(folder)}, REPOSITORY) as environment:
+    with warm(fit_environment() | forking | {"PYTHONPATH": str(folder)}, REPOSITORY) as environment:
         yield environment
 
 
@@ -260,14 +274,14 @@ print(there, WORD)
 """
 
 
-def test_the_package_is_shared_until_its_sources_are_edited_or_others_are_named(tmp_path):
+def test_the_package_is_shared_until_its_sources_are_edited_or_others_are_named(tmp_path, without_libraries):
     for copy, word in (("one", "before"), ("two", "another")):
         for name, text in {"__init__": "", "asks": ASKS, **STAND_INS}.items():
             file = tmp_path / copy / "precip_sae" / f"{name}.py"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text.replace("before", word))
     one, two = tmp_path / "one", tmp_path / "two"
-    with warm(fit_environment() | {"PYTHONPATH": str(one)}, tmp_path) as around:
+    with warm(fit_environment() | {"PYTHONPATH": os.pathsep.join([str(one), without_libraries])}, tmp_path) as around:
 
         def said(**variables):
             return start(around, "precip_sae.asks", **variables).communicate()[0]
@@ -279,8 +293,8 @@ def test_the_package_is_shared_until_its_sources_are_edited_or_others_are_named(
         assert said() == "False after!\n"
 
 
-def test_nothing_is_left_when_the_block_ends(tmp_path):
-    with warm(fit_environment(), tmp_path) as environment:
+def test_nothing_is_left_when_the_block_ends(tmp_path, without_libraries):
+    with warm(fit_environment() | {"PYTHONPATH": without_libraries}, tmp_path) as environment:
         folder = Path(environment[WARM_VARIABLE])
         (tmp_path / "sleeps.py").write_text("import time\nprint('sleeps', flush=True)\ntime.sleep(60)\n")
         process = start(environment | {"PYTHONPATH": str(tmp_path)}, "sleeps")

@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 from ruamel.yaml import YAML
 
 import precip_sae
@@ -19,8 +20,9 @@ from precip_sae.observations.schema import validate
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.basis import stamp_outputs
 from precip_sae.pipeline.digest import write_digests
-from precip_sae.pipeline.smoke import environment
+from precip_sae.pipeline.smoke import DVC, environment
 from precip_sae.pipeline.stages import read_stages, stages
+from precip_sae.pipeline.warm import module_command
 from precip_sae.review.reference import accept
 from precip_sae.settings import SimulationSettings, load_settings, read_yaml
 from precip_sae.simulation.deposit import deposit_simulation
@@ -105,7 +107,7 @@ LEFT_OUT = {
 def dvc(paths: Paths, *arguments: str) -> str:
     """What a DVC command says; it has to succeed."""
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
+        [*module_command(dict(os.environ), DVC), *arguments],
         cwd=paths.root,
         env=environment(paths),
         text=True,
@@ -135,6 +137,14 @@ def run_notebook(file: Path, task: str | None) -> None:
             exec("\n".join(lines), namespace)
             if "parameters" in cell["metadata"].get("tags", []) and task:
                 namespace["task"] = task
+
+
+def sketch(figure: Figure, path: Path) -> Path:
+    """Stands for `style.save`, which takes longer than the stages: the name of a figure in the place of its picture."""
+    write_text(path.with_suffix(".svg"), f'<svg xmlns="http://www.w3.org/2000/svg"><text>{path.name}</text></svg>\n')
+    picture = path.with_suffix(".png")
+    Image.frombytes("L", (len(path.name), 1), path.name.encode()).save(picture)
+    return picture
 
 
 def make_paper(root: Path, repository: Paths) -> Paths:
@@ -180,12 +190,14 @@ def make_paper(root: Path, repository: Paths) -> Paths:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, repository: Paths) -> Paths:
+def made(tmp_path_factory: pytest.TempPathFactory, repository: Paths, forking: dict[str, str]) -> Paths:
     """The small paper as it was made; tests that change it take `paper`."""
     root = tmp_path_factory.mktemp("review") / "paper"
     root.mkdir()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()):
-        patch.setenv(ROOT_VARIABLE, str(root.resolve()))
+        for name, value in (forking | {ROOT_VARIABLE: str(root.resolve())}).items():
+            patch.setenv(name, value)
+        patch.setattr("precip_sae.figures.style.save", sketch)
         return make_paper(root, repository)
 
 

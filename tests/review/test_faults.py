@@ -22,6 +22,8 @@ from precip_sae.pipeline.stages import stages
 from precip_sae.review.verify import verify
 from tests.review.conftest import dvc
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 WEIGHTS = "models/rain/mlp/weights.safetensors"
 
 

@@ -22,6 +22,8 @@ from precip_sae.review.verify import verify, verify_against
 from precip_sae.review.why import why
 from tests.review.conftest import dvc, git
 
+pytestmark = pytest.mark.usefixtures("forked_stages")
+
 CITATION = "title: A small paper\nauthors: [{name: Somebody}]\nversion: 1.0.0\nlicense: MIT\n"
 
 FILE = "results/rain/fit.json"

@@ -4,7 +4,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from precip_sae.errors import SettingsError, StageError
 from precip_sae.files import write_parquet
 from precip_sae.interpretation.sensitivity import COUNTED, correlations, mean_sensitive, reduction
 from precip_sae.models import engine, skill
+from precip_sae.pipeline.warm import module_command
 from precip_sae.search import plan as planning
 from precip_sae.search.plan import plan, pool_data
 from precip_sae.search.run import clear, fingerprint, run_search
@@ -151,7 +151,6 @@ def test_a_finished_search_leaves_nothing_behind(work, tmp_path):
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, {here!r})
 from pathlib import Path
 from precip_sae.search import plan as planning
 planning.UNIT_MODELS = 5
@@ -177,11 +176,13 @@ print(digest(run_search(work, folder / "pieces", workers=1), folder), len(done))
 """
 
 
-def test_a_search_that_is_killed_ends_with_the_same_bytes(work, expected, tmp_path):
+def test_a_search_that_is_killed_ends_with_the_same_bytes(work, expected, tmp_path, forked_stages):
+    (tmp_path / "killed.py").write_text(KILLED)
+    places = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parent)])}
+
     def run(saved: int, when: str) -> subprocess.CompletedProcess:
-        code = KILLED.format(here=str(Path(__file__).parent))
-        command = [sys.executable, "-c", code, str(tmp_path), str(saved), when]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*module_command(dict(os.environ), "killed"), str(tmp_path), str(saved), when]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | places)
 
     def pieces() -> dict[str, int]:
         return {file.name: file.stat().st_mtime_ns for file in (tmp_path / "pieces").glob("*/[0-9]*.parquet")}
@@ -206,17 +207,39 @@ def test_no_scheduler_at_the_address_is_one_sentence(work, tmp_path, monkeypatch
         run_search(work, tmp_path / "pieces", "tcp://127.0.0.1:9")
 
 
-@pytest.fixture(params=[1, 2, pytest.param(3, marks=pytest.mark.slow)])
-def cluster(request):
-    """Dask workers in processes of their own."""
+@pytest.fixture(scope="module")
+def growing():
+    """A Dask cluster whose workers are processes of their own."""
     distributed = pytest.importorskip("distributed")
     options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": 50}
-    with distributed.LocalCluster(n_workers=request.param, **options) as running:
+    with distributed.LocalCluster(n_workers=1, **options) as running:
         yield running
+
+
+@pytest.fixture(params=[1, 2, pytest.param(3, marks=pytest.mark.slow)])
+def cluster(request, growing):
+    """The cluster with so many workers: a process takes seconds to start, so that those that run are kept."""
+    growing.scale(request.param)
+    growing.wait_for_workers(request.param, timeout=60)
+    return growing
 
 
 def test_dask_workers_change_no_byte(work, expected, tmp_path, cluster):
     assert digest(run_search(work, tmp_path / "pieces", cluster.scheduler_address), tmp_path) == expected
+
+
+def test_workers_on_this_machine_are_started_and_stopped(work, expected, tmp_path):
+    pytest.importorskip("distributed")
+    assert digest(run_search(work, tmp_path / "pieces", "local-cluster", 1), tmp_path) == expected
+
+
+@pytest.mark.parametrize("cluster", [2], indirect=True)
+def test_a_worker_with_other_code_is_refused(work, tmp_path, cluster, monkeypatch):
+    from precip_sae.search import run
+
+    monkeypatch.setattr(run, "_CODE", ("models",))
+    with pytest.raises(StageError, match=r"tcp://.*: the Dask worker runs another version of precip_sae"):
+        run_search(work, tmp_path / "pieces", cluster.scheduler_address)
 
 
 @pytest.mark.parametrize("cluster", [2], indirect=True)
@@ -231,20 +254,6 @@ def test_a_lost_worker_loses_no_result(work, expected, tmp_path, cluster):
     found = run_search(work, tmp_path / "pieces", cluster.scheduler_address, progress=lose)
     assert lost
     assert digest(found, tmp_path) == expected
-
-
-def test_workers_on_this_machine_are_started_and_stopped(work, expected, tmp_path):
-    pytest.importorskip("distributed")
-    assert digest(run_search(work, tmp_path / "pieces", "local-cluster", 1), tmp_path) == expected
-
-
-@pytest.mark.parametrize("cluster", [1], indirect=True)
-def test_a_worker_with_other_code_is_refused(work, tmp_path, cluster, monkeypatch):
-    from precip_sae.search import run
-
-    monkeypatch.setattr(run, "_CODE", ("models",))
-    with pytest.raises(StageError, match=r"tcp://.*: the Dask worker runs another version of precip_sae"):
-        run_search(work, tmp_path / "pieces", cluster.scheduler_address)
 
 
 def test_a_scheduler_without_workers_is_one_sentence(work, tmp_path, monkeypatch):
