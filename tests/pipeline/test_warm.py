@@ -168,6 +168,20 @@ def test_a_process_that_is_killed_is_seen_to_be(around):
     assert process.returncode == -signal.SIGKILL
 
 
+def test_an_interrupt_before_there_is_a_process_is_no_traceback(tmp_path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        process = start({WARM_VARIABLE: str(tmp_path)}, "waits")
+        connection, _ = listener.accept()
+        connection.recv(8)
+        process.send_signal(signal.SIGINT)
+        _, complained = process.communicate(timeout=30)
+        connection.close()
+    assert process.returncode == -signal.SIGINT
+    assert complained == ""
+
+
 def test_a_signal_reaches_the_forked_process(around):
     process = start(around, "waits")
     assert process.stdout.readline() == "waits\n"

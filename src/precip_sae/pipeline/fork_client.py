@@ -18,6 +18,8 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(place: str, module: str, *arguments: str) -> int:
     """Has `module` run with `arguments`, in this folder and environment and on these streams; returns its status."""
+    # until there is a process to pass it on to, an interrupt ends this one, and the server sees that
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     starter = os.getppid()
     folder = os.getcwd()  # noqa: PTH109 (pathlib takes longer to import than the rest of this)
     request = {"module": module, "arguments": arguments, "folder": folder, "environment": dict(os.environ)}

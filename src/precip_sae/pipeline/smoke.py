@@ -154,7 +154,7 @@ def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> 
     wanted = jobs(read_stages(paths.root / "dvc.yaml").values(), load_settings(paths.params))
     wanted.insert(0, Job("code", ("precip-sae", "digest"), frozenset(), frozenset({"digests"})))
     # before anything reads them: DVC may put links in the place of files
-    add = (*module_command({}, DVC), "add", "--quiet", "data")
+    add = (*module_command(around, DVC), "add", "--quiet", "data")
     wanted.insert(0, Job("data", add, frozenset(), frozenset({"data"})))
     ended = count(1)
 
@@ -164,7 +164,7 @@ def make(paths: Paths, around: dict[str, str], say: Callable[[str], object]) -> 
 
     # one more than processors: while a stage's process begins or ends, another has work
     run_jobs(wanted, run, available_threads() + 1)
-    dvc(paths, around, "commit", "--quiet", "--force", forked=True)
+    dvc(paths, around, "commit", "--quiet", "--force")
 
 
 def environment(paths: Paths) -> dict[str, str]:
@@ -176,19 +176,15 @@ def environment(paths: Paths) -> dict[str, str]:
     }
 
 
-def dvc(paths: Paths, around: dict[str, str], *arguments: str, forked: bool = False) -> None:
+def dvc(paths: Paths, around: dict[str, str], *arguments: str) -> None:
     """Runs a DVC command in the project.
 
-    Args:
-        paths: the project.
-        around: the environment in which it runs stages.
-        arguments: of the command.
-        forked: whether it may wait for the process that others are forked from.
+    Forked where processes can be: it then ends with this one, also where that is killed.
 
     Raises:
         StageError: DVC ended with an error; what it said is on the terminal.
     """
-    command = [*module_command(around if forked else {}, DVC), *arguments]
+    command = [*module_command(around, DVC), *arguments]
     done = subprocess.run(command, cwd=paths.root, env=around, check=False)
     if done.returncode:
         raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")
