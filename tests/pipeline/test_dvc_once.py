@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 
+import pytest
 from dvc.utils.serialize import _yaml
 
-from precip_sae.pipeline.dvc_once import once
+from precip_sae.pipeline.dvc_once import forget_damaged, once
 
 TEXT = "tasks: {rain: {seeds: [0, 1], rate: 5.0e-4}}\nempty: {}\n"
 
@@ -50,3 +52,22 @@ def test_a_changed_setting_is_seen_by_the_next_command(tmp_path):
         dvc("repro", "--quiet")
         assert (tmp_path / "out").read_text() == f"{rate}\n"
     assert "up to date" in dvc("status")
+    # a command that was killed while it wrote what it holds
+    locks = tmp_path / ".dvc" / "tmp" / "rwlock"
+    locks.write_text("")
+    os.utime(locks, (0, 0))
+    (tmp_path / "params.yaml").write_text("rate: 3\n")
+    dvc("repro", "--quiet")
+    assert (tmp_path / "out").read_text() == "3\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "age", "kept"), [("", 0, True), ("", 9, False), ("{}", 9, True), ('{"a', 9, False)]
+)
+def test_only_a_list_of_locks_that_is_damaged_and_old_is_forgotten(tmp_path, content, age, kept):
+    locks = tmp_path / "rwlock"
+    locks.write_text(content)
+    os.utime(locks, (time.time() - age,) * 2)
+    forget_damaged(locks)
+    assert locks.exists() == kept
+    forget_damaged(tmp_path / "none")
