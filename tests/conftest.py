@@ -162,6 +162,19 @@ def write_project(root: Path) -> Paths:
 
 
 @pytest.fixture(scope="session")
+def alive() -> Callable[[int], bool]:
+    """Whether a process runs: it has not ended, not even without anybody having asked how."""
+
+    def runs(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    return runs
+
+
+@pytest.fixture(scope="session")
 def table() -> pd.DataFrame:
     """One simulated table of the size of the published one, for all tests that ask of many records."""
     return simulate(88_000, seed=2025)

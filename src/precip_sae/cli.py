@@ -109,7 +109,7 @@ def repro(context: typer.Context) -> None:
 
     paths = locate()
     with warm(environment(paths), paths.root) as around:
-        dvc(paths, around, "repro", *context.args)
+        dvc(paths, around, "repro", *context.args, forked=False)
 
 
 @app.command()

@@ -35,7 +35,7 @@ def numbers(known: bool = True) -> dict[str, Any]:
     tasks = {task: {"measures": {"measures": measured}, "stability": {"kinds": stability}} for task in TITLES}
     column = {
         "known": known, "shown": {"network": "16"}, "layers": {COMMON: layer},
-        "rare": {"layers": {"n8_layer_1_learnt_4": layer, RARE: layer}},
+        "rare": {"layers": {"n8_layer_1_learnt_4": layer, RARE: layer}, "shown": RARE},
     }  # fmt: skip
     return dict(flatten(tasks | {"column": column}))
 

@@ -7,7 +7,7 @@ import pytest
 from precip_sae.errors import ManuscriptError, SettingsError
 from precip_sae.files import write_json
 from precip_sae.manuscript.claims import Claim, judge, ledger_markdown, read_ledger
-from precip_sae.manuscript.numbers import collect, flatten, number
+from precip_sae.manuscript.numbers import collect, flatten, number, shown_rare
 from precip_sae.manuscript.tables import latex
 from precip_sae.pipeline.stages import Stage
 from precip_sae.quantities import THIN, quantity
@@ -42,6 +42,22 @@ def test_a_space_between_thousands_is_no_unit() -> None:
     spread = over_seeds([11_500.0, 12_100.0], ".3g mm/h")
     text = dict(flatten(spread, ["a"]))["a"]["text"]
     assert text == f"11{THIN}800{THIN}mm/h (95{THIN}% interval over seeds 7990 to 15{THIN}600{THIN}mm/h)"
+
+
+@pytest.mark.parametrize(
+    ("made", "spoken_of"),
+    [
+        (["n48_16_layer_2_learnt_16", "n48_16_layer_2_learnt_8", "n48_4_layer_2_learnt_4"], "n48_16_layer_2_learnt_16"),
+        (["n48_4_layer_2_learnt_4", "n48_4_layer_2_learnt_8"], "n48_4_layer_2_learnt_8"),
+        ([], None),
+    ],
+)
+def test_text_and_figures_speak_of_the_same_experiment_with_rare_factors(
+    made: list[str], spoken_of: str | None
+) -> None:
+    others = ["column.layers.n16_layer_1_learnt_5.gain_over.both", "column.rare.trend.gain"]
+    keys = [f"column.rare.layers.{layer}.gain_over.{over}" for layer in made for over in ("both", "pca")]
+    assert shown_rare([*others, *keys]) == spoken_of
 
 
 def test_an_unknown_number_is_refused_with_its_likely_spelling() -> None:

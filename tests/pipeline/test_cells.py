@@ -135,7 +135,7 @@ def test_what_a_library_prints_past_python_is_no_answer(tmp_path, capfd):
     assert "from a library" in capfd.readouterr().err
 
 
-def test_a_notebook_ends_with_whoever_ran_it(tmp_path):
+def test_a_notebook_ends_with_whoever_ran_it(tmp_path, alive):
     """A stage that was killed must not leave a process that goes on to write its outputs."""
     script = (
         "from precip_sae.pipeline.executor import cells_process\n"
@@ -157,17 +157,7 @@ def test_a_notebook_ends_with_whoever_ran_it(tmp_path):
         pytest.fail("the process of the cells is left")
 
 
-def test_what_a_cell_started_ends_with_the_notebook(tmp_path):
+def test_what_a_cell_started_ends_with_the_notebook(tmp_path, alive):
     with notebook_environment(tmp_path), cells_process() as run:
         found = run("import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)")
     assert not alive(int(found.outputs[0].text))
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # ended, and nobody has asked how
-    state = Path(f"/proc/{pid}/stat")
-    return not (state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z")

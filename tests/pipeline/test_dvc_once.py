@@ -1,14 +1,17 @@
 """DVC reads the same settings when it parses them once."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 
+import dpath
 import pytest
 from dvc.utils.serialize import _yaml
 
-from precip_sae.pipeline.dvc_once import forget_damaged, once
+from precip_sae.pipeline.dvc_once import forget_damaged, once, value_at
+from precip_sae.pipeline.warm import STARTER_VARIABLE
 
 TEXT = "tasks: {rain: {seeds: [0, 1], rate: 5.0e-4}}\nempty: {}\n"
 
@@ -21,6 +24,49 @@ def test_what_is_parsed_once_is_what_dvc_parses_and_nobody_shares_it():
     assert parsed(TEXT, "copy.yaml") == _yaml.parse_yaml(TEXT, "params.yaml")
     assert asked == [TEXT]
     assert parsed("a: 1", "params.yaml") == {"a": 1}
+
+
+CONTENT = {"a": {"b": [1, {"c": 2}], "d": {}, "e": None}, "b": {"b": 1}, 1: 2, "text": "abc"}
+
+
+@pytest.mark.parametrize(
+    "key", ["a", "a.b", "a.d", "a.e", "a.b.0", "a.b.1.c", "a.b.7", "b.*", "a.x", "x", "1", "text.0"]
+)
+def test_a_key_has_the_value_that_dvc_would_find(key):
+    def answer(get):
+        try:
+            return get(CONTENT, key, separator=".")
+        except (KeyError, ValueError) as error:
+            return type(error)
+
+    assert answer(value_at) == answer(dpath.get)
+
+
+def test_dvc_ends_with_the_process_that_started_it(tmp_path, alive):
+    start = """\
+import os, subprocess, sys
+command = [sys.executable, "-P", "-m", "precip_sae.pipeline.dvc_once", "repro"]
+child = subprocess.Popen(command, env=os.environ | {sys.argv[1]: str(os.getpid())}, stdout=subprocess.DEVNULL)
+print(child.pid, flush=True)
+child.wait()
+"""
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  one:\n    cmd: touch began && sleep 60 && touch out\n    outs: [out]\n"
+    )
+    command = [sys.executable, "-c", start, STARTER_VARIABLE]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True) as starter:
+        dvc = int(starter.stdout.readline())
+        while not (tmp_path / "began").exists():
+            assert starter.poll() is None
+            time.sleep(0.05)
+        starter.kill()
+    until = time.monotonic() + 20
+    while alive(dvc):
+        assert time.monotonic() < until, "DVC outlives the command that started it"
+        time.sleep(0.05)
+    # the stage, which was started as no stage of ours is
+    os.killpg(starter.pid, signal.SIGKILL)
 
 
 def test_comments_stay_where_dvc_edits_a_file():

@@ -199,7 +199,7 @@ def test_who_waits_for_a_process_takes_it_along(around):
     process.communicate()
 
 
-def test_what_a_killed_process_has_started_ends_with_it(around):
+def test_what_a_killed_process_has_started_ends_with_it(around, alive):
     (Path(around["PYTHONPATH"]) / "starts.py").write_text(
         "import subprocess, time\nprint(subprocess.Popen(['sleep', '60']).pid, flush=True)\ntime.sleep(60)\n"
     )
@@ -209,16 +209,10 @@ def test_what_a_killed_process_has_started_ends_with_it(around):
     # it holds the other end, as the process that started it does
     assert process.stdout.read() == ""
     process.communicate()
-    state = Path(f"/proc/{started}/stat")
-    assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    assert not alive(started)
 
 
-def running(pid: int) -> bool:
-    state = Path(f"/proc/{pid}/stat")
-    return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def test_a_process_does_not_outlive_the_one_it_was_forked_from(tmp_path):
+def test_a_process_does_not_outlive_the_one_it_was_forked_from(tmp_path, alive):
     """It would go on to write what the next run of the same command writes too."""
     (tmp_path / "told_pids.py").write_text(
         "import os, time\nprint(os.getpid(), os.getppid(), flush=True)\ntime.sleep(60)\n"
@@ -233,7 +227,7 @@ def test_a_process_does_not_outlive_the_one_it_was_forked_from(tmp_path):
             "The process that this one was forked from has ended; run the same command again.\n"
         )
         deadline = time.monotonic() + 30
-        while running(forked):
+        while alive(forked):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.communicate()
@@ -366,7 +360,9 @@ def test_repro_hands_its_arguments_to_dvc_and_stages_find_the_server(around, pro
     monkeypatch.chdir(project.root)
     monkeypatch.setenv(WARM_VARIABLE, around[WARM_VARIABLE])
     asked = []
-    monkeypatch.setattr("precip_sae.pipeline.smoke.dvc", lambda paths, environment, *a: asked.append((environment, a)))
+    monkeypatch.setattr(
+        "precip_sae.pipeline.smoke.dvc", lambda paths, around, *words, **_: asked.append((around, words))
+    )
     assert main(["repro", "--force", "train@rain"]) == 0
     ((environment, arguments),) = asked
     assert arguments == ("repro", "--force", "train@rain")

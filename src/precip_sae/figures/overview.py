@@ -100,11 +100,8 @@ def known_layers(numbers: Numbers) -> dict[str, str]:
     if numbers.get("column.known", {}).get("value"):
         shown = str(numbers["column.shown.network"]["value"]).replace("-", "_")
         layers["common factors"] = f"column.layers.n{shown}_layer_1_learnt_5"
-    end = ".gain_over.both"
-    rare = [key.removesuffix(end) for key in numbers if key.startswith("column.rare.layers.") and key.endswith(end)]
-    roomy = [key for key in rare if key.endswith("n48_16_layer_2_learnt_16")]
-    if rare:
-        layers["rare factors"] = (roomy or rare[-1:])[0]
+    if "column.rare.shown" in numbers:
+        layers["rare factors"] = f"column.rare.layers.{numbers['column.rare.shown']['value']}"
     return {name: layer for name, layer in layers.items() if f"{layer}.recovery.sae.mean" in numbers}
 
 

@@ -108,19 +108,20 @@ def _fitted(names: Sequence[str]) -> tuple[list[str], bool, float]:
     return list(names), True, max(0.0, 0.07 * longest - 0.7)
 
 
+# Not `Axes.add_patch`, which looks for new limits each time: those of the image hold.
 def _mark_cells(axis: Axes, r: NDArray[np.float64], threshold: float, marked: bool, printed: bool) -> None:
     short = r.shape[1] > MOST_LONG
     for (i, j), value in np.ndenumerate(r):
         if np.isnan(value):
             # an input that does not vary leaves its column undefined
-            axis.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=NOTHING, edgecolor="none", gid="undefined"))
+            axis.add_artist(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor=NOTHING, edgecolor="none", gid="undefined"))
             continue
         sensitive = abs(value) > threshold
         box = (j - 0.47, i - 0.47), 0.94, 0.94
         if sensitive and marked:
-            axis.add_patch(Rectangle(*box, fill=False, edgecolor="black", linewidth=1.2, gid="sensitive"))
+            axis.add_artist(Rectangle(*box, fill=False, edgecolor="black", linewidth=1.2, gid="sensitive"))
         elif marked:
-            axis.add_patch(Rectangle(*box, fill=False, edgecolor="0.5", hatch="////", linewidth=0, gid="insensitive"))
+            axis.add_artist(Rectangle(*box, fill=False, edgecolor="0.5", hatch="////", linewidth=0, gid="insensitive"))
         if marked and printed:
             axis.text(
                 j, i, signed(value, short), ha="center", va="center", fontsize=SMALL,
@@ -131,7 +132,7 @@ def _mark_cells(axis: Axes, r: NDArray[np.float64], threshold: float, marked: bo
 
 def _mark_dead(axis: Axes, r: NDArray[np.float64], dead: NDArray[np.bool_], written: bool) -> None:
     for i in np.flatnonzero(dead | np.isnan(r).all(axis=1)):
-        axis.add_patch(Rectangle((-0.5, i - 0.5), r.shape[1], 1, facecolor=NOTHING, edgecolor="none", gid="dead"))
+        axis.add_artist(Rectangle((-0.5, i - 0.5), r.shape[1], 1, facecolor=NOTHING, edgecolor="none", gid="dead"))
         if written:
             text = "dead" if dead[i] else "constant"
             axis.text((r.shape[1] - 1) / 2, i, text, ha="center", va="center", fontsize=SMALL)

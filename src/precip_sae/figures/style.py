@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +16,8 @@ from matplotlib.transforms import Bbox
 from numpy.typing import ArrayLike
 
 from precip_sae.files import replacing
+
+Made = TypeVar("Made")
 
 # Widths of a journal's page in inches (86 and 178 mm).
 SINGLE, DOUBLE = 3.39, 7.01
@@ -70,11 +72,11 @@ STYLE: dict[str, Any] = {
 }
 
 
-def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Draws a figure in the style of the paper, whatever the caller's matplotlib settings are."""
+def styled(draw: Callable[..., Made]) -> Callable[..., Made]:
+    """Makes a figure in the style of the paper, whatever the caller's matplotlib settings are."""
 
     @wraps(draw)
-    def in_style(*args: Any, **kwargs: Any) -> Figure:
+    def in_style(*args: Any, **kwargs: Any) -> Made:
         with mpl.rc_context():
             mpl.rcdefaults()
             mpl.rcParams.update(STYLE)

@@ -21,6 +21,8 @@ RESULTS = "results"
 _SPREAD = {"mean", "low", "high", "over"}
 # Of a mapping's numbers, not numbers themselves.
 _ABOUT = {"form", "over"}
+# The experiment with rare factors that the text speaks of: as many factors as the layer has units.
+_RARE, _ROOMY = "column.rare.layers", "n48_16_layer_2_learnt_16"
 
 
 def spread_text(spread: Mapping[str, Any], form: str) -> str:
@@ -99,9 +101,24 @@ def collect(
                 if path.parts[0] == RESULTS and path.suffix == ".json" and (there or stage.over in (None, "tasks")):
                     numbers |= flatten(_results(paths.root / path), path.with_suffix("").parts[1:])
     compared = [task for task in held if f"{task}.standards.unlike" not in numbers]
+    if (rare := shown_rare(numbers)) is not None:
+        numbers["column.rare.shown"] = {"value": rare, "text": rare}
     for heading, listed in {"compared": compared, "searched": searched, "tasks": tasks}.items():
         numbers[heading] = {"value": list(listed), "text": ", ".join(listed)}
     return numbers
+
+
+def shown_rare(numbers: Iterable[str]) -> str | None:
+    """Which layer of the experiment with rare factors text and figures show; the last one where it was not made.
+
+    Args:
+        numbers: their keys.
+
+    Returns:
+        As it stands in the keys; None where the experiment was not made.
+    """
+    made = [key.split(".")[3] for key in numbers if key.startswith(f"{_RARE}.") and key.endswith(".gain_over.both")]
+    return _ROOMY if _ROOMY in made else made[-1] if made else None
 
 
 def choices(task: TaskSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from precip_sae.files import copy_error, emptied_on_failure, output_error, write
 from precip_sae.paths import ROOT_VARIABLE, Paths
 from precip_sae.pipeline.side_by_side import Job, jobs, run_jobs, run_quietly
 from precip_sae.pipeline.stages import read_stages, stages
-from precip_sae.pipeline.warm import WARM_VARIABLE, module_command, warm
+from precip_sae.pipeline.warm import STARTER_VARIABLE, WARM_VARIABLE, module_command, warm
 from precip_sae.scheduling import available_threads
 from precip_sae.settings import load_settings, project_settings, read_yaml
 
@@ -176,15 +176,18 @@ def environment(paths: Paths) -> dict[str, str]:
     }
 
 
-def dvc(paths: Paths, around: dict[str, str], *arguments: str) -> None:
-    """Runs a DVC command in the project.
+def dvc(paths: Paths, around: dict[str, str], *arguments: str, forked: bool = True) -> None:
+    """Runs a DVC command in the project; it ends with this process, also where that is killed.
 
-    Forked where processes can be: it then ends with this one, also where that is killed.
+    Args:
+        around: the environment in which it runs.
+        forked: where processes can be; else it does not wait until the one that they are forked from is ready.
 
     Raises:
         StageError: DVC ended with an error; what it said is on the terminal.
     """
-    command = [*module_command(around, DVC), *arguments]
-    done = subprocess.run(command, cwd=paths.root, env=around, check=False)
+    command = module_command(around if forked else {}, DVC)
+    own = around if forked else around | {STARTER_VARIABLE: str(os.getpid())}
+    done = subprocess.run([*command, *arguments], cwd=paths.root, env=own, check=False)
     if done.returncode:
         raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")

@@ -19,6 +19,8 @@ from precip_sae.pipeline import fork_client, fork_server
 from precip_sae.pipeline.environment import notebook_environment
 
 WARM_VARIABLE = "PRECIP_SAE_WARM"
+# The process with which DVC ends, see `dvc_once`.
+STARTER_VARIABLE = "PRECIP_SAE_STARTER"
 
 
 @contextmanager
