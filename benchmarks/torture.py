@@ -108,7 +108,7 @@ class Scenario:
 
 
 def program(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "precip_sae.cli", *arguments]
+    return [sys.executable, "-m", "precip_sae", *arguments]
 
 
 def prepare_stages(folder: Path) -> None:

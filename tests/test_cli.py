@@ -1,8 +1,10 @@
 """Every mistake at the command line is one sentence, and a status that scripts can tell."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,8 @@ from precip_sae import terminal
 from precip_sae.cli import main
 from precip_sae.pipeline import runner
 from precip_sae.pipeline.stages import stages
+
+SOURCES = Path(terminal.__file__).parents[1]
 
 
 @pytest.fixture
@@ -31,6 +35,23 @@ def test_help_answers_at_once_because_nothing_heavy_is_imported():
     code = f"import sys, precip_sae.cli; print(*(m for m in {heavy.split(', ')} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_an_interrupt_while_the_command_is_imported_shows_no_traceback(tmp_path, ignored):
+    (tmp_path / "typer.py").write_text(
+        "import signal, time\nprint('importing', flush=True)\nprint(input(), flush=True)\nraise SystemExit(7)\n"
+    )
+    start = [sys.executable, "-m", "precip_sae"]
+    # as a shell starts what it runs in the background
+    start = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *start] if ignored else start
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOURCES)])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(start, env=environment, text=True, **pipes) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate("go on\n")
+    assert (process.returncode, errors) == (7 if ignored else -signal.SIGINT, "")
 
 
 @pytest.mark.parametrize("command", [[], ["task"]], ids=["all", "task"])

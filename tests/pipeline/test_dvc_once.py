@@ -1,10 +1,12 @@
 """DVC reads the same settings when it parses them once."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import dpath
 import pytest
@@ -67,6 +69,37 @@ child.wait()
         time.sleep(0.05)
     # the stage, which was started as no stage of ours is
     os.killpg(starter.pid, signal.SIGKILL)
+
+
+def test_an_interrupted_command_ends_after_its_stage_has_put_things_in_order(tmp_path):
+    start = """\
+import os, sys
+from precip_sae.paths import locate
+from precip_sae.pipeline.smoke import dvc
+try:
+    dvc(locate(), dict(os.environ), "repro", forked=False)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    stage = "trap 'sleep 1; touch tidy; exit 1' INT; touch began; sleep 60 & wait"
+    (tmp_path / "params.yaml").touch()
+    (tmp_path / "dvc.yaml").write_text(f"stages:\n  one:\n    cmd: {json.dumps(stage)}\n    outs: [out]\n")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], cwd=tmp_path, check=True)
+    about = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", start],
+        env=os.environ | {"PRECIP_SAE_ROOT": str(tmp_path)},
+        start_new_session=True,
+        **about,
+    ) as command:
+        while not (tmp_path / "began").exists():
+            assert command.poll() is None
+            time.sleep(0.05)
+        os.killpg(command.pid, signal.SIGINT)
+        assert "interrupted\n" in iter(command.stdout.readline, "")
+        assert (tmp_path / "tidy").exists()
+        with suppress(ProcessLookupError):
+            os.killpg(command.pid, signal.SIGKILL)
 
 
 def test_comments_stay_where_dvc_edits_a_file():

@@ -22,6 +22,7 @@ from precip_sae.settings import load_settings, project_settings, read_yaml
 OVERLAY = "params.smoke.yaml"
 EVERY_TASK = "every_task"
 DVC = "precip_sae.pipeline.dvc_once"
+TIDYING_SECONDS = 30  # that DVC and a stage have after an interrupt
 
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.
 _LEFT_OUT = {
@@ -188,6 +189,17 @@ def dvc(paths: Paths, around: dict[str, str], *arguments: str, forked: bool = Tr
     """
     command = module_command(around if forked else {}, DVC)
     own = around if forked else around | {STARTER_VARIABLE: str(os.getpid())}
-    done = subprocess.run([*command, *arguments], cwd=paths.root, env=own, check=False)
-    if done.returncode:
+    with subprocess.Popen([*command, *arguments], cwd=paths.root, env=own) as process:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            # DVC and the stage that it runs have heard it as well, and put things in order before they end
+            try:
+                process.wait(TIDYING_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+            finally:
+                process.kill()
+            raise
+    if process.returncode:
         raise StageError(f"`dvc {' '.join(arguments)}` in {paths.root} failed; the lines above say why.")
