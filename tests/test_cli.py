@@ -42,9 +42,12 @@ def test_an_interrupt_while_the_command_is_imported_shows_no_traceback(tmp_path,
     (tmp_path / "typer.py").write_text(
         "import signal, time\nprint('importing', flush=True)\nprint(input(), flush=True)\nraise SystemExit(7)\n"
     )
-    start = [sys.executable, "-m", "precip_sae"]
-    # as a shell starts what it runs in the background
-    start = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *start] if ignored else start
+    # a shell has what it runs in the background ignore interrupts, and this may be in the background
+    with_signal = (
+        "import os, signal, sys; signal.signal(2, getattr(signal, sys.argv[1])); os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    heard = "SIG_IGN" if ignored else "SIG_DFL"
+    start = [sys.executable, "-c", with_signal, heard, sys.executable, "-m", "precip_sae"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(SOURCES)])}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(start, env=environment, text=True, **pipes) as process:

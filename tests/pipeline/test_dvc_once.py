@@ -73,9 +73,11 @@ child.wait()
 
 def test_an_interrupted_command_ends_after_its_stage_has_put_things_in_order(tmp_path):
     start = """\
-import os, sys
+import os, signal
 from precip_sae.paths import locate
 from precip_sae.pipeline.smoke import dvc
+# ignored in what a shell has started in the background
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     dvc(locate(), dict(os.environ), "repro", forked=False)
 except KeyboardInterrupt:
