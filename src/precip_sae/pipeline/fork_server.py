@@ -40,7 +40,7 @@ IMPORTED = (
 
 # What a module needs besides, imported when it is first asked for.
 IMPORTED_FOR = {
-    "precip_sae.pipeline.dvc_once": (
+    "precip_sae.pipeline.dvc_command": (
         "dvc.cli.parser", "dvc.repo", "dvc.repo.artifacts", "dvc.repo.graph", "dvc.repo.index", "dvc.repo.metrics",
         "dvc.repo.open_repo", "dvc.repo.plots", "dvc.stage.cache", "dvc.stage.run", "dvc.cachemgr", "dvc.data_cloud",
         "dvc.dirs", "dvc.dvcfile", "dvc.lock", "dvc.rwlock", "dvc.scm", "dvc.ui.table", "dvc.utils.strictyaml",

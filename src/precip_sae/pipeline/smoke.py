@@ -21,7 +21,7 @@ from precip_sae.settings import load_settings, project_settings, read_yaml
 
 OVERLAY = "params.smoke.yaml"
 EVERY_TASK = "every_task"
-DVC = "precip_sae.pipeline.dvc_once"
+DVC = "precip_sae.pipeline.dvc_command"
 TIDYING_SECONDS = 30  # that DVC and a stage have after an interrupt
 
 # Not copied: what belongs to one checkout, what tools leave behind, and what the stages make.

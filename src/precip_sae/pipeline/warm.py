@@ -19,7 +19,7 @@ from precip_sae.pipeline import fork_client, fork_server
 from precip_sae.pipeline.environment import notebook_environment
 
 WARM_VARIABLE = "PRECIP_SAE_WARM"
-# The process with which DVC ends, see `dvc_once`.
+# The process with which DVC ends, see `dvc_command`.
 STARTER_VARIABLE = "PRECIP_SAE_STARTER"
 
 

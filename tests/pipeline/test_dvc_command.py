@@ -1,4 +1,4 @@
-"""DVC reads the same settings when it parses them once."""
+"""DVC reads the same settings when it reads them once, ends as it should, and goes on after a kill."""
 
 import json
 import os
@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import dpath
 import pytest
 from dvc.utils.serialize import _yaml
 
-from precip_sae.pipeline.dvc_once import forget_damaged, once, value_at
+from precip_sae.pipeline.dvc_command import forget_damaged, once, runs, value_at, written_whole
 from precip_sae.pipeline.warm import STARTER_VARIABLE
 
 TEXT = "tasks: {rain: {seeds: [0, 1], rate: 5.0e-4}}\nempty: {}\n"
@@ -47,7 +48,7 @@ def test_a_key_has_the_value_that_dvc_would_find(key):
 def test_dvc_ends_with_the_process_that_started_it(tmp_path, alive):
     start = """\
 import os, subprocess, sys
-command = [sys.executable, "-P", "-m", "precip_sae.pipeline.dvc_once", "repro"]
+command = [sys.executable, "-P", "-m", "precip_sae.pipeline.dvc_command", "repro"]
 child = subprocess.Popen(command, env=os.environ | {sys.argv[1]: str(os.getpid())}, stdout=subprocess.DEVNULL)
 print(child.pid, flush=True)
 child.wait()
@@ -104,6 +105,37 @@ except KeyboardInterrupt:
             os.killpg(command.pid, signal.SIGKILL)
 
 
+@pytest.fixture
+def ended(alive):
+    """The number of a process that has ended, and that nobody has asked how."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        while alive(process.pid):
+            time.sleep(0.01)
+        yield process.pid
+
+
+def test_a_process_that_has_ended_holds_nothing(ended):
+    assert not runs(ended)
+    assert runs(os.getpid())
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert not runs(gone.pid)
+
+
+def test_a_file_that_dvc_could_not_write_to_its_end_is_as_it_was(tmp_path):
+    file = tmp_path / "dvc.lock"
+
+    def dump(path, content, fs=None):
+        Path(path).write_text(content[:3])
+        if len(content) > 3:
+            raise KeyboardInterrupt
+
+    written_whole(dump)(str(file), "abc", fs=None)
+    with pytest.raises(KeyboardInterrupt):
+        written_whole(dump)(str(file), "defghi")
+    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("dvc.lock", "abc")]
+
+
 def test_comments_stay_where_dvc_edits_a_file():
     parsed = once(_yaml.parse_yaml)
     assert "# why" in _dumped(parsed("a: 1 # why\n", "params.yaml", typ="rt"))
@@ -119,9 +151,9 @@ def _dumped(content):
     return stream.getvalue()
 
 
-def test_a_changed_setting_is_seen_by_the_next_command(tmp_path):
+def test_a_changed_setting_is_seen_by_the_next_command_also_after_kills(tmp_path, ended):
     def dvc(*arguments):
-        command = [sys.executable, "-P", "-m", "precip_sae.pipeline.dvc_once", *arguments]
+        command = [sys.executable, "-P", "-m", "precip_sae.pipeline.dvc_command", *arguments]
         return subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=True).stdout
 
     dvc("init", "--no-scm", "--quiet")
@@ -140,6 +172,12 @@ def test_a_changed_setting_is_seen_by_the_next_command(tmp_path):
     (tmp_path / "params.yaml").write_text("rate: 3\n")
     dvc("repro", "--quiet")
     assert (tmp_path / "out").read_text() == "3\n"
+    # one that was killed while it held its output, and that nobody has asked how it ended
+    held = {"read": {}, "write": {str(tmp_path / "out"): {"pid": ended, "cmd": "dvc repro"}}}
+    locks.write_text(json.dumps(held))
+    (tmp_path / "params.yaml").write_text("rate: 4\n")
+    dvc("repro", "--quiet")
+    assert (tmp_path / "out").read_text() == "4\n"
 
 
 @pytest.mark.parametrize(
